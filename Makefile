@@ -1,0 +1,57 @@
+# The two commands are `make run` and `make test`. Both install what they need into .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8888
+HOST ?= 127.0.0.1
+
+.PHONY: help run test check format bench lock clean
+
+help:
+	@echo "make run      install, and serve the gateway on http://$(HOST):$(PORT)"
+	@echo "make test     install, and run the tests"
+	@echo "make check    ruff, mypy, import rules"
+	@echo "make format   let ruff arrange the code"
+	@echo "make bench    the measurements beside the peers"
+	@echo "make lock     resolve requirements/*.txt anew from pyproject.toml"
+	@echo "make clean    remove what these commands made, but for data/"
+
+run: $(VENV)/run.stamp
+	exec $(BIN)/hypercorn --config hypercorn.toml --bind $(HOST):$(PORT) gateway:app
+
+test: $(VENV)/dev.stamp
+	$(BIN)/pytest
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_imports.py
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/bench.stamp
+	for bench in bench/*_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+lock: $(VENV)/bin/python
+	$(BIN)/pip install --quiet uv
+	for group in run dev bench; do \
+	    flags=$$(test $$group = run && echo pyproject.toml || echo "pyproject.toml --group $$group"); \
+	    $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	        --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	        $$flags --output-file requirements/$$group.txt || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/%.stamp: requirements/%.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
