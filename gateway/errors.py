@@ -1,0 +1,101 @@
+"""The one error of the gateway and the one shape it takes on the wire.
+
+    GatewayError                500  internal-error
+    ├── BadRequest              400  bad-request             (this module)
+    ├── Unauthorized            401  unauthorized            guard
+    ├── CrossSite               403  cross-site              guard
+    ├── NotFound                404  not-found               (this module)
+    ├── BodyTimeout             408  body-timeout            edge
+    ├── NameTaken               409  name-taken              audio.library
+    ├── PreconditionFailed      412  precondition-failed     audio.serve
+    ├── BodyTooLarge            413  too-large               (this module)
+    ├── UnsupportedBody         415  unsupported-body        (this module)
+    ├── NotAudio                415  not-audio               audio.library
+    ├── RangeNotSatisfiable     416  range-not-satisfiable   audio.serve
+    ├── HostRefused             421  host-refused            guard
+    ├── Unprocessable           422  unprocessable           (this module)
+    ├── QueueFull               429  queue-full              tasks.queue
+    ├── Unavailable             503  unavailable             (this module)
+    │   └── RedisAway           503  unavailable             datastore
+    └── NoSpace                 507  no-space                audio.library
+
+A subclass used by one module stands beside the code that raises it. Nothing of ours is imported here.
+"""
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class GatewayError(Exception):
+    """A refusal or a failure that knows its HTTP answer.
+
+    `detail` is one sentence for the person who sent the request. `fields` stand beside it in the answer
+    (`name`, `index`). `retry_after_s` becomes the Retry-After header.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal-error"
+
+    def __init__(self, detail: str, *, retry_after_s: int | None = None, **fields: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+        self.fields = fields
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers this answer needs beside its body."""
+        return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+
+
+class BadRequest(GatewayError):
+    """The request is not well formed."""
+
+    status, code = 400, "bad-request"
+
+
+class NotFound(GatewayError):
+    """There is nothing under this name."""
+
+    status, code = 404, "not-found"
+
+
+class BodyTooLarge(GatewayError):
+    """The body is over the limit of this call."""
+
+    status, code = 413, "too-large"
+
+
+class UnsupportedBody(GatewayError):
+    """The body is of a type that this call does not take."""
+
+    status, code = 415, "unsupported-body"
+
+
+class Unprocessable(GatewayError):
+    """The request is well formed and asks for something that cannot be."""
+
+    status, code = 422, "unprocessable"
+
+
+class Unavailable(GatewayError):
+    """Something this call needs is away for now: Redis, the folder."""
+
+    status, code = 503, "unavailable"
+
+
+def problem(status: int, code: str, detail: str, **fields: Any) -> dict[str, Any]:
+    """The body of an error answer, a problem of RFC 9457.
+
+    `code` is a stable word for programs and stands in the `type` URI; `title` is the phrase of the status;
+    `detail` is the sentence for a person.
+    """
+    return {
+        "type": f"urn:gateway:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        **fields,
+    }

@@ -1,0 +1,124 @@
+"""The settings of the gateway: the only reader of the environment and of `.env`.
+
+The environment stands over `.env`, `.env` over the default. A bad value stops the start and names its
+field. Field names carry their unit; the name in the environment is the `validation_alias` of each field.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+GIB = 1024**3
+
+
+class SettingsInvalid(SystemExit):
+    """A setting has a value that cannot be: the process ends with one line a field."""
+
+
+class Settings(BaseSettings):
+    """Everything a gateway can be told, read once at the start."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        frozen=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+        extra="ignore",
+    )
+
+    cache_timeout_s: float = Field(
+        60,
+        gt=0,
+        le=31_536_000,
+        validation_alias="TIMEOUT",
+        description="How long a seen URL's code is reused.",
+    )
+    redis_url: str | None = Field(
+        None,
+        validation_alias="REDIS_URL",
+        description="The Redis to use; unset: the embedded server.",
+    )
+    data_dir: Path = Field(
+        Path("data"),
+        validation_alias="DATA_DIR",
+        description="Where the embedded Redis and the audio folder live.",
+    )
+    audio_dir_override: Path | None = Field(
+        None, validation_alias="AUDIO_DIR", description="The audio folder, if not DATA_DIR/audio."
+    )
+    max_upload_bytes: int = Field(
+        2 * GIB, gt=0, validation_alias="MAX_UPLOAD_BYTES", description="The largest file taken."
+    )
+    upload_idle_timeout_s: float = Field(
+        30,
+        gt=0,
+        validation_alias="UPLOAD_IDLE_TIMEOUT",
+        description="How long a body may stand still.",
+    )
+    probe_timeout_s: float = Field(
+        30,
+        gt=0,
+        le=3600,
+        validation_alias="PROBE_TIMEOUT",
+        description="The deadline of one URL, all in all.",
+    )
+    probe_targets: Literal["public", "any"] = Field(
+        "public", validation_alias="PROBE_TARGETS", description="Which addresses may be probed."
+    )
+    concurrency: int = Field(
+        1000,
+        gt=0,
+        le=60_000,
+        validation_alias="CONCURRENCY",
+        description="Requests at once, all in all.",
+    )
+    per_host: int = Field(
+        20,
+        gt=0,
+        le=60_000,
+        validation_alias="PER_HOST",
+        description="Requests at once to one host.",
+    )
+    task_ttl_s: int = Field(86_400, gt=0, validation_alias="TASK_TTL", description="How long an ended task is kept.")
+    api_token: SecretStr | None = Field(
+        None,
+        min_length=1,
+        validation_alias="API_TOKEN",
+        description="The token every call needs; unset: open.",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias="ALLOWED_HOSTS",
+        description="Public names of this server, separated by commas.",
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", validation_alias="LOG_FORMAT", description="How log lines are written."
+    )
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+
+    @property
+    def audio_dir(self) -> Path:
+        """The folder of the audio files."""
+        return self.audio_dir_override or self.data_dir / "audio"
+
+
+def read_settings() -> Settings:
+    """The settings of this process.
+
+    :raises SettingsInvalid: a value cannot be; the text names each field as the environment does.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
+        raise SettingsInvalid("\n".join(["bad settings:", *lines])) from None
