@@ -1,0 +1,215 @@
+"""Single flight: every distinct URL under way once, whichever tasks ask for it.
+
+A URL asked for while it is being asked for gets the same answer. A flight goes: recalled from the cache, or waiting
+for its turn in the schedule, or out with a worker, then remembered, then landed on everybody who waits for it. It
+stays joinable until the cache has it, so that there is no moment at which the same URL is asked twice.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ..datastore import RedisAway
+from .cache import MAX_CODES_AT_ONCE, Cache, is_cacheable
+from .models import Landing, Outcome, ProbeError
+from .probe import Prober
+from .schedule import Schedule
+from .urls import SchemeUnsupported, UrlRefused, parse_target
+
+SETTLE_S = 0.01
+"""How long landed flights gather before they are remembered together."""
+RETRY_S = 0.25
+
+logger = logging.getLogger("gateway.tasks")
+
+Land = Callable[[Landing], None]
+
+
+class Waiter(NamedTuple):
+    """One place in the list of one task."""
+
+    task: str
+    place: int
+    land: Land
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """One URL under way. `recalling` until the cache has said whether it knows it."""
+
+    url: str
+    host: str
+    follow_redirects: bool
+    waiters: list[Waiter] = field(default_factory=list)
+    recalling: bool = True
+    started: bool = False
+    outcome: Outcome | None = None
+    ended_at: float = 0.0
+
+    def land(self, outcome: Outcome, *, cached: bool) -> None:
+        """Tell everybody who waits."""
+        for waiter in self.waiters:
+            waiter.land(Landing(waiter.place, outcome, cached))
+
+
+class Flights:
+    """All flights of this gateway, at most `concurrency` out at once and `per_host` to one host."""
+
+    def __init__(self, cache: Cache, prober: Prober, *, concurrency: int, per_host: int) -> None:
+        self._cache = cache
+        self._prober = prober
+        self._concurrency = concurrency
+        self._schedule: Schedule[Flight] = Schedule(per_host)
+        self._flights: dict[tuple[str, bool], Flight] = {}
+        self._group: TaskGroup | None = None
+        self._workers = 0
+        self._idle: list[anyio.Event] = []
+        self._landed: list[Flight] = []
+        self._news = anyio.Event()
+
+    async def run(self) -> None:
+        """Work for ever. Workers start as they are needed and stay."""
+        async with self._prober, anyio.create_task_group() as group:
+            self._group = group
+            try:
+                await self._settle()
+            finally:
+                self._group = None
+
+    async def fan_out(
+        self, task: str, batch: int, wanted: Iterable[tuple[int, str]], land: Land, *, follow_redirects: bool
+    ) -> None:
+        """Send off one batch of a task: (place, URL as sent), at most `MAX_CODES_AT_ONCE`.
+
+        Returns once the cache was asked and the domains are counted; `land` is called for each place, then or later.
+        While Redis is away it waits.
+        """
+        domains: Counter[str] = Counter()
+        fresh: list[Flight] = []
+        for place, text in wanted:
+            try:
+                target = parse_target(text)
+            except UrlRefused as refused:
+                domains.update([refused.domain] if refused.domain else [])
+                land(Landing(place, _refuse(refused), cached=False))
+                continue
+            domains[target.domain] += 1
+            flight = self._flights.get((target.url, follow_redirects))
+            if flight is None:
+                flight = Flight(target.url, target.domain, follow_redirects)
+                self._flights[target.url, follow_redirects] = flight
+                fresh.append(flight)
+            elif not flight.recalling and not flight.started:
+                self._schedule.add(task, flight)
+            flight.waiters.append(Waiter(task, place, land))
+        try:
+            await self._count(task, batch, domains)
+            await self._recall(fresh, follow_redirects=follow_redirects)
+        finally:  # also when this task is cancelled here: others may wait for the same flights
+            self._send_off(fresh)
+
+    def leave(self, task: str) -> None:
+        """Forget a task: what nobody else waits for is not asked any more."""
+        for flight in self._schedule.remove(task):
+            if not flight.started:
+                flight.waiters = [waiter for waiter in flight.waiters if waiter.task != task]
+                if not flight.waiters:
+                    self._flights.pop((flight.url, flight.follow_redirects), None)
+
+    async def _recall(self, fresh: list[Flight], *, follow_redirects: bool) -> None:
+        while True:
+            try:
+                codes = await self._cache.recall([f.url for f in fresh], follow_redirects=follow_redirects)
+                break
+            except RedisAway:
+                await anyio.sleep(RETRY_S)
+        for flight, code in zip(fresh, codes, strict=True):
+            if code:
+                flight.outcome = Outcome(code)
+
+    def _send_off(self, fresh: list[Flight]) -> None:
+        sent = 0
+        for flight in fresh:
+            flight.recalling = False
+            if flight.outcome is not None:
+                del self._flights[flight.url, flight.follow_redirects]
+                flight.land(flight.outcome, cached=True)
+                continue
+            sent += 1
+            for task in {waiter.task for waiter in flight.waiters}:
+                self._schedule.add(task, flight)
+        self._wake(sent)
+
+    async def _count(self, task: str, batch: int, domains: Counter[str]) -> None:
+        while True:
+            try:
+                return await self._cache.count(task, batch, domains)
+            except RedisAway:
+                await anyio.sleep(RETRY_S)
+
+    def _wake(self, jobs: int) -> None:
+        woken = min(jobs, len(self._idle))
+        for _ in range(woken):
+            self._idle.pop().set()
+        if self._group is None:  # the end has begun
+            return
+        for _ in range(min(jobs - woken, self._concurrency - self._workers)):
+            self._workers += 1
+            self._group.start_soon(self._work)
+
+    async def _work(self) -> None:
+        while True:
+            flight = self._schedule.take()
+            if flight is None:
+                turn = anyio.Event()
+                self._idle.append(turn)
+                await turn.wait()
+                continue
+            flight.started = True
+            try:
+                flight.outcome = await self._prober.probe(flight.url, follow_redirects=flight.follow_redirects)
+            except Exception:
+                logger.exception("probing %r failed", flight.url)
+                flight.outcome = Outcome(0, ProbeError.PROTOCOL, "the gateway could not make sense of it")
+            flight.ended_at = time.monotonic()
+            self._schedule.release(flight.host)
+            self._landed.append(flight)
+            self._news.set()
+
+    async def _settle(self) -> None:
+        while True:
+            await self._news.wait()
+            await anyio.sleep(SETTLE_S)
+            self._news = anyio.Event()
+            landed, self._landed = self._landed, []
+            for start in range(0, len(landed), MAX_CODES_AT_ONCE):
+                await self._settle_batch(landed[start : start + MAX_CODES_AT_ONCE])
+
+    async def _settle_batch(self, landed: list[Flight]) -> None:
+        while True:
+            now = time.monotonic()
+            codes = [
+                (flight.url, flight.follow_redirects, flight.outcome.code, now - flight.ended_at)
+                for flight in landed
+                if flight.outcome is not None and is_cacheable(flight.outcome)
+            ]
+            try:
+                await self._cache.remember(codes)
+                break
+            except RedisAway:
+                await anyio.sleep(RETRY_S)
+        for flight in landed:
+            del self._flights[flight.url, flight.follow_redirects]
+            if flight.outcome is not None:
+                flight.land(flight.outcome, cached=False)
+
+
+def _refuse(refused: UrlRefused) -> Outcome:
+    word = ProbeError.UNSUPPORTED_SCHEME if isinstance(refused, SchemeUnsupported) else ProbeError.INVALID_URL
+    return Outcome(0, word, refused.detail)

@@ -1,0 +1,135 @@
+"""What the task API speaks of: the JSON in, the JSON out, and the limits on both.
+
+Pydantic stands at the edge (`NewTask`, `Task`, `Domain`); what is counted in tens of thousands inside
+(`Outcome`, `Probe`) is a plain frozen dataclass.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, NamedTuple
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+
+from ..errors import BadRequest, Unprocessable
+
+MAX_URLS = 10_000
+MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_URL_CHARS = 8_192
+MAX_WAIT_S = 30
+
+
+class TaskStatus(StrEnum):
+    """Where a task stands."""
+
+    RUNNING = "running"
+    READY = "ready"
+    CANCELLED = "cancelled"
+
+
+class ProbeError(StrEnum):
+    """Why a URL gave no HTTP answer: one stable word."""
+
+    INVALID_URL = "invalid_url"
+    UNSUPPORTED_SCHEME = "unsupported_scheme"
+    BLOCKED = "blocked"
+    DNS = "dns"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    RESET = "reset"
+    PROTOCOL = "protocol"
+    REDIRECTS = "redirects"
+
+
+class NewTask(BaseModel):
+    """What a client posts: `{"urls": […], "follow_redirects": false}`, or the bare list."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    urls: list[Annotated[str, Field(max_length=MAX_URL_CHARS)]] = Field(min_length=1, max_length=MAX_URLS)
+    follow_redirects: bool = False
+
+
+class Task(BaseModel):
+    """A task as a client sees it.
+
+    `result` is null until the task is ready, then it has one integer a URL sent, in order, duplicates kept: the
+    HTTP code, or 0 for a URL that gave no HTTP answer.
+    """
+
+    id: UUID
+    status: TaskStatus
+    result: list[int] | None
+    total: int
+    done: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class Domain(BaseModel):
+    """How many URLs of one domain were sent, cached or not."""
+
+    domain: str
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one URL. `code` is 0 when there was no HTTP answer; then `error` says why."""
+
+    code: int
+    error: ProbeError | None = None
+    detail: str | None = None
+    elapsed_s: float | None = None
+    location: str | None = None
+
+
+class Landing(NamedTuple):
+    """One URL of a task, known: its place in the list and what became of it."""
+
+    place: int
+    outcome: Outcome
+    cached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One URL of a task as a client sees it; `url` is as sent, `code` is null while it is not known."""
+
+    url: str
+    code: int | None
+    error: str | None
+    detail: str | None
+    cached: bool
+    elapsed_s: float | None
+    location: str | None
+
+
+def parse_new_task(body: bytes) -> NewTask:
+    """The task in a request body.
+
+    :raises BadRequest: it is not JSON in UTF-8.
+    :raises Unprocessable: it is JSON of another form; `index` is the place of the first URL that is at fault.
+    """
+    try:
+        data = from_json(body, cache_strings="none")
+    except ValueError as error:
+        raise BadRequest(f"The body is not JSON: {error}.") from None
+    fields = {"urls": data} if isinstance(data, list) else data
+    try:
+        return NewTask.model_validate(fields)
+    except ValidationError as error:
+        raise _unprocessable(error) from None
+
+
+def _unprocessable(error: ValidationError) -> Unprocessable:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = [part for part in first["loc"] if isinstance(part, int)]
+    if place:
+        return Unprocessable(f"URL {place[0]}: {first['msg']}.", index=place[0])
+    field = ".".join(str(part) for part in first["loc"])
+    return Unprocessable(f"{field}: {first['msg']}." if field else f"{first['msg']}.")

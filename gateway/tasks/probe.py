@@ -1,0 +1,197 @@
+"""One URL asked over HTTP: owns aiohttp.
+
+GET, its code, and at most 64 KiB of the body before the connection is let go: two gzip bombs of 522 KB cost 1.1 GB
+where bodies are read and decoded. Every failure becomes one stable word; nothing is raised.
+"""
+
+import asyncio
+import errno
+import os
+import resource
+import socket
+import ssl
+import time
+from types import TracebackType
+from typing import Self
+from urllib.parse import urljoin
+
+import aiohttp
+from yarl import URL
+
+from .models import Outcome, ProbeError
+from .resolve import NameNotFound, Resolver
+from .targets import Policy, refuse_address
+from .urls import UrlRefused, parse_target
+
+MAX_REDIRECTS = 10
+BODY_BYTES = 64 * 1024
+BODY_S = 1.0
+"""How long a body that is not there yet is waited for, so that its connection can serve again."""
+HEADER_BYTES = 32 * 1024
+SPARE_FILES = 128
+"""File descriptors left for everything but probes."""
+DETAIL_CHARS = 300
+USER_AGENT = "gateway/0.1"
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_UNREACHABLE = frozenset(
+    {
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.ENETDOWN,
+        errno.EHOSTDOWN,
+        errno.EADDRNOTAVAIL,
+        errno.EACCES,
+    }
+)
+_RESET = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
+
+
+class AddressBlocked(OSError):
+    """The address of a host may not be probed."""
+
+
+class _Failed(Exception):
+    """A probe that ended without a code, on its way to becoming an Outcome."""
+
+    def __init__(self, error: ProbeError, detail: str) -> None:
+        super().__init__(detail)
+        self.error = error
+        self.detail = detail
+
+
+def limit_concurrency(wanted: int) -> int:
+    """How many connections this process may hold at once: `wanted`, or fewer where the file limit is lower.
+
+    Raises the soft limit of open files as far as the hard one allows, as Go and nginx do.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = wanted + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < need:
+        soft = need if hard == resource.RLIM_INFINITY else min(need, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - SPARE_FILES))
+
+
+class Prober:
+    """Asks URLs. Used as an async context manager; `timeout_s` is the deadline of a URL, redirects included."""
+
+    def __init__(self, *, timeout_s: float, policy: Policy) -> None:
+        self._timeout_s = timeout_s
+        self._policy = policy
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            resolver=Resolver(),
+            ttl_dns_cache=10,
+            socket_factory=self._open_socket,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(),
+            max_line_size=HEADER_BYTES,
+            max_field_size=HEADER_BYTES,
+            headers={"User-Agent": USER_AGENT, "Accept": "*/*"},
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def probe(self, url: str, *, follow_redirects: bool) -> Outcome:
+        """What became of `url`, a normal form of `urls`. Takes at most the deadline; raises nothing."""
+        start = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                code, location = await self._ask(url, follow_redirects=follow_redirects)
+        except _Failed as failed:
+            outcome = Outcome(0, failed.error, failed.detail)
+        except TimeoutError:
+            outcome = Outcome(0, ProbeError.TIMEOUT, f"no answer within {self._timeout_s:g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            outcome = Outcome(0, *_name_error(error))
+        else:
+            outcome = Outcome(code, location=location)
+        elapsed_s = round(time.perf_counter() - start, 4)
+        return Outcome(outcome.code, outcome.error, outcome.detail, elapsed_s, outcome.location)
+
+    async def _ask(self, url: str, *, follow_redirects: bool) -> tuple[int, str | None]:
+        for _ in range(MAX_REDIRECTS + 1):
+            code, location = await self._get(url)
+            if not follow_redirects or code not in _REDIRECTS or location is None:
+                return code, location
+            try:
+                url = parse_target(urljoin(url, location)).url
+            except (UrlRefused, ValueError) as error:
+                raise _Failed(ProbeError.REDIRECTS, f"redirected to {location[:200]!r}: {error}") from None
+        raise _Failed(ProbeError.REDIRECTS, f"over {MAX_REDIRECTS} redirects")
+
+    async def _get(self, url: str) -> tuple[int, str | None]:
+        response = await self._session.get(URL(url, encoded=True), allow_redirects=False)
+        try:
+            location = response.headers.get("Location")
+            await _drain(response)
+            return response.status, location
+        finally:
+            response.close()
+
+    def _open_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, where = address
+        refusal = refuse_address(str(where[0]), self._policy)
+        if refusal is not None:
+            raise AddressBlocked(refusal)
+        return socket.socket(family, kind, protocol)
+
+
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    """Read a short body to its end, so that its connection serves the next URL; give up on any other."""
+    if response.content.at_eof() or (response.content_length or 0) > BODY_BYTES:
+        return
+    left = BODY_BYTES
+    try:
+        async with asyncio.timeout(BODY_S):
+            while left > 0 and (chunk := await response.content.readany()):
+                left -= len(chunk)
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        return
+
+
+def _name_error(error: Exception) -> tuple[ProbeError, str]:
+    """The stable word for what a library or the system raised, and a line for a person."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return _word(error, cause), _describe(cause)
+
+
+def _describe(cause: Exception) -> str:
+    if isinstance(cause, aiohttp.ClientResponseError):
+        text = cause.message
+    elif isinstance(cause, OSError) and cause.errno is not None and not isinstance(cause, ssl.SSLError):
+        text = os.strerror(cause.errno)
+    else:
+        text = str(cause)
+    return (text.partition("\n")[0].strip(" :") or type(cause).__name__)[:DETAIL_CHARS]
+
+
+def _word(error: Exception, cause: Exception) -> ProbeError:
+    number = getattr(cause, "errno", None)
+    if isinstance(cause, AddressBlocked):
+        return ProbeError.BLOCKED
+    if isinstance(error, aiohttp.ClientConnectorDNSError) or isinstance(cause, NameNotFound):
+        return ProbeError.DNS
+    if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)) or isinstance(cause, ssl.SSLError):
+        return ProbeError.TLS
+    if isinstance(error, (aiohttp.InvalidURL, ValueError)) and not isinstance(error, aiohttp.ClientPayloadError):
+        return ProbeError.INVALID_URL
+    if isinstance(error, aiohttp.ServerDisconnectedError) or number in _RESET:
+        return ProbeError.RESET
+    if number == errno.ECONNREFUSED:
+        return ProbeError.REFUSED
+    if number == errno.ETIMEDOUT:
+        return ProbeError.TIMEOUT
+    if number in _UNREACHABLE or isinstance(error, aiohttp.ClientConnectorError):
+        return ProbeError.UNREACHABLE
+    return ProbeError.PROTOCOL

@@ -1,0 +1,71 @@
+"""Names to addresses without threads: owns aiodns.
+
+aiohttp's own resolver runs getaddrinfo in threads (60 lookups of 100 ms took 1.0 s; c-ares: 100 in 0.13 s), and
+aiodns lets c-ares run a thread of its own unless its sockets are watched by the loop, as they are here.
+"""
+
+import socket
+from typing import Any
+
+import aiodns
+import pycares
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+QUERY_TIMEOUT_S = 2.0
+QUERY_TRIES = 3
+
+
+class NameNotFound(OSError):
+    """A name has no address, or no name server answered; the text is c-ares' own."""
+
+
+class _LoopResolver(aiodns.DNSResolver):
+    """aiodns on the loop alone: the branch it keeps for machines where c-ares has no thread."""
+
+    def _make_channel(self, **kwargs: Any) -> tuple[bool, pycares.Channel]:
+        channel = pycares.Channel(
+            sock_state_cb=self._sock_state_cb, timeout=QUERY_TIMEOUT_S, tries=QUERY_TRIES, **kwargs
+        )
+        return False, channel
+
+
+class Resolver(AbstractResolver):
+    """aiohttp's resolver over c-ares: hosts file, then DNS, both address families."""
+
+    def __init__(self) -> None:
+        self._dns = _LoopResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of `host`.
+
+        :raises NameNotFound: there is none.
+        """
+        try:
+            found = await self._dns.getaddrinfo(
+                host, port=port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+            )
+        except aiodns.error.DNSError as error:
+            raise NameNotFound(f"{host}: {error.args[-1]}") from None
+        results = [
+            _result(host, node.addr[0].decode("ascii"), port, socket.AddressFamily(node.family)) for node in found.nodes
+        ]
+        if not results:
+            raise NameNotFound(f"{host}: no address")
+        return results
+
+    async def close(self) -> None:
+        """End the lookups under way."""
+        await self._dns.close()
+
+
+def _result(hostname: str, address: str, port: int, family: socket.AddressFamily) -> ResolveResult:
+    return ResolveResult(
+        hostname=hostname,
+        host=address,
+        port=port,
+        family=family,
+        proto=0,
+        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+    )

@@ -1,0 +1,201 @@
+"""Tasks from the queue to their end: takes, feeds, saves, renews, and adopts the tasks of dead gateways.
+
+A run is a task in the hands of this gateway. What becomes known of it is saved by batch while it goes on, so that
+another gateway can go on where this one died; nothing here is the only copy of anything but what the last batch holds.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from itertools import islice
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ..datastore import RedisAway
+from .cache import MAX_CODES_AT_ONCE
+from .flights import Flights
+from .models import Landing
+from .queue import RENEW_EVERY_S, Claim, Queue
+from .store import Job, Store
+
+MAX_RUNS = 256
+"""How many tasks a gateway works on at once; the others wait in the queue, where every gateway sees them."""
+BATCH = min(500, MAX_CODES_AT_ONCE)
+SAVE_EVERY_S = 0.05
+SAVE_AT_ONCE = 2_000
+PAUSE_S = 0.25
+PARTING_S = 2.0
+"""How long saving and handing over may take at the end."""
+
+logger = logging.getLogger("gateway.tasks")
+
+
+class Run:
+    """A task in the hands of this gateway: what is known of it, and what of that is not saved yet."""
+
+    def __init__(self, claim: Claim, job: Job, wake: Callable[[], None]) -> None:
+        self.claim = claim
+        self.job = job
+        self.scope = anyio.CancelScope()
+        self.codes: list[int | None] = [None] * len(job.urls)
+        self.missing = len(job.urls)
+        self.unsaved: list[Landing] = []
+        self._wake = wake
+        for landing in job.saved:
+            self._know(landing)
+
+    @property
+    def done(self) -> int:
+        """How many URLs are known."""
+        return len(self.codes) - self.missing
+
+    @property
+    def news(self) -> bool:
+        """Whether there is something to save."""
+        return bool(self.unsaved) or self.missing == 0
+
+    def land(self, landing: Landing) -> None:
+        """Take note of one URL."""
+        if self._know(landing):
+            self.unsaved.append(landing)
+            self._wake()
+
+    def _know(self, landing: Landing) -> bool:
+        if self.codes[landing.place] is not None:
+            return False
+        self.codes[landing.place] = landing.outcome.code
+        self.missing -= 1
+        return True
+
+
+class Runner:
+    """The tasks of this gateway."""
+
+    def __init__(self, store: Store, queue: Queue, flights: Flights) -> None:
+        self._store = store
+        self._queue = queue
+        self._flights = flights
+        self._runs: dict[str, Run] = {}
+        self._news = anyio.Event()
+
+    async def run(self) -> None:
+        """Work for ever; at the end, save what is known and leave the rest to the next gateway."""
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._flights.run)
+                group.start_soon(self._repeat, self._save, 0.0)
+                group.start_soon(self._repeat, self._renew, RENEW_EVERY_S)
+                group.start_soon(self._repeat, self._adopt, RENEW_EVERY_S, group)
+                await self._repeat(self._take, 0.0, group)
+        finally:
+            with anyio.move_on_after(PARTING_S, shield=True):
+                await self._part()
+
+    async def _repeat(self, step: Callable[..., Awaitable[None]], pause_s: float, *args: object) -> None:
+        while True:
+            try:
+                await step(*args)
+            except RedisAway:
+                await anyio.sleep(PAUSE_S)
+            except Exception:
+                logger.exception("%s failed; it goes on", step.__name__)
+                await anyio.sleep(PAUSE_S)
+            await anyio.sleep(pause_s)
+
+    async def _take(self, group: TaskGroup) -> None:
+        if len(self._runs) >= MAX_RUNS:
+            await anyio.sleep(PAUSE_S)
+            return
+        try:
+            claims = await self._queue.take()
+        except RedisAway:
+            await anyio.sleep(PAUSE_S)
+            await self._queue.prepare()  # the first time, or Redis came back empty
+            return
+        for claim in claims:
+            await self._start(claim, group)
+
+    async def _adopt(self, group: TaskGroup) -> None:
+        for claim in await self._queue.take_abandoned(max(1, MAX_RUNS - len(self._runs))):
+            if claim.task not in self._runs:
+                logger.info("task %s: going on with what another gateway left", claim.task)
+                await self._start(claim, group)
+
+    async def _start(self, claim: Claim, group: TaskGroup) -> None:
+        job = await self._store.read_job(claim.task) if await self._store.keep_task(claim.task) else None
+        if job is None or claim.task in self._runs:  # ended or expired; or an entry that was added twice
+            await self._queue.acknowledge(claim)
+            return
+        run = self._runs[claim.task] = Run(claim, job, self._wake)
+        self._wake()
+        group.start_soon(self._feed, run)
+
+    async def _feed(self, run: Run) -> None:
+        urls, task = run.job.urls, run.claim.task
+        with run.scope:
+            for batch, start in enumerate(range(0, len(urls), BATCH)):
+                places = range(start, min(start + BATCH, len(urls)))
+                wanted = [(place, urls[place]) for place in places if run.codes[place] is None]
+                if wanted:
+                    follow = run.job.follow_redirects
+                    await self._flights.fan_out(task, batch, wanted, run.land, follow_redirects=follow)
+        if run.scope.cancel_called:
+            self._flights.leave(task)
+
+    def _wake(self) -> None:
+        self._news.set()
+
+    async def _save(self) -> None:
+        await self._news.wait()
+        if not any(run.missing == 0 for run in self._runs.values()):
+            await anyio.sleep(SAVE_EVERY_S)
+        self._news = anyio.Event()
+        for run in [run for run in self._runs.values() if run.news]:
+            try:
+                await self._save_run(run)
+            except BaseException:
+                self._runs[run.claim.task] = self._runs.pop(run.claim.task)  # the others come first next time
+                self._wake()
+                raise
+
+    async def _save_run(self, run: Run) -> None:
+        task = run.claim.task
+        running = True
+        while run.unsaved and running:
+            chunk = list(islice(run.unsaved, SAVE_AT_ONCE))
+            running = await self._store.save_probes(task, chunk, run.done)
+            del run.unsaved[: len(chunk)]
+        if running and run.missing:
+            return
+        if running:
+            await self._store.finish_task(task, [code or 0 for code in run.codes])
+        await self._queue.acknowledge(run.claim)
+        self._drop(run)
+
+    async def _renew(self) -> None:
+        runs = list(self._runs.values())
+        held = await self._queue.renew([run.claim for run in runs])
+        for run in runs:
+            if run.claim.entry not in held and self._runs.get(run.claim.task) is run:
+                logger.warning("task %s: another gateway has taken it over", run.claim.task)
+                self._drop(run)
+            elif run.missing and not await self._store.keep_task(run.claim.task):  # cancelled
+                self._drop(run)
+                await self._queue.acknowledge(run.claim)
+
+    def _drop(self, run: Run) -> None:
+        self._runs.pop(run.claim.task, None)
+        run.scope.cancel()
+        self._flights.leave(run.claim.task)
+
+    async def _part(self) -> None:
+        runs = list(self._runs.values())
+        try:
+            for run in runs:
+                if run.news:
+                    await self._save_run(run)
+            await self._queue.release([run.claim for run in self._runs.values()])
+        except RedisAway:
+            return  # they are adopted once the claims have aged
+        if runs:
+            logger.info("%d tasks left for the next gateway", len(self._runs))

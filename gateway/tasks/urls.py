@@ -1,0 +1,107 @@
+"""URLs as people write them, brought to one form: pure, knows no network.
+
+Two spellings of one URL have the same normal form (RFC 3986, 6.2.2: case, default port, empty path, dot segments,
+IDNA), so that they share one request and one cache entry. A fragment never reaches a server and is dropped.
+"""
+
+import re
+import socket
+from typing import NamedTuple
+
+from yarl import URL
+
+_PLAIN = re.compile(
+    r"(https?)://([a-z0-9.-]+)(?::([1-9][0-9]{0,4}))?(/[A-Za-z0-9._~!$&'()*+,;=:@/-]*)?(\?[A-Za-z0-9._~!$'()*,;=:@/?&-]+)?"
+)
+"""A URL in normal form already, save for what `_take_plain` checks: no need to take it apart (1 µs, not 15)."""
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
+_PORT_AND_REST = re.compile(r"[0-9]{1,5}(?:[/?#].*)?", re.DOTALL)
+_NEVER_IN_HOST = re.compile(r"[\x00-\x20\x7f\\]")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_NUMBER_LAST = re.compile(r"(?:[^:]*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
+"""A host that is an IPv4 address, or nothing (WHATWG URL, 3.5: "ends in a number")."""
+_EDGES = "".join(map(chr, range(0x21)))
+"""C0 controls and space: leading and trailing ones are not part of a URL (WHATWG URL, 4.4)."""
+
+
+class Target(NamedTuple):
+    """A URL that can be asked: its normal form and its domain (host in lower case, IDNA, without the port)."""
+
+    url: str
+    domain: str
+
+
+class UrlRefused(ValueError):
+    """A text that is no URL we can ask; `domain` is there when a host could be read all the same."""
+
+    def __init__(self, detail: str, domain: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.domain = domain
+
+
+class SchemeUnsupported(UrlRefused):
+    """A URL of another scheme than http and https."""
+
+
+def parse_target(text: str) -> Target:
+    """The URL in `text`; `http://` is put before one without a scheme.
+
+    :raises UrlRefused: it is no URL.
+    :raises SchemeUnsupported: its scheme is neither http nor https.
+    """
+    return _take_plain(text) or _take_apart(text)
+
+
+def _take_plain(text: str) -> Target | None:
+    match = _PLAIN.fullmatch(text)
+    if match is None:
+        return None
+    scheme, host, port, path, query = match.groups()
+    if port is not None and (port == _DEFAULT_PORTS[scheme] or int(port) > 65_535):
+        return None
+    if _NUMBER_LAST.fullmatch(host) and _read_ipv4(host) != host:
+        return None
+    if path is None:
+        return Target(f"{scheme}://{host}{':' + port if port else ''}/{query or ''}", host)
+    return None if "/." in path else Target(text, host)
+
+
+def _take_apart(text: str) -> Target:
+    try:
+        url = URL(_add_scheme(text.strip(_EDGES)))
+        host, port = url.raw_host, url.port
+    except ValueError as error:
+        raise UrlRefused(str(error)) from None
+    if url.scheme not in _DEFAULT_PORTS:
+        raise SchemeUnsupported(f"{url.scheme}: only http and https are supported", host or None)
+    if not host or _NEVER_IN_HOST.search(host):  # IDNA can make a space of a letter
+        raise UrlRefused("the URL has no host that could be")
+    if port == 0:
+        raise UrlRefused("port 0 cannot be asked", host)
+    if _NUMBER_LAST.fullmatch(host):
+        address = _read_ipv4(host)
+        if address is None:
+            raise UrlRefused(f"{host} is no IPv4 address", host)
+        url, host = url.with_host(address), address
+    return Target(str(url.with_path(url.raw_path, encoded=True, keep_query=True)), host)
+
+
+def _read_ipv4(host: str) -> str | None:
+    """The address that `host` spells in one of the ways of inet_aton (127.1, 0x7f000001), as curl and browsers do."""
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except OSError:
+        return None
+
+
+def _add_scheme(text: str) -> str:
+    if text.startswith("//"):
+        text = f"http:{text}"
+    match = _SCHEME.match(text)
+    if match is None or _PORT_AND_REST.fullmatch(match[2]):  # example.com/path, localhost:8000
+        text = f"http://{text}"
+    authority = re.split(r"[/?#]", text.partition("://")[2], maxsplit=1)[0]
+    if _NEVER_IN_HOST.search(authority):
+        raise ValueError("the host has a character that no host has")
+    return text

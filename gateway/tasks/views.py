@@ -1,0 +1,89 @@
+"""The task API over HTTP: bytes in, a typed value to the store, a typed value back, bytes out."""
+
+import re
+from typing import Any, cast
+from uuid import UUID
+
+from pydantic_core import to_json
+from quart import Blueprint, Response, request
+
+from ..edge import EdgeRequest
+from ..errors import Unprocessable, UnsupportedBody
+from .cache import Cache
+from .idempotency import Idempotency
+from .models import MAX_BODY_BYTES, MAX_URLS, MAX_WAIT_S, Task, parse_new_task
+from .store import Store
+
+PAGE = 100
+MAX_TASKS_PAGE = 100
+MAX_DOMAINS_PAGE = 10_000
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?:$|[,;])", re.IGNORECASE)
+
+
+def blueprint(store: Store, cache: Cache, idempotency: Idempotency) -> Blueprint:
+    """The routes of the task API, with and without their final slash."""
+    routes = Blueprint("tasks", __name__, url_prefix="/api/v1")
+
+    @routes.post("/tasks/", strict_slashes=False)
+    async def post_task() -> Response:
+        if request.mimetype not in ("application/json", ""):
+            raise UnsupportedBody("Send the list of URLs as application/json.")
+        body = await cast(EdgeRequest, request).read_body(MAX_BODY_BYTES)
+        new, key = parse_new_task(body), request.headers.get("Idempotency-Key")
+        identity = None if key is None else await idempotency.claim(key.strip('"'), body)
+        task = await store.add_task(new, identity)
+        answer = _answer(task, 201)
+        answer.headers["Location"] = f"/api/v1/tasks/{task.id}"
+        return answer
+
+    @routes.get("/tasks/", strict_slashes=False)
+    async def get_tasks() -> Response:
+        tasks = await store.list_tasks(_number("offset", 0), _number("limit", PAGE, 1, MAX_TASKS_PAGE))
+        return _answer({"tasks": tasks})
+
+    @routes.get("/tasks/<uuid:identity>/", strict_slashes=False)
+    async def get_task(identity: UUID) -> Response:
+        wait_s = _read_wait()
+        if wait_s is None:
+            return _answer(await store.read_task(identity))
+        answer = _answer(await store.wait_task(identity, wait_s))
+        answer.headers["Preference-Applied"] = f"wait={wait_s}"
+        return answer
+
+    @routes.delete("/tasks/<uuid:identity>/", strict_slashes=False)
+    async def delete_task(identity: UUID) -> Response:
+        return _answer(await store.cancel_task(identity))
+
+    @routes.get("/tasks/<uuid:identity>/probes/", strict_slashes=False)
+    async def get_probes(identity: UUID) -> Response:
+        offset, limit = _number("offset", 0), _number("limit", MAX_URLS, 1, MAX_URLS)
+        return _answer({"probes": await store.list_probes(identity, offset, limit)})
+
+    @routes.get("/domains/", strict_slashes=False)
+    async def get_domains() -> Response:
+        return _answer({"domains": await cache.list_domains(_number("limit", PAGE, 1, MAX_DOMAINS_PAGE))})
+
+    return routes
+
+
+def _answer(value: Task | dict[str, Any], status: int = 200) -> Response:
+    return Response(to_json(value), status, content_type="application/json")
+
+
+def _number(name: str, default: int, least: int = 0, most: int = 1_000_000) -> int:
+    """A number in the query string.
+
+    :raises Unprocessable: it is none, or out of its range.
+    """
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
+        raise Unprocessable(f"{name} is a number from {least} to {most}.", field=name)
+    return int(text)
+
+
+def _read_wait() -> int | None:
+    """Seconds of `Prefer: wait=N` (RFC 7240, 4.3), at most `MAX_WAIT_S`; None without one."""
+    match = _WAIT.search(",".join(request.headers.getlist("Prefer")))
+    return None if match is None else min(int(match[1]), MAX_WAIT_S)

@@ -1,0 +1,112 @@
+"""A site with every behaviour that sites have, over raw sockets; it counts what it was asked for."""
+
+import asyncio
+from collections import Counter
+from types import TracebackType
+from typing import Self
+
+
+class Target:
+    """An HTTP server on so many addresses of loopback, all on one port.
+
+    The first part of the path says what to do, the second how much of it:
+
+    /code/404   answers so             /delay/0.5   answers 200 after so many seconds
+    /hop/3      redirects so often     /to/URL      redirects there (/to: to nowhere)
+    /reset      cuts the connection    /silent      never answers
+    /drip       a header byte at a time /endless    a body without an end
+    /garbage    no HTTP                /headers     headers without an end
+    /short      less than it says      /continue    100 without an end
+    """
+
+    def __init__(self, hosts: int = 1) -> None:
+        self.hosts = [f"127.0.0.{i + 1}" for i in range(hosts)]
+        self.requests: Counter[str] = Counter()
+        self.open = 0
+        self.most_open = 0
+
+    @property
+    def url(self) -> str:
+        """Its address, without a final slash."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        first = await asyncio.start_server(self._serve, self.hosts[0], 0)
+        self.port: int = first.sockets[0].getsockname()[1]
+        self._servers = [first, *[await asyncio.start_server(self._serve, host, self.port) for host in self.hosts[1:]]]
+        self._tasks: set[asyncio.Task[None]] = set()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for server in self._servers:
+            server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                path = head.split(b" ", 2)[1].decode("latin-1")
+                self.requests[path] += 1
+                self.open += 1
+                self.most_open = max(self.most_open, self.open)
+                try:
+                    await self._answer(path, writer)
+                finally:
+                    self.open -= 1
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.transport.abort()
+
+    async def _answer(self, path: str, writer: asyncio.StreamWriter) -> None:
+        what, _, argument = path.partition("?")[0].lstrip("/").partition("/")
+        if what in _POURED:
+            await _pour(writer, *_POURED[what])
+        elif what in _CUT:
+            writer.write(_CUT[what])
+            await writer.drain()
+            raise ConnectionResetError
+        elif what in ("delay", "silent"):
+            await asyncio.sleep(float(argument.partition("/")[0] or 3600))
+            _reply(writer, 200)
+        elif what == "hop":
+            left = int(argument)
+            _reply(writer, 302 if left else 200, f"Location: /hop/{left - 1}\r\n" if left else "")
+        elif what == "to":
+            _reply(writer, 302, f"Location: {argument}\r\n" if argument else "")
+        else:
+            _reply(writer, int(argument) if what == "code" else 404)
+        await writer.drain()
+
+
+_POURED = {
+    "drip": (b"HTTP/1.1 200 OK\r\nX-Drip: ", b"x", 0.1),
+    "endless": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1000\r\n" + b"x" * 4096 + b"\r\n", 0.0),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X-Header: " + b"x" * 1000 + b"\r\n", 0.0),
+    "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01),
+}
+_CUT = {
+    "garbage": b"\x00\x01 no http at all\r\n\r\n",
+    "short": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+    "reset": b"",
+}
+
+
+def _reply(writer: asyncio.StreamWriter, code: int, headers: str = "") -> None:
+    writer.write(f"HTTP/1.1 {code} Status\r\n{headers}Content-Length: 2\r\n\r\nok".encode("latin-1"))
+
+
+async def _pour(writer: asyncio.StreamWriter, head: bytes, piece: bytes, pause_s: float) -> None:
+    writer.write(head)
+    while True:
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(pause_s)

@@ -1,0 +1,94 @@
+"""The code cache and the domain counters, on a real Redis."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from gateway.datastore import Datastore
+from gateway.tasks.cache import Cache, is_cacheable
+from gateway.tasks.models import Domain, Outcome, ProbeError
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def datastore(tmp_path: Path) -> AsyncIterator[Datastore]:
+    """An embedded Redis of its own."""
+    datastore = Datastore(redis_url=None, data_dir=tmp_path)
+    async with anyio.create_task_group() as group:
+        await group.start(datastore.run)
+        yield datastore
+        group.cancel_scope.cancel()
+
+
+async def test_recall(datastore: Datastore) -> None:
+    """Codes come back in the order asked for, 0 for what is not known; a followed URL is another entry."""
+    cache = Cache(datastore, timeout_s=60)
+    await cache.remember(
+        [("http://a/", False, 200, 0.0), ("http://b/", True, 404, 0.0), ("http://c/" + "x" * 8000, False, 999, 0.0)]
+    )
+    urls = ["http://b/", "http://a/", "http://c/" + "x" * 8000, "http://c/" + "x" * 7999]
+    assert await cache.recall(urls, follow_redirects=False) == [0, 200, 999, 0]
+    assert await cache.recall(urls, follow_redirects=True) == [404, 0, 0, 0]
+    assert await cache.recall([], follow_redirects=True) == []
+
+
+async def test_age(datastore: Datastore) -> None:
+    """A code is never given once it is as old as the timeout, cleared or not; its age before it was stored counts."""
+    cache = Cache(datastore, timeout_s=0.5)
+    await cache.remember([("http://old/", False, 200, 0.6), ("http://new/", False, 200, 0.0)])
+    assert await cache.recall(["http://old/", "http://new/"], follow_redirects=False) == [0, 200]
+    await anyio.sleep(0.55)
+    assert await cache.recall(["http://old/", "http://new/"], follow_redirects=False) == [0, 0]
+
+
+async def test_clear(datastore: Datastore) -> None:
+    """The coroutine deletes what is over age within a second, and touches nothing else."""
+    cache = Cache(datastore, timeout_s=1)
+    async with anyio.create_task_group() as group:
+        group.start_soon(cache.run)
+        await cache.count("task", 0, Counter(a=1))
+        with datastore.open() as redis:
+            await redis.set("other", "value")
+            await cache.remember([(f"http://old/{i}", False, 200, 0.9) for i in range(3000)])
+            await cache.remember([("http://new/", False, 200, 0.0)])
+            await anyio.sleep(0.8)
+            keys = set(await redis.keys("*"))
+            members = await redis.zrange("gateway:{codes}", 0, -1)
+        group.cancel_scope.cancel()
+    assert members == [b"gateway:{codes}:http://new/"]
+    assert keys == {
+        b"other",
+        b"gateway:{codes}",
+        b"gateway:{codes}:http://new/",
+        b"gateway:{domains}",
+        b"gateway:{domains}:task",
+    }
+
+
+async def test_backstop(datastore: Datastore) -> None:
+    """Every entry and the index bear an expiry, so that nothing outlives the gateways."""
+    await Cache(datastore, timeout_s=5).remember([("http://a/", False, 200, 0.0)])
+    with datastore.open() as redis:
+        for key in await redis.keys("*"):
+            assert 5_000 < await redis.pttl(key) <= 65_000
+
+
+async def test_count(datastore: Datastore) -> None:
+    """A batch counts once, however often it is sent; domains come most requested first."""
+    cache = Cache(datastore, timeout_s=1)
+    for _ in range(3):
+        await cache.count("task", 0, Counter({"a": 2, "b": 5}))
+    await cache.count("task", 1, Counter({"a": 2}))
+    await cache.count("other", 0, Counter({"a": 2}))
+    assert await cache.list_domains(10) == [Domain(domain="a", requests=6), Domain(domain="b", requests=5)]
+    assert await cache.list_domains(1) == [Domain(domain="a", requests=6)]
+
+
+def test_cacheable() -> None:
+    """An HTTP answer may be kept, a failure never."""
+    assert is_cacheable(Outcome(404))
+    assert not is_cacheable(Outcome(0, ProbeError.TIMEOUT, "late"))

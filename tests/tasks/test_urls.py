@@ -1,0 +1,91 @@
+"""URLs as people write them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from yarl import URL
+
+from gateway.tasks.urls import SchemeUnsupported, Target, UrlRefused, parse_target
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "domain"),
+    [
+        ("http://example.com", "http://example.com/", "example.com"),
+        ("example.com", "http://example.com/", "example.com"),
+        ("www.Google.com/search?q=a#top", "http://www.google.com/search?q=a", "www.google.com"),
+        ("  https://example.com/ \n", "https://example.com/", "example.com"),
+        ("localhost:8000", "http://localhost:8000/", "localhost"),
+        ("localhost:8000/x?y", "http://localhost:8000/x?y", "localhost"),
+        ("HTTP://EXAMPLE.com:80/a/../b#f", "http://example.com/b", "example.com"),
+        ("https://example.com:443/", "https://example.com/", "example.com"),
+        ("http://example.com?x=1", "http://example.com/?x=1", "example.com"),
+        ("//example.com/x", "http://example.com/x", "example.com"),
+        ("http://[::1]:8080/", "http://[::1]:8080/", "::1"),
+        ("http://пример.рф/путь", "http://xn--e1afmkfd.xn--p1ai/%D0%BF%D1%83%D1%82%D1%8C", "xn--e1afmkfd.xn--p1ai"),
+        ("http://user:pw@example.com/", "http://user:pw@example.com/", "example.com"),
+        ("http://127.1/", "http://127.0.0.1/", "127.0.0.1"),
+        ("http://0x7f000001:80/x", "http://127.0.0.1/x", "127.0.0.1"),
+        ("http://2130706433:8000", "http://127.0.0.1:8000/", "127.0.0.1"),
+        ("0177.0.0.1", "http://127.0.0.1/", "127.0.0.1"),
+        ("http://1.2.3.4/", "http://1.2.3.4/", "1.2.3.4"),
+        ("http://example.com/a b", "http://example.com/a%20b", "example.com"),
+    ],
+)
+def test_normal_form(text: str, url: str, domain: str) -> None:
+    """Every spelling comes to one form, and its domain is the host alone."""
+    assert parse_target(text) == Target(url, domain)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "http://", "http:///path", "http://[::1", "http://a b/", "http://h:99999/", "http://h:0/",
+     "http://good.example\\@evil.example/", "http://\x00/", "\ud800", "http://\ud800.example/", "http:foo",
+     "http://1.2.3.4.5/", "http://256.1.1.1/", "http://a.1/", "http://0xg.0x/"],
+)  # fmt: skip
+def test_no_url(text: str) -> None:
+    """What is no URL is refused with a sentence."""
+    with pytest.raises(UrlRefused) as caught:
+        parse_target(text)
+    assert caught.value.detail
+    assert not isinstance(caught.value, SchemeUnsupported)
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [("ftp://example.com/x", "example.com"), ("file:///etc/passwd", None), ("mailto:a@example.com", None),
+     ("javascript:alert(1)", None), ("data:text/plain,x", None), ("gopher://example.com:70/_x", "example.com")],
+)  # fmt: skip
+def test_other_schemes(text: str, domain: str | None) -> None:
+    """Another scheme is refused as such; its domain is known where it has one."""
+    with pytest.raises(SchemeUnsupported) as caught:
+        parse_target(text)
+    assert caught.value.domain == domain
+
+
+@given(st.text(max_size=60))
+def test_any_text(text: str) -> None:
+    """Any text is a target or a UrlRefused, and a normal form is its own normal form."""
+    try:
+        target = parse_target(text)
+    except UrlRefused:
+        return
+    assert parse_target(target.url) == target
+    assert URL(target.url).raw_host == target.domain
+
+
+@given(
+    st.from_regex(r"https?://[a-z0-9]{1,8}(\.[a-z]{2,5})?(:[0-9]{1,5})?", fullmatch=True),
+    st.from_regex(r"(/[a-zA-Z0-9._~!$&'()*+,;=:@/-]{0,20})?(\?[a-zA-Z0-9._~!$'()*,;=:@/?&-]{0,20})?", fullmatch=True),
+)
+def test_short_way(address: str, rest: str) -> None:
+    """The short way for URLs in normal form gives what the long way gives (an upper-case scheme takes the long one)."""
+    text = address + rest
+
+    def parse(variant: str) -> Target | str:
+        try:
+            return parse_target(variant)
+        except UrlRefused as refused:
+            return type(refused).__name__
+
+    assert parse(text) == parse("HTTP" + text[4:])

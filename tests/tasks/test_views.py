@@ -1,0 +1,293 @@
+"""The task API over HTTP, from a list of URLs to their codes."""
+
+import json
+import uuid
+
+import anyio
+import httpx
+import pytest
+
+from tests.conftest import OpenGateway
+from tests.target import Target
+
+pytestmark = pytest.mark.anyio
+
+
+async def crawl(client: httpx.AsyncClient, urls: list[str], **options: object) -> dict[str, object]:
+    """Post a task and wait until it is ready."""
+    posted = await client.post("/api/v1/tasks/", json={"urls": urls, **options} if options else urls)
+    assert posted.status_code == 201, posted.text
+    ready = await client.get(posted.headers["Location"], headers={"Prefer": "wait=8"})
+    assert ready.json()["status"] == "ready", ready.text
+    return dict(ready.json())
+
+
+async def list_probes(client: httpx.AsyncClient, task: dict[str, object]) -> list[dict[str, object]]:
+    """What is known of each URL of a task."""
+    return list((await client.get(f"/api/v1/tasks/{task['id']}/probes")).json()["probes"])
+
+
+async def test_post(client: httpx.AsyncClient, target: Target) -> None:
+    """A list of URLs is answered by 201, a Location and a running task with a UUID4."""
+    answer = await client.post("/api/v1/tasks/", json=[f"{target.url}/delay/0.3"])
+    task = answer.json()
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == f"/api/v1/tasks/{task['id']}"
+    assert uuid.UUID(task["id"]).version == 4
+    assert set(task) == {"id", "status", "result", "total", "done", "created_at", "finished_at"}
+    assert (task["status"], task["result"], task["total"], task["done"]) == ("running", None, 1, 0)
+    assert (await client.get(answer.headers["Location"])).json()["status"] == "running"
+
+
+async def test_codes_in_order(client: httpx.AsyncClient, target: Target) -> None:
+    """The result has one code a URL, in the order sent, duplicates kept, 0 for what gave no answer."""
+    paths = ["/code/200", "/code/404", "/code/500", "/code/200", "/delay/0.2", "/reset"]
+    urls = [target.url + path for path in paths] + [
+        "http://127.0.0.1:1/",
+        "http://no-such-name.invalid/",
+        "nonsense://x",
+    ]
+    task = await crawl(client, urls)
+    assert task["result"] == [200, 404, 500, 200, 200, 0, 0, 0, 0]
+    assert task["done"] == task["total"] == len(urls)
+    assert str(task["finished_at"]) > str(task["created_at"])
+
+
+async def test_probes(client: httpx.AsyncClient, target: Target) -> None:
+    """Each probe says its URL as sent, its code, and for a failure a stable word and a reason."""
+    urls = [
+        f"{target.url}/code/201",
+        "127.0.0.1:1",
+        "",
+        "ftp://example.com/",
+        "http://169.254.169.254/",
+        f"{target.url}/to/x",
+    ]
+    probes = await list_probes(client, await crawl(client, urls))
+    assert [probe["url"] for probe in probes] == urls
+    assert [probe["error"] for probe in probes] == [
+        None, "refused", "invalid_url", "unsupported_scheme", "blocked", None,
+    ]  # fmt: skip
+    assert all(probe["detail"] for probe in probes if probe["error"])
+    assert probes[0].keys() == {"url", "code", "error", "detail", "cached", "elapsed_s", "location"}
+    assert probes[5]["location"] == "x"
+
+
+async def test_probes_page(client: httpx.AsyncClient, target: Target) -> None:
+    """Probes come by page, and before the task is ready those not known yet have no code."""
+    urls = [f"{target.url}/code/200", f"{target.url}/silent", f"{target.url}/code/201"]
+    answer = await client.post("/api/v1/tasks/", json=urls)
+    with anyio.fail_after(3):
+        while (await client.get(answer.headers["Location"])).json()["done"] < 2:
+            await anyio.sleep(0.02)
+    probes = (await client.get(answer.headers["Location"] + "/probes?offset=1&limit=1")).json()["probes"]
+    assert [(probe["url"], probe["code"]) for probe in probes] == [(urls[1], None)]
+    probes = (await client.get(answer.headers["Location"] + "/probes/")).json()["probes"]
+    assert [probe["code"] for probe in probes] == [200, None, 201]
+
+
+async def test_redirects(client: httpx.AsyncClient, target: Target) -> None:
+    """Redirects are followed when asked, at most ten, and never to another scheme or a forbidden address."""
+    paths = ["/hop/3", "/hop/10", "/hop/11", "/to", "/to/file:///etc/passwd", "/to/http://169.254.169.254/"]
+    urls = [target.url + path for path in paths]
+    assert (await crawl(client, urls))["result"] == [302] * 6
+    task = await crawl(client, urls, follow_redirects=True)
+    assert task["result"] == [200, 200, 0, 302, 0, 0]
+    words = [probe["error"] for probe in await list_probes(client, task)]
+    assert words == [None, None, "redirects", None, "redirects", "blocked"]
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [("silent", "timeout"), ("drip", "timeout"), ("continue", "timeout"), ("headers", "protocol"),
+     ("garbage", "protocol"), ("reset", "reset"), ("endless", None), ("short", None)],
+)  # fmt: skip
+async def test_hostile_target(open_gateway: OpenGateway, target: Target, path: str, word: str | None) -> None:
+    """Whatever a site does, its URL ends by its deadline, with a code or the right word."""
+    async with open_gateway(probe_timeout_s=1) as client:
+        probe = (await list_probes(client, await crawl(client, [f"{target.url}/{path}"])))[0]
+    assert (probe["error"], probe["code"]) == (word, 0 if word else 200)
+
+
+async def test_cache(open_gateway: OpenGateway, target: Target) -> None:
+    """A URL seen within TIMEOUT is answered from Redis, afterwards it is asked again; a failure is never cached."""
+    urls = [f"{target.url}/code/200", f"{target.url}/reset"]
+    async with open_gateway(cache_timeout_s=1) as client:
+        first = await list_probes(client, await crawl(client, urls))
+        second = await list_probes(client, await crawl(client, urls))
+        await anyio.sleep(1.1)
+        third = await list_probes(client, await crawl(client, urls))
+    assert [[probe["cached"] for probe in probes] for probes in (first, second, third)] == [
+        [False, False], [True, False], [False, False],
+    ]  # fmt: skip
+    assert target.requests["/code/200"] == 2
+    assert target.requests["/reset"] >= 3
+
+
+async def test_domains(client: httpx.AsyncClient, target: Target) -> None:
+    """Every URL sent counts for its domain, duplicates and cached ones too, most requested first."""
+    urls = [f"{target.url}/code/200"] * 3 + [
+        f"LOCALHOST:{target.port}/code/200",
+        "http://x.invalid:81/",
+        "ftp://f.invalid/",
+    ]
+    await crawl(client, urls)
+    await crawl(client, urls[:4])
+    domains = (await client.get("/api/v1/domains/")).json()["domains"]
+    assert domains[:2] == [{"domain": "127.0.0.1", "requests": 6}, {"domain": "localhost", "requests": 2}]
+    assert {tuple(row.values()) for row in domains[2:]} == {("x.invalid", 1), ("f.invalid", 1)}
+    assert (await client.get("/api/v1/domains?limit=1")).json()["domains"] == domains[:1]
+
+
+async def test_single_flight(client: httpx.AsyncClient, target: Target) -> None:
+    """A URL that several tasks ask for at once is asked for once."""
+    tasks: list[dict[str, object]] = []
+
+    async def crawl_one() -> None:
+        tasks.append(await crawl(client, [f"{target.url}/delay/0.5"] * 5))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(8):
+            group.start_soon(crawl_one)
+    assert [task["result"] for task in tasks] == [[200] * 5] * 8
+    assert target.requests["/delay/0.5"] == 1
+
+
+async def test_per_host(open_gateway: OpenGateway, target: Target) -> None:
+    """No host gets more requests at once than PER_HOST, and another host does not wait for it."""
+    async with open_gateway(per_host=2) as client:
+        slow = [f"{target.url}/delay/0.2/{i}" for i in range(8)]
+        task = await crawl(client, [*slow, f"http://localhost:{target.port}/code/200"])
+    assert task["result"] == [200] * 9
+    assert target.most_open <= 3
+
+
+async def test_short_task_beside_long_ones(open_gateway: OpenGateway) -> None:
+    """A task of one URL is ready while long tasks of slow URLs take every slot that frees."""
+    async with Target(hosts=50) as target, open_gateway(concurrency=50, per_host=10) as client:
+        for batch in range(3):
+            slow = [f"http://{target.hosts[i % 50]}:{target.port}/delay/0.3?{batch}.{i}" for i in range(1000)]
+            assert (await client.post("/api/v1/tasks/", json=slow)).status_code == 201
+        task = await crawl(client, [f"http://localhost:{target.port}/code/200"])
+    assert task["result"] == [200]
+
+
+async def test_cancel(client: httpx.AsyncClient, target: Target) -> None:
+    """A cancelled task stays cancelled, keeps what was known, and its URLs are asked no more."""
+    urls = [f"{target.url}/code/200", f"{target.url}/delay/1"]
+    location = (await client.post("/api/v1/tasks/", json=urls)).headers["Location"]
+    assert (await client.delete(location)).json()["status"] == "cancelled"
+    await anyio.sleep(1.3)
+    task = (await client.get(location)).json()
+    assert (task["status"], task["result"]) == ("cancelled", None)
+    assert task["finished_at"]
+
+
+async def test_list(client: httpx.AsyncClient, target: Target) -> None:
+    """Recent tasks are listed, newest first, by page and without their results."""
+    made = [(await crawl(client, [f"{target.url}/code/20{i}"]))["id"] for i in range(3)]
+    tasks = (await client.get("/api/v1/tasks/")).json()["tasks"]
+    assert [task["id"] for task in tasks] == made[::-1]
+    assert {task["result"] for task in tasks} == {None}
+    assert [task["id"] for task in (await client.get("/api/v1/tasks?offset=1&limit=1")).json()["tasks"]] == [made[1]]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "index"),
+    [(b"", 400, None), (b"[", 400, None), (b'["\xff"]', 400, None), (b'["\\ud800"]', 400, None),
+     (b"[" * 100_000, 400, None), (b"null", 422, None), (b"7", 422, None), (b'"http://x/"', 422, None),
+     (b"[]", 422, None), (b"{}", 422, None), (b'{"urls": "x"}', 422, None), (b'{"urls": ["x"], "more": 1}', 422, None),
+     (b'{"urls": ["x"], "follow_redirects": 1}', 422, None), (b'["a", 1]', 422, 1), (b'["a", "b", null]', 422, 2),
+     (b'[["a"]]', 422, 0), (b"[" + b"9" * 5000 + b"]", 400, None),
+     (json.dumps(["a", "b" * 8193]).encode(), 422, 1), (json.dumps(["a"] * 10_001).encode(), 422, None),
+     (b'["' + b"a" * 4_194_304 + b'"]', 413, None)],
+)  # fmt: skip
+async def test_bad_body(client: httpx.AsyncClient, body: bytes, status: int, index: int | None) -> None:
+    """A body that cannot be is refused as a problem that says what is wrong, and where."""
+    answer = await client.post("/api/v1/tasks/", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["detail"]
+    assert answer.json().get("index") == index
+
+
+async def test_bad_calls(client: httpx.AsyncClient) -> None:
+    """What is not there is 404, another type 415, another method 405, a bad number 422: each as a problem."""
+    calls = [
+        (await client.get(f"/api/v1/tasks/{uuid.uuid4()}"), 404),
+        (await client.get(f"/api/v1/tasks/{uuid.uuid4()}/probes"), 404),
+        (await client.delete(f"/api/v1/tasks/{uuid.uuid4()}"), 404),
+        (await client.get("/api/v1/tasks/no-uuid"), 404),
+        (await client.post("/api/v1/tasks/", content=b"<x/>", headers={"Content-Type": "text/xml"}), 415),
+        (await client.put("/api/v1/tasks/", json=[]), 405),
+        (await client.get("/api/v1/tasks/?limit=0"), 422),
+        (await client.get("/api/v1/domains/?limit=x"), 422),
+    ]
+    for answer, status in calls:
+        assert answer.status_code == status, answer.text
+        assert answer.json()["status"] == status
+
+
+async def test_final_slash(client: httpx.AsyncClient, target: Target) -> None:
+    """Every path is served with and without its final slash."""
+    task = await crawl(client, [f"{target.url}/code/200"])
+    for path in ("/tasks", f"/tasks/{task['id']}", f"/tasks/{task['id']}/probes", "/domains"):
+        plain, slashed = await client.get(f"/api/v1{path}"), await client.get(f"/api/v1{path}/")
+        assert (plain.status_code, plain.json()) == (200, slashed.json())
+
+
+async def test_wait(client: httpx.AsyncClient, target: Target) -> None:
+    """`Prefer: wait` answers when the task is ready, or as it stands when the time is over."""
+    location = (await client.post("/api/v1/tasks/", json=[f"{target.url}/delay/1.5"])).headers["Location"]
+    early = await client.get(location, headers={"Prefer": "respond-async, wait=1"})
+    late = await client.get(location, headers={"Prefer": "wait=5"})
+    assert (early.json()["status"], late.json()["status"]) == ("running", "ready")
+    assert late.headers["Preference-Applied"] == "wait=5"
+
+
+async def test_idempotency_key(client: httpx.AsyncClient, target: Target) -> None:
+    """A POST repeated under one key gives the same task, while it runs and afterwards; another body is refused."""
+    headers = {"Idempotency-Key": '"8e03978e-40d5-43dd-bc93-6894a57f9324"'}
+    urls = [f"{target.url}/delay/0.3"]
+    first, second = [await client.post("/api/v1/tasks/", json=urls, headers=headers) for _ in range(2)]
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json()["id"] == second.json()["id"]
+    ready = await client.get(first.headers["Location"], headers={"Prefer": "wait=5"})
+    third = await client.post("/api/v1/tasks/", json=urls, headers=headers)
+    assert third.json() == ready.json()
+    assert target.requests.total() == 1
+    assert (await client.post("/api/v1/tasks/", json=[*urls, "x"], headers=headers)).status_code == 422
+    for key in ("", "x" * 256):
+        answer = await client.post("/api/v1/tasks/", json=urls, headers={"Idempotency-Key": key})
+        assert answer.status_code == 422
+    assert len((await client.get("/api/v1/tasks/")).json()["tasks"]) == 1
+
+
+async def test_public_targets(open_gateway: OpenGateway, target: Target) -> None:
+    """With PROBE_TARGETS=public loopback is refused however the URL spells it, and never connected to."""
+    port = target.port
+    spelled = [
+        "127.0.0.1",
+        "localhost",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+    ]
+    async with open_gateway(probe_targets="public") as client:
+        task = await crawl(client, [f"http://{host}:{port}/code/200" for host in spelled])
+        probes = await list_probes(client, task)
+    assert {probe["error"] for probe in probes} == {"blocked"}
+    assert "PROBE_TARGETS" in str(probes[0]["detail"])
+    assert not target.requests
+
+
+async def test_ten_thousand(client: httpx.AsyncClient) -> None:
+    """A task of 10,000 URLs is taken and becomes ready."""
+    async with Target(hosts=50) as target:
+        urls = [f"http://{target.hosts[i % 50]}:{target.port}/code/200?{i}" for i in range(10_000)]
+        task = await crawl(client, urls)
+    assert task["result"] == [200] * 10_000
+    assert (await client.get("/api/v1/tasks/")).json()["tasks"][0]["done"] == 10_000
