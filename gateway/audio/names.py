@@ -1,0 +1,66 @@
+"""Names of audio files: which one an upload may have, and which entry of the folder is meant by one.
+
+A name is text in NFC. The disk may hold it in another Unicode form (macOS writes NFD, `cp` keeps it); the two
+are one name. Blocking where it looks at the disk.
+"""
+
+import errno
+import os
+from pathlib import Path
+from unicodedata import category, normalize
+
+from ..errors import Unprocessable
+
+MAX_NAME_BYTES = 255
+"""NAME_MAX of every file system in use."""
+
+
+def check_name(name: str) -> str:
+    """The name under which an upload is kept: NFC, and otherwise exactly as given.
+
+    :raises Unprocessable: it is empty, hidden, too long, or has a character no name can have.
+    """
+    name = normalize("NFC", name)
+    shown = name.encode(errors="replace").decode()
+    if not name.strip() or name.startswith("."):
+        raise Unprocessable("A file name must not be empty or begin with a dot.", name=shown)
+    if "/" in name or any(category(char) in {"Cc", "Cs"} for char in name):
+        raise Unprocessable("A file name must not have slashes or control characters.", name=shown)
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise Unprocessable(f"A file name must not be longer than {MAX_NAME_BYTES} bytes of UTF-8.", name=shown)
+    return name
+
+
+def is_visible(name: str) -> bool:
+    """Whether an entry of the folder can be shown and asked for: not hidden, and text."""
+    return not name.startswith(".") and "/" not in name and "\0" not in name and _is_text(name)
+
+
+def find_entry(folder: Path, name: str) -> str | None:
+    """The name on the disk that is this name: itself, or one that differs only by its Unicode form.
+
+    :raises OSError: the folder is away or broken.
+    """
+    name = normalize("NFC", name)
+    try:
+        os.lstat(folder / name)
+    except FileNotFoundError:
+        os.lstat(folder)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return None
+        raise
+    else:
+        return name
+    with os.scandir(folder) as entries:
+        others = (entry.name for entry in entries if not entry.name.isascii())
+        return next((other for other in others if _is_text(other) and normalize("NFC", other) == name), None)
+
+
+def _is_text(name: str) -> bool:
+    """Whether the bytes of a name on the disk are UTF-8; Python shows others as lone surrogates (PEP 383)."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,239 @@
+"""What the bytes of a file are: the first gate (filetype's magic numbers) and the second (the structure).
+
+A magic number alone proves nothing: filetype 1.2 takes `ID3<html>` for music, Ogg films for music and m4a for
+films, and knows 20 of 40 real forms. So every form of sound is a matcher added to filetype's own table, and
+each names the check that reads its structure. Owns filetype and tinytag; knows no folder and no request.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from io import BytesIO
+from typing import BinaryIO, cast
+from unicodedata import category
+
+import filetype  # type: ignore[import-untyped]
+from tinytag import TinyTag
+
+from . import boxes, chunks, frames, headers, ogg
+from .reader import ENDLESS, AudioType, Beyond, Check, Exhausted, Reader
+
+HEAD_BYTES = 64 * 1024
+"""After so many bytes a head tells nothing new; the rest is read from the finished file."""
+MAX_DURATION_S = 10 * 365 * 86_400
+"""A length above this is a lie of the header."""
+_MAGIC_BYTES = 20
+_GATE_BYTES = 1024
+_TAG_READS = 20_000
+_TAG_BYTES = 4 * 1024 * 1024
+_TAG_CHARS = 300
+_TAGGED_TYPES = frozenset(f"audio/{name}" for name in ("mpeg", "ogg", "wav", "flac", "mp4", "3gpp", "aiff", "x-ms-wma"))
+_ID3_PADDING_BYTES = 64 * 1024
+_ID3_IN_A_ROW = 4
+
+
+class Verdict(Enum):
+    """What the first bytes of a file tell."""
+
+    NO = "no"
+    MAYBE = "maybe"
+
+
+class _Form(filetype.Type):  # type: ignore[misc]
+    """A form of sound as filetype knows forms: a matcher of magic numbers; and beside it its check."""
+
+    def __init__(self, content_type: str, extension: str, match: Callable[[bytes], bool], check: Check) -> None:
+        super().__init__(mime=content_type, extension=extension)
+        self._match = match
+        self.check = check
+
+    def match(self, buf: bytes) -> bool:
+        """Whether the magic number is there."""
+        return self._match(bytes(buf[:_MAGIC_BYTES]))
+
+
+def _check_id3(reader: Reader) -> AudioType | None:
+    """ID3v2 tags (id3.org, 2.4, section 3.1), their padding, and the sound they stand before."""
+    for _ in range(_ID3_IN_A_ROW):
+        head = reader.at(0, 10)
+        if head[:3] != b"ID3":
+            break
+        if not 2 <= head[3] <= 4 or head[4] == 0xFF or head[5] & 0x0F or max(head[6:]) > 127:
+            return None
+        size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+        reader = reader.since(10 + size + (10 if head[5] & 0x10 else 0))
+    padding = reader.peek(0, _ID3_PADDING_BYTES)
+    reader = reader.since(len(padding) - len(padding.lstrip(b"\0")))
+    return None if reader.at(0, 3) == b"ID3" else _check(reader)
+
+
+def _begins(*magics: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head.startswith(magics)
+
+
+def _has(offset: int, *magics: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head.startswith(magics, offset)
+
+
+def _both(*tests: Callable[[bytes], bool]) -> Callable[[bytes], bool]:
+    return lambda head: all(test(head) for test in tests)
+
+
+def _masked(mask: int, value: int) -> Callable[[bytes], bool]:
+    return lambda head: int.from_bytes(head[:2], "big") & mask == value
+
+
+_ISO_STARTS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+_IFF_STARTS = (b"AIFF", b"AIFC", b"8SVX", b"MAUD")
+
+FORMS = (
+    _Form("audio/aac", "aac", _masked(0xFFF6, 0xFFF0), frames.check_adts),
+    _Form("audio/mpeg", "mp3", _masked(0xFFE0, 0xFFE0), frames.check_mpeg),
+    _Form("audio/mpeg", "mp3", _begins(b"ID3"), _check_id3),
+    _Form("audio/mp4", "m4a", _has(4, *_ISO_STARTS), boxes.check_iso),
+    _Form("audio/ogg", "ogg", _begins(ogg.MAGIC), ogg.check_ogg),
+    _Form("audio/webm", "webm", _begins(b"\x1a\x45\xdf\xa3"), boxes.check_ebml),
+    _Form("audio/flac", "flac", _begins(b"fLaC"), frames.check_flac),
+    _Form(
+        "audio/wav",
+        "wav",
+        _both(_begins(b"RIFF", b"RIFX", b"RF64", b"BW64"), _has(8, b"WAVE")),
+        chunks.check_wave,
+    ),
+    _Form("audio/x-w64", "w64", _begins(chunks.W64_RIFF), chunks.check_w64),
+    _Form("audio/aiff", "aiff", _both(_begins(b"FORM"), _has(8, *_IFF_STARTS)), chunks.check_form),
+    _Form("audio/x-ms-wma", "wma", _begins(boxes.ASF_HEADER), boxes.check_asf),
+    _Form("audio/midi", "mid", _begins(b"MThd"), chunks.check_midi),
+    _Form("audio/midi", "rmi", _both(_begins(b"RIFF"), _has(8, b"RMID")), chunks.check_midi),
+    _Form("audio/amr", "amr", _begins(frames.AMR_NARROW, frames.AMR_WIDE), frames.check_amr),
+    _Form("audio/basic", "au", _begins(b".snd", b"dns."), headers.check_au),
+    _Form("audio/x-caf", "caf", _begins(b"caff"), chunks.check_caf),
+    _Form("audio/ac3", "ac3", _begins(b"\x0b\x77"), frames.check_ac3),
+    _Form("audio/vnd.dts", "dts", _begins(frames.DTS_SYNC), frames.check_dts),
+    _Form("audio/vnd.dolby.mlp", "mlp", _has(4, frames.MLP_SYNC), frames.check_mlp),
+    _Form("audio/mp4a-latm", "latm", _masked(0xFFE0, 0x56E0), frames.check_loas),
+    _Form("audio/x-wavpack", "wv", _begins(b"wvpk"), frames.check_wavpack),
+    _Form("audio/sbc", "sbc", _begins(b"\x9c"), frames.check_sbc),
+    _Form("audio/x-tta", "tta", _begins(b"TTA1"), headers.check_tta),
+    _Form("audio/x-ape", "ape", _begins(b"MAC "), headers.check_ape),
+    _Form("audio/x-voc", "voc", _begins(headers.VOC_MAGIC), headers.check_voc),
+    _Form("audio/x-dsf", "dsf", _begins(b"DSD "), chunks.check_dsf),
+    _Form("audio/x-mmf", "mmf", _begins(b"MMMD"), chunks.check_smaf),
+    _Form("audio/x-ircam", "sf", _begins(*headers.IRCAM_MAGICS), headers.check_ircam),
+    _Form("audio/x-sox", "sox", _begins(b".SoX", b"XoS."), headers.check_sox),
+    _Form("audio/x-nist", "sph", _begins(b"NIST_1A"), headers.check_nist),
+    _Form("audio/x-paf", "paf", _begins(b" paf", b"fap "), headers.check_paf),
+    _Form("audio/x-pvf", "pvf", _begins(b"PVF1\n", b"PVF2\n"), headers.check_pvf),
+    _Form("audio/x-avr", "avr", _begins(b"2BIT"), headers.check_avr),
+    _Form("audio/x-adx", "adx", _begins(headers.ADX_MAGIC), headers.check_adx),
+    _Form("audio/x-ast", "ast", _begins(b"STRM"), headers.check_ast),
+    _Form("audio/x-wve", "wve", _begins(b"ALawSoundFile**\0"), headers.check_wve),
+    _Form("audio/x-smp", "smp", _begins(b"SOUND SAMPLE DATA "), headers.check_smp),
+    _Form("audio/x-xi", "xi", _begins(b"Extended Instrument:"), headers.check_xi),
+    _Form("audio/x-flv", "flv", _begins(b"FLV\x01"), headers.check_flv),
+)
+for _form in reversed(FORMS):
+    filetype.add_type(_form)
+
+
+def _check(reader: Reader) -> AudioType | None:
+    """Both gates: the form that filetype finds, if it is one of sound, and the structure of that form."""
+    head = reader.peek(0, _GATE_BYTES)
+    if len(head) < min(_MAGIC_BYTES, reader.size_bytes):
+        raise Beyond
+    form = filetype.guess(head)
+    return form.check(reader) if isinstance(form, _Form) else None
+
+
+def sniff_head(head: bytes) -> Verdict:
+    """What is certain from the first bytes: NO only if nothing that follows could make it audio."""
+    try:
+        found = _check(Reader.over(BytesIO(head), ENDLESS))
+    except Beyond:
+        return Verdict.MAYBE
+    except Exhausted:
+        return Verdict.NO
+    return Verdict.MAYBE if found else Verdict.NO
+
+
+def identify(file: BinaryIO, size_bytes: int) -> AudioType | None:
+    """The type of a whole file by its structure, or None if it is not audio.
+
+    Looks at a bounded number of places, wherever the sizes in the file point. Leaves the position anywhere.
+
+    :raises OSError: the file cannot be read.
+    """
+    try:
+        found = _check(Reader.over(file, size_bytes))
+    except (Beyond, Exhausted):
+        return None
+    if found and not _is_plausible(found.duration_s):
+        return AudioType(found.content_type)
+    return found
+
+
+def _is_plausible(duration_s: float | None) -> bool:
+    return duration_s is not None and math.isfinite(duration_s) and 0 <= duration_s <= MAX_DURATION_S
+
+
+@dataclass(frozen=True)
+class Tags:
+    """What a file says of itself, cleaned of control characters; None where it says nothing."""
+
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    duration_s: float | None = None
+
+
+class _Metered:
+    """A file of which only so much may be read, so that a hostile tag ends as an error."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._reads = _TAG_READS
+        self._bytes = _TAG_BYTES
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def read(self, count: int) -> bytes:
+        """The next `count` bytes, within the meter."""
+        data = self._file.read(min(count, self._bytes + 1) if count >= 0 else self._bytes + 1)
+        self._reads -= 1
+        self._bytes -= len(data)
+        if self._reads < 0 or self._bytes < 0:
+            raise Exhausted
+        return data
+
+
+def read_tags(file: BinaryIO, found: AudioType) -> Tags:
+    """Title, artist and album by tinytag, and the length where the structure did not tell it. Never raises."""
+    if found.content_type not in _TAGGED_TYPES:
+        return Tags(duration_s=found.duration_s)
+    measures = found.duration_s is None or found.content_type == "audio/mpeg"
+    try:
+        file.seek(0)
+        tag = TinyTag.get(file_obj=cast("BinaryIO", _Metered(file)), duration=measures)
+    except Exception:  # tinytag lets everything through that a hostile file provokes
+        return Tags(duration_s=found.duration_s)
+    # A fragmented mp4 says 0 where it does not know.
+    duration_s = tag.duration if tag.duration and _is_plausible(tag.duration) else found.duration_s
+    return Tags(_clean(tag.title), _clean(tag.artist), _clean(tag.album), duration_s)
+
+
+def _clean(text: str | None) -> str | None:
+    if not isinstance(text, str):
+        return None
+    kept = "".join(" " if category(char) in {"Cc", "Cs"} else char for char in text[:_TAG_CHARS])
+    return " ".join(kept.split()) or None
+
+
+def _forget_field(self: TinyTag, fieldname: str, value: str) -> None:
+    """Stands in for tinytag's list of unknown fields, which it searches for each value it adds.
+
+    We read none of them, and 400,000 comments of one name (2 MB) would take hours.
+    """
+
+
+TinyTag._set_other_field = _forget_field  # type: ignore[method-assign]  # noqa: SLF001

@@ -1,0 +1,162 @@
+"""The API of the library and the bytes of the files with their ranges; the page stands in `page`.
+
+Requests become calls of the library here, and what it answers becomes JSON or bytes.
+"""
+
+import secrets
+from collections.abc import AsyncIterator
+from time import monotonic
+from typing import Any, cast
+
+from pydantic_core import to_json
+from quart import Blueprint, Response, request, url_for
+from quart.typing import ResponseReturnValue
+
+from ..edge import EdgeRequest
+from ..errors import BadRequest
+from .catalogue import AudioFile
+from .library import Library, OpenAudio
+from .listing import select_files
+from .page import add_page
+from .serve import Span, Validators, encode_disposition, plan_answer
+from .upload import receive_file, receive_raw
+
+_PIECE_BYTES = 256 * 1024
+"""One reading, and so what a slow listener holds in memory."""
+_LARGE_PIECE_BYTES = 1024 * 1024
+"""One reading for a peer that takes all at once: 500 MB in 0.28 s instead of 0.34 s."""
+_FLOWING_BYTES = 16 * 1024 * 1024
+"""So much without a wait says that the peer is fast, and not only the socket buffer large."""
+_WAIT_S = 0.05
+
+
+def blueprint(library: Library) -> Blueprint:
+    """The routes of the audio library, on this library."""
+    views = Blueprint(
+        "audio",
+        __name__,
+        template_folder="templates",
+        static_folder="static",
+        static_url_path="/static/audio",
+    )
+    add_page(views, library)
+    _add_bytes(views, library)
+    _add_api(views, library)
+    return views
+
+
+def _add_bytes(views: Blueprint, library: Library) -> None:
+    @views.get("/audio/<name>", strict_slashes=False)
+    async def get_audio(name: str) -> ResponseReturnValue:
+        opened = await library.open(name)
+        try:
+            return _answer_bytes(opened)
+        except BaseException:
+            opened.close()
+            raise
+
+
+def _add_api(views: Blueprint, library: Library) -> None:
+    @views.get("/api/v1/audio/", strict_slashes=False)
+    async def get_files() -> ResponseReturnValue:
+        files = await library.list_files()
+        query, sort = request.args.get("q", ""), request.args.get("sort", "name")
+        found = select_files(files, query=query, sort=sort)
+        return _answer_json({"files": [_describe(audio) for audio in found]})
+
+    @views.post("/api/v1/audio/", strict_slashes=False)
+    async def post_file() -> ResponseReturnValue:
+        return _answer_created(await receive_file(cast(EdgeRequest, request), library))
+
+    @views.get("/api/v1/audio/<name>", strict_slashes=False)
+    async def get_file(name: str) -> ResponseReturnValue:
+        return _answer_json(_describe(await library.find(name)))
+
+    @views.put("/api/v1/audio/<name>", strict_slashes=False)
+    async def put_file(name: str) -> ResponseReturnValue:
+        if "Content-Range" in request.headers:  # RFC 9110, 14.5
+            raise BadRequest("A part of a file cannot be put.")
+        return _answer_created(await receive_raw(cast(EdgeRequest, request), library, name))
+
+    @views.delete("/api/v1/audio/<name>", strict_slashes=False)
+    async def delete_file(name: str) -> ResponseReturnValue:
+        await library.delete(name)
+        return "", 204
+
+
+def _describe(audio: AudioFile) -> dict[str, Any]:
+    return {
+        "name": audio.name,
+        "size_bytes": audio.size_bytes,
+        "content_type": audio.content_type,
+        "duration_s": audio.duration_s,
+        "title": audio.title,
+        "artist": audio.artist,
+        "uploaded_at": audio.uploaded_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "url": url_for("audio.get_audio", name=audio.name),
+    }
+
+
+def _answer_json(value: Any) -> Response:
+    return Response(to_json(value), content_type="application/json")
+
+
+def _answer_created(audio: AudioFile) -> Response:
+    answer = _answer_json(_describe(audio))
+    answer.status_code = 201
+    answer.headers["Location"] = url_for("audio.get_audio", name=audio.name)
+    return answer
+
+
+def _answer_bytes(opened: OpenAudio) -> Response:
+    """The file, the parts of it that are asked for, or that nothing has changed; takes over the open file."""
+    audio = opened.audio
+    is_get = request.method == "GET"
+    validators = Validators(audio.version, audio.uploaded_at)
+    plan = plan_answer(request.headers, validators, audio.size_bytes, is_get=is_get)
+    response = Response(status=plan.status, content_type=audio.content_type, headers=validators.headers)
+    response.headers["Accept-Ranges"] = "bytes"
+    response.headers["Cache-Control"] = "no-cache"
+    if "download" in request.args:
+        response.headers["Content-Disposition"] = encode_disposition("attachment", audio.name)
+    if plan.status == 206 and len(plan.spans) == 1:
+        response.headers["Content-Range"] = plan.spans[0].describe(audio.size_bytes)
+    parts = [(b"", span) for span in plan.spans]
+    if len(parts) > 1:
+        boundary = secrets.token_hex(16)
+        response.content_type = f"multipart/byteranges; boundary={boundary}"
+        parts = _frame_spans(plan.spans, audio, boundary)
+    if plan.status != 304:
+        response.content_length = sum(len(head) + span.end - span.start for head, span in parts)
+    if parts and is_get:
+        response.response = response.iterable_body_class(_stream(opened, parts))
+    else:
+        opened.close()
+    return response
+
+
+def _frame_spans(spans: tuple[Span, ...], audio: AudioFile, boundary: str) -> list[tuple[bytes, Span]]:
+    """The spans, each with what stands before it in a multipart/byteranges body (RFC 9110, 14.6)."""
+    head = f"\r\n--{boundary}\r\nContent-Type: {audio.content_type}\r\nContent-Range: {{}}\r\n\r\n"
+    parts = [(head.format(span.describe(audio.size_bytes)).encode(), span) for span in spans]
+    return [*parts, (f"\r\n--{boundary}--\r\n".encode(), Span(0, 0))]
+
+
+async def _stream(opened: OpenAudio, parts: list[tuple[bytes, Span]]) -> AsyncIterator[bytes]:
+    flowing_bytes = 0
+    try:
+        for head, span in parts:
+            if head:
+                yield head
+            offset = span.start
+            while offset < span.end:
+                count = _LARGE_PIECE_BYTES if flowing_bytes >= _FLOWING_BYTES else _PIECE_BYTES
+                piece = await opened.read(offset, min(count, span.end - offset))
+                if not piece:  # cut short by another program: the answer must not look whole
+                    raise EOFError(f"{opened.audio.name} ends at {offset}")
+                offset += len(piece)
+                given = monotonic()
+                yield piece
+                flowing_bytes = flowing_bytes + len(piece) if monotonic() - given < _WAIT_S else 0
+    finally:
+        opened.close()

@@ -1,0 +1,248 @@
+"""Audio as ffmpeg and sox write it, made when a test asks for it, and things that are no audio."""
+
+import io
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+AUDIO: dict[str, tuple[str, str]] = {
+    # name: (content type, arguments of the tool; sox where they begin with `sox`)
+    "cbr.mp3": ("audio/mpeg", "-b:a 128k -metadata title=Prelude -metadata artist=Anna -metadata album=One"),
+    "vbr.mp3": ("audio/mpeg", "-q:a 4"),
+    "bare.mp3": ("audio/mpeg", "-write_xing 0 -id3v2_version 0"),
+    "low.mp3": ("audio/mpeg", "-ar 11025"),
+    "layer2.mp2": ("audio/mpeg", ""),
+    "vorbis.ogg": ("audio/ogg", "-c:a libvorbis -metadata title=Fuge"),
+    "opus.opus": ("audio/ogg", "-c:a libopus"),
+    "flac.oga": ("audio/ogg", "-c:a flac"),
+    "speex.spx": ("audio/ogg", "-c:a libspeex -ar 16000"),
+    "pcm.wav": ("audio/wav", ""),
+    "pcm24.wav": ("audio/wav", "-c:a pcm_s24le"),
+    "float.wav": ("audio/wav", "-c:a pcm_f32le"),
+    "alaw.wav": ("audio/wav", "-c:a pcm_alaw"),
+    "adpcm.wav": ("audio/wav", "-c:a adpcm_ms"),
+    "mp3.wav": ("audio/wav", "-c:a libmp3lame"),
+    "large.wav": ("audio/wav", "-rf64 always"),
+    "piped.wav": ("audio/wav", "-bitexact -f wav"),
+    "big-endian.wav": ("audio/wav", "sox -B"),
+    "wave.w64": ("audio/x-w64", ""),
+    "flac.flac": ("audio/flac", "-metadata title=Gigue"),
+    "aac.m4a": ("audio/mp4", "-c:a aac -metadata title=Air"),
+    "fast.m4a": ("audio/mp4", "-c:a aac -movflags +faststart"),
+    "alac.m4a": ("audio/mp4", "-c:a alac"),
+    "fragments.mp4": ("audio/mp4", "-c:a aac -movflags frag_keyframe+empty_moov"),
+    "aac.mov": ("audio/mp4", "-c:a aac"),
+    "phone.3gp": ("audio/3gpp", "-c:a aac"),
+    "adts.aac": ("audio/aac", ""),
+    "latm.latm": ("audio/mp4a-latm", "-c:a aac"),
+    "pcm.aiff": ("audio/aiff", ""),
+    "pcm.aifc": ("audio/aiff", "sox"),
+    "sun.au": ("audio/basic", ""),
+    "core.caf": ("audio/x-caf", ""),
+    "alac.caf": ("audio/x-caf", "-c:a alac"),
+    "dolby.ac3": ("audio/ac3", ""),
+    "dolby.eac3": ("audio/eac3", ""),
+    "dolby.thd": ("audio/vnd.dolby.mlp", "-strict -2 -ar 48000"),
+    "cinema.dts": ("audio/vnd.dts", "-c:a dca -strict -2 -ar 48000 -ac 2"),
+    "pack.wv": ("audio/x-wavpack", ""),
+    "true.tta": ("audio/x-tta", ""),
+    "creative.voc": ("audio/x-voc", "sox"),
+    "windows.wma": ("audio/x-ms-wma", "-metadata title=Menuett"),
+    "matroska.mka": ("audio/x-matroska", ""),
+    "opus.webm": ("audio/webm", "-c:a libopus"),
+    "vorbis.webm": ("audio/webm", "-c:a libvorbis"),
+    "phone.amr": ("audio/amr", "sox -r 8000 -t amr-nb"),
+    "bluetooth.sbc": ("audio/sbc", ""),
+    "amiga.8svx": ("audio/x-8svx", "sox"),
+    "amiga.maud": ("audio/x-maud", "sox"),
+    "speech.sph": ("audio/x-nist", "sox"),
+    "native.sox": ("audio/x-sox", "sox"),
+    "carl.ircam": ("audio/x-ircam", "sox"),
+    "atari.avr": ("audio/x-avr", "sox"),
+    "paris.paf": ("audio/x-paf", "sox"),
+    "voice.pvf": ("audio/x-pvf", "sox"),
+    "psion.wve": ("audio/x-wve", "sox -r 8000"),
+    "turtle.smp": ("audio/x-smp", "sox"),
+    "tracker.xi": ("audio/x-xi", "sox"),
+    "console.adx": ("audio/x-adx", ""),
+    "console.ast": ("audio/x-ast", "-c:a pcm_s16be_planar"),
+    "phone.mmf": ("audio/x-mmf", "-ar 22050"),
+    "radio.flv": ("audio/x-flv", "-c:a mp3"),
+}
+
+VIDEO: dict[str, str] = {
+    "film.mp4": "-c:v mpeg4 -c:a aac",
+    "fast.mp4": "-c:v mpeg4 -c:a aac -movflags +faststart",
+    "film.mov": "-c:v mpeg4 -c:a aac",
+    "film.3gp": "-c:v mpeg4 -c:a aac",
+    "film.webm": "-c:v libvpx -c:a libvorbis -deadline realtime",
+    "film.mkv": "-c:v mpeg4 -c:a aac",
+    "film.ogv": "-c:v libtheora -c:a libvorbis",
+    "film.avi": "-c:v mpeg4 -c:a mp2",
+    "film.wmv": "-c:v wmv2 -c:a wmav2",
+    "film.flv": "-c:v flv -c:a mp3",
+    "film.mpg": "-c:v mpeg1video -c:a mp2",
+    "film.ts": "-c:v mpeg2video -c:a mp2",
+    "silent.mp4": "-c:v mpeg4 -an",
+    "silent.ogv": "-c:v libtheora -an",
+}
+
+
+class Corpus:
+    """The files of one test session; `corpus["cbr.mp3"]` makes one once and gives its bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __getitem__(self, name: str) -> bytes:
+        return self.path(name).read_bytes()
+
+    def path(self, name: str) -> Path:
+        """Where the file is."""
+        path = self._folder / name
+        if not path.exists():
+            self._make(path)
+        return path
+
+    def _make(self, path: Path) -> None:
+        source = self._folder / "source.wav"
+        if not source.exists():
+            run("sox", "-D", "-n", "-r", "44100", "-c", "1", "-b", "16", str(source), "synth", "1", "sine", "440")
+        if path.name in VIDEO:
+            film = ["-f", "lavfi", "-i", "testsrc=size=176x144:rate=25:duration=1", "-shortest"]
+            run(*FFMPEG, "-i", str(source), *film, *VIDEO[path.name].split(), str(path))
+            return
+        arguments = AUDIO[path.name][1].split()
+        if arguments[:1] == ["sox"]:
+            run("sox", str(source), *arguments[1:], str(path))
+        elif path.name == "piped.wav":  # a pipe cannot be gone back in: the sizes stay unknown
+            path.write_bytes(run(*FFMPEG, "-i", str(source), *arguments, "-"))
+        else:
+            run(*FFMPEG, "-i", str(source), *arguments, str(path))
+
+
+FFMPEG = ("ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y")
+
+
+def run(*command: str) -> bytes:
+    """What a tool writes. Where the tool is not installed the test is skipped, but never in CI."""
+    if shutil.which(command[0]) is None and not os.environ.get("CI"):
+        pytest.skip(f"{command[0]} is not installed")
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def make_docx() -> bytes:
+    """A real zip with what makes it a document."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("word/document.xml", "<w:document>" + "x" * 3000 + "</w:document>")
+    return buffer.getvalue()
+
+
+HTML = b"<html><script>alert(1)</script>" + b"<p>words</p>" * 500
+NOT_AUDIO: dict[str, bytes] = {
+    "empty": b"",
+    "one.byte": b"I",
+    "page.html": HTML,
+    "text.txt": b"only words\n" * 500,
+    "photo.jpg": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00" + bytes(range(256)) * 20,
+    "image.png": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)) * 20,
+    "image.gif": b"GIF89a" + bytes(range(256)) * 20,
+    "image.webp": b"RIFF\x24\x14\x00\x00WEBPVP8 " + bytes(range(256)) * 20,
+    "image.heic": b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + b"\x00\x00\x00\x10meta" + bytes(3000),
+    "paper.pdf": b"%PDF-1.7\n" + b"1 0 obj << >> endobj\n" * 200,
+    "program.exe": b"MZ\x90\x00" + bytes(56) + b"\x80\x00\x00\x00" + bytes(64) + b"PE\x00\x00" + bytes(4000),
+    "archive.gz": b"\x1f\x8b\x08\x00" + bytes(range(256)) * 20,
+    "letter.docx": make_docx(),
+    "zeros.bin": bytes(100_000),
+    "ones.bin": b"\xff" * 100_000,
+    "sound.sf2": b"RIFF\x00\x10\x00\x00sfbkLIST" + bytes(4000),
+    "tagged.html": b"ID3<html><script>" + HTML,
+    "tagged.jpg": b"ID3\x03\x00\x00\x00\x00\x00\x0a" + bytes(10) + b"\xff\xd8\xff\xe0" + bytes(5000),
+    "only-tag.mp3": b"ID3\x03\x00\x00\x00\x00\x00\x0a" + bytes(10),
+}
+
+
+def read_program() -> bytes:
+    """The head of the running interpreter: an ELF or Mach-O file."""
+    return Path(sys.executable).read_bytes()[:65536]
+
+
+MAGICS: dict[str, bytes] = {
+    "mpeg": b"\xff\xfb\x90\x00",
+    "adts": b"\xff\xf1\x50\x80",
+    "id3": b"ID3\x04\x00\x00\x00\x00\x00\x00",
+    "iso": b"\x00\x00\x00\x20ftypM4A ",
+    "ogg": b"OggS\x00\x02",
+    "ebml": b"\x1a\x45\xdf\xa3",
+    "flac": b"fLaC",
+    "wave": b"RIFF\x00\x10\x00\x00WAVE",
+    "rf64": b"RF64\xff\xff\xff\xffWAVE",
+    "w64": b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000"),
+    "aiff": b"FORM\x00\x00\x10\x00AIFF",
+    "asf": bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"),
+    "midi": b"MThd\x00\x00\x00\x06",
+    "amr": b"#!AMR\n",
+    "amr-wb": b"#!AMR-WB\n",
+    "au": b".snd",
+    "caf": b"caff\x00\x01\x00\x00",
+    "ac3": b"\x0b\x77",
+    "dts": b"\x7f\xfe\x80\x01",
+    "mlp": b"\x80\x59\xff\xd8\xf8\x72\x6f\xba",
+    "loas": b"\x56\xe1\x24",
+    "wavpack": b"wvpk",
+    "sbc": b"\x9c\xbd\x11",
+    "tta": b"TTA1",
+    "ape": b"MAC \x96\x0f",
+    "voc": b"Creative Voice File\x1a",
+    "dsf": b"DSD \x1c\x00\x00\x00\x00\x00\x00\x00",
+    "smaf": b"MMMD",
+    "ircam": b"\x64\xa3\x01\x00",
+    "sox": b".SoX",
+    "nist": b"NIST_1A\n   1024\n",
+    "paf": b" paf",
+    "pvf": b"PVF1\n",
+    "avr": b"2BIT",
+    "adx": b"\x80\x00",
+    "ast": b"STRM",
+    "wve": b"ALawSoundFile**\x00",
+    "smp": b"SOUND SAMPLE DATA ",
+    "xi": b"Extended Instrument: ",
+    "flv": b"FLV\x01\x04\x00\x00\x00\x09",
+}
+
+
+def make_midi() -> bytes:
+    """A song of one note."""
+    track = b"\x00\x90\x3c\x40\x60\x80\x3c\x40\x00\xff\x2f\x00"
+    return b"MThd" + struct.pack(">IHHH", 6, 0, 1, 96) + b"MTrk" + struct.pack(">I", len(track)) + track
+
+
+def make_wave(size_bytes: int, *, seed: bytes = b"\x01\x02\x03\x04") -> bytes:
+    """A wav of exactly so many bytes."""
+    data_bytes = size_bytes - 44
+    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", size_bytes - 8, b"WAVE", b"fmt ", 16,
+                       1, 1, 8000, 16000, 2, 16, b"data", data_bytes)  # fmt: skip
+    return head + (seed * (data_bytes // len(seed) + 1))[:data_bytes]
+
+
+def make_ogg_page(body: bytes, *, flags: int = 0, serial: int = 7, sequence: int = 0, granule: int = 0) -> bytes:
+    """One Ogg page with its right checksum; the body is one packet, or a part of one where it is long."""
+    lacing = bytes([255] * (len(body) // 255) + ([len(body) % 255] if len(body) < 255 * 255 else []))
+    head = struct.pack("<4sBBqIIIB", b"OggS", 0, flags, granule, serial, sequence, 0, len(lacing))
+    page = head + lacing + body
+    crc = 0
+    for byte in page:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ (0x04C11DB7 if crc & 0x80000000 else 0)) & 0xFFFFFFFF
+    return page[:22] + struct.pack("<I", crc) + page[26:]

@@ -1,0 +1,486 @@
+"""The folder: whole or not at all, one winner for a name, nothing served that is no audio file."""
+
+import errno
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unicodedata import normalize
+
+import anyio
+import pytest
+
+from gateway.audio.library import Library, NameTaken, NoSpace, NotAudio
+from gateway.audio.staging import Staged, open_staged, sweep_leftovers
+from gateway.errors import BodyTooLarge, NotFound, Unavailable, Unprocessable
+from tests.audio.corpus import NOT_AUDIO, make_wave
+
+pytestmark = pytest.mark.anyio
+WAVE = make_wave(10_000)
+
+
+async def feed(data: bytes, piece_bytes: int = 4096) -> AsyncIterator[bytes]:
+    """The bytes as a network brings them."""
+    for at in range(0, len(data), piece_bytes):
+        await anyio.lowlevel.checkpoint()
+        yield data[at : at + piece_bytes]
+
+
+def list_disk(folder: Path) -> list[str]:
+    """All names in the folder, hidden ones too."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture(params=[True, False], ids=["nameless", "hidden"])
+def library(request: pytest.FixtureRequest, folder: Path) -> Library:
+    """A library on both ways to stage a file."""
+    return Library(folder, max_upload_bytes=1_000_000, nameless=request.param)
+
+
+async def test_add(library: Library, folder: Path) -> None:
+    """A file is kept byte by byte under its name, and known at once."""
+    audio = await library.add("a.wav", feed(WAVE))
+    assert (folder / "a.wav").read_bytes() == WAVE
+    assert (audio.name, audio.size_bytes, audio.content_type) == ("a.wav", len(WAVE), "audio/wav")
+    assert audio.duration_s == pytest.approx((len(WAVE) - 44) / 16000)
+    assert await library.list_files() == [audio]
+    assert await library.find("a.wav") == audio
+    assert list_disk(folder) == ["a.wav"]
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 7, 65536])
+async def test_add_pieces(library: Library, folder: Path, piece_bytes: int) -> None:
+    """Bytes may come one by one."""
+    await library.add("a.wav", feed(WAVE[:3000] + bytes(7000), piece_bytes))
+    assert (folder / "a.wav").stat().st_size == 10_000
+
+
+async def test_add_large(folder: Path) -> None:
+    """A file of many pieces keeps their order."""
+    data = make_wave(30_000_000, seed=os.urandom(1_000_003))
+    await Library(folder, max_upload_bytes=1 << 30).add("a.wav", feed(data, 100_000))
+    assert (folder / "a.wav").read_bytes() == data
+
+
+async def test_add_taken(library: Library, folder: Path) -> None:
+    """A name can be taken once; the first file stays as it is."""
+    await library.add("a.wav", feed(WAVE))
+    with pytest.raises(NameTaken):
+        await library.add("a.wav", feed(make_wave(5000)))
+    assert (folder / "a.wav").read_bytes() == WAVE
+    assert list_disk(folder) == ["a.wav"]
+
+
+async def test_refuse_early(library: Library, folder: Path) -> None:
+    """A file that is no audio is refused on its first bytes, and nothing of it stays."""
+    given = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal given
+        while True:
+            given += 4096
+            yield NOT_AUDIO["photo.jpg"][:4096]
+
+    with pytest.raises(NotAudio):
+        await library.add("a.mp3", endless())
+    assert given <= 8192
+    assert list_disk(folder) == []
+
+
+async def test_refuse_late(library: Library, folder: Path) -> None:
+    """A file whose end shows that it is no audio is refused too."""
+    with pytest.raises(NotAudio):
+        await library.add(
+            "a.m4a", feed(b"\x00\x00\x00\x18ftypM4A " + bytes(12) + b"\x00\x01\x00\x00mdat" + bytes(65528))
+        )
+    assert list_disk(folder) == []
+
+
+async def test_refuse_empty(library: Library) -> None:
+    """An empty file is no audio."""
+    with pytest.raises(NotAudio):
+        await library.add("a.mp3", feed(b""))
+
+
+async def test_refuse_too_large(library: Library, folder: Path) -> None:
+    """A file of exactly the limit is taken; one byte more is not."""
+    await library.add("a.wav", feed(make_wave(1_000_000)))
+    with pytest.raises(BodyTooLarge):
+        await library.add("b.wav", feed(make_wave(1_000_001)))
+    assert list_disk(folder) == ["a.wav"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", ".", "..", ".hidden", "a/b", "/a", "a\0b", "a\nb", "a\x7fb", "a\x85b", "\ud800", "x" * 256, "é" * 128],
+)
+async def test_refuse_name(library: Library, folder: Path, name: str) -> None:
+    """Names that are empty, hidden, too long, or have slashes or control characters cannot be."""
+    with pytest.raises(Unprocessable):
+        await library.add(name, feed(WAVE))
+    assert list_disk(folder) == []
+
+
+KEPT_NAMES = [
+    "x" * 255,
+    "é" * 127,
+    "日本.mp3",
+    " a ",
+    "a..b",
+    "-rf",
+    "~",
+    "a\\b",
+    'a"b',
+    "a%2Fb",
+    "a?b#c",
+    "🎷.mp3",
+    "שיר.mp3",
+    "\u202ea.mp3",
+    "CON",
+    "a\u200cb",
+]
+
+
+@pytest.mark.parametrize("name", KEPT_NAMES)
+async def test_keep_name(library: Library, folder: Path, name: str) -> None:
+    """Every other name is kept exactly."""
+    audio = await library.add(name, feed(WAVE))
+    assert audio.name == name
+    assert list_disk(folder) == [name]
+    assert (await library.find(name)).name == name
+    await library.delete(name)
+    assert list_disk(folder) == []
+
+
+async def test_unicode_forms(library: Library, folder: Path) -> None:
+    """Names that differ only by their Unicode form are one name, for uploads and for files put there by others."""
+    composed, decomposed = normalize("NFC", "Café Å.wav"), normalize("NFD", "Café Å.wav")
+    await library.add(decomposed, feed(WAVE))
+    assert list_disk(folder) == [composed]
+    with pytest.raises(NameTaken):
+        await library.add(composed, feed(WAVE))
+    (folder / composed).rename(folder / decomposed)
+    with pytest.raises(NameTaken):
+        await library.add(composed, feed(WAVE))
+    assert [audio.name for audio in await library.list_files()] == [composed]
+    assert (await library.find(composed)).name == composed
+    (folder / composed).write_bytes(make_wave(5000))
+    assert [audio.size_bytes for audio in await library.list_files()] == [5000]
+    await library.delete(decomposed)
+    await library.delete(decomposed)
+    assert list_disk(folder) == []
+
+
+async def try_name(library: Library, name: str, number: int, won: list[bytes]) -> None:
+    """One of many uploads of a name, each with bytes of its own."""
+    data = make_wave(20_000, seed=bytes([number]) * 4)
+    with suppress(NameTaken):
+        await library.add(name, feed(data))
+        won.append(data)
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+async def test_race_for_a_name(folder: Path, nameless: bool) -> None:  # noqa: FBT001
+    """Of eight uploads of one name through two gateways exactly one wins, and its bytes are whole."""
+    libraries = [Library(folder, max_upload_bytes=1_000_000, nameless=nameless) for _ in range(2)]
+    for round_ in range(10):
+        won: list[bytes] = []
+        async with anyio.create_task_group() as group:
+            for number in range(8):
+                group.start_soon(try_name, libraries[number % 2], f"{round_}.wav", number, won)
+        assert len(won) == 1
+        assert (folder / f"{round_}.wav").read_bytes() == won[0]
+    assert len(list_disk(folder)) == 10
+
+
+async def test_cancelled(library: Library, folder: Path) -> None:
+    """A cancelled upload leaves nothing, wherever it was."""
+    for wait_s in (0, 0.001, 0.005, 0.02):
+        with anyio.move_on_after(wait_s):
+            await library.add("a.wav", feed(make_wave(900_000), 1000))
+        for name in list_disk(folder):
+            assert (name, (folder / name).stat().st_size) == ("a.wav", 900_000)
+            await library.delete(name)
+
+
+async def test_broken_chunks(library: Library, folder: Path) -> None:
+    """An upload whose source fails leaves nothing."""
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield WAVE
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await library.add("a.wav", broken())
+    assert list_disk(folder) == []
+
+
+UPLOADER = """
+import sys, anyio
+from pathlib import Path
+from gateway.audio.library import Library
+from tests.audio.corpus import make_wave
+async def drip():
+    data = make_wave(50_000_000)
+    for at in range(0, len(data), 1_000_000):
+        yield data[at : at + 1_000_000]
+        print(at, flush=True)
+        await anyio.sleep(0.01)
+async def main():
+    library = Library(Path(sys.argv[1]), max_upload_bytes=1 << 30, nameless=sys.argv[2] == "True")
+    await library.add("a.wav", drip())
+anyio.run(main)
+"""
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+async def test_kill(folder: Path, nameless: bool) -> None:  # noqa: FBT001
+    """kill -9 in the middle of an upload leaves nothing that can be seen; what is hidden goes at the next start."""
+    with subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-c", UPLOADER, str(folder), str(nameless)],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    ) as process:
+        assert process.stdout
+        while process.stdout.readline() not in {b"5000000\n", b""}:
+            pass
+        alive = Library(folder, max_upload_bytes=1000, nameless=nameless)
+        await alive.prepare()
+        hidden = list_disk(folder)
+        assert len(hidden) == (0 if nameless else 1)  # the sweep knows that its owner lives
+        process.send_signal(signal.SIGKILL)
+    library = Library(folder, max_upload_bytes=1000)
+    assert list_disk(folder) == hidden
+    await library.prepare()
+    assert list_disk(folder) == []
+    assert await library.list_files() == []
+
+
+def test_sweep_spares_the_living(folder: Path) -> None:
+    """A sweep removes what a dead owner left, and nothing else."""
+    staged = open_staged(folder, nameless=False)
+    staged.write([WAVE])
+    (folder / ".upload-dead").write_bytes(WAVE)
+    (folder / ".other").write_bytes(WAVE)
+    sweep_leftovers(folder)
+    assert len(list_disk(folder)) == 2
+    staged.publish("a.wav")
+    staged.close()
+    assert list_disk(folder) == [".other", "a.wav"]
+
+
+def test_write_after_close(folder: Path) -> None:
+    """A write that a cancellation left behind cannot touch a descriptor that is somebody else's by now."""
+    staged = open_staged(folder)
+    staged.write([WAVE])
+    staged.close()
+    staged.close()
+    with pytest.raises((ValueError, RuntimeError)):
+        staged.write([WAVE])
+    with pytest.raises(ValueError, match="closed"):
+        staged.publish("a.wav")
+    assert list_disk(folder) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"mounting is not allowed here: {mounted.stderr.decode().strip()}")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+async def test_full_disk(small_disk: Path, nameless: bool) -> None:  # noqa: FBT001
+    """A full disk refuses a file as a whole, keeps those it has, and takes the next one that fits."""
+    library = Library(small_disk, max_upload_bytes=1 << 30, nameless=nameless)
+    await library.add("a.wav", feed(make_wave(500_000)))
+    for _ in range(3):
+        with pytest.raises(NoSpace):
+            await library.add("b.wav", feed(make_wave(5_000_000)))
+    assert list_disk(small_disk) == ["a.wav"]
+    await library.add("c.wav", feed(make_wave(500_000)))
+    assert len(await library.list_files()) == 2
+
+
+async def test_file_size_limit(library: Library, folder: Path) -> None:
+    """A file system or a process that may not make a file so large answers as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(NoSpace):
+            await library.add("a.wav", feed(make_wave(900_000)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list_disk(folder) == []
+
+
+async def test_missing_folder(tmp_path: Path) -> None:
+    """A folder that goes away makes every call unavailable, and is used again once it is back."""
+    folder = tmp_path / "audio"
+    library = Library(folder, max_upload_bytes=1_000_000)
+    await library.prepare()
+    await library.add("a.wav", feed(WAVE))
+    folder.rename(tmp_path / "away")
+    for call in (library.list_files(), library.find("a.wav"), library.delete("a.wav"), library.add("b", feed(WAVE))):
+        with pytest.raises(Unavailable):
+            await call
+    (tmp_path / "away").rename(folder)
+    assert len(await library.list_files()) == 1
+
+
+async def test_unusable_folder(tmp_path: Path) -> None:
+    """A folder that cannot be made does not stop the start; it is made once it can be."""
+    (tmp_path / "data").write_text("a file stands where the folder should be")
+    library = Library(tmp_path / "data" / "audio", max_upload_bytes=1_000_000)
+    await library.prepare()
+    with pytest.raises(Unavailable):
+        await library.add("a.wav", feed(WAVE))
+    (tmp_path / "data").unlink()
+    await library.add("a.wav", feed(WAVE))
+    assert len(await library.list_files()) == 1
+
+
+async def test_other_entries(library: Library, folder: Path, tmp_path: Path) -> None:
+    """Pipes, sockets, links, folders, hidden and non-audio files are neither listed nor served nor deleted."""
+    (tmp_path / "secret.wav").write_bytes(WAVE)
+    os.mkfifo(folder / "pipe.wav")
+    (folder / "link.wav").symlink_to(tmp_path / "secret.wav")
+    (folder / "folder.wav").mkdir()
+    (folder / ".hidden.wav").write_bytes(WAVE)
+    (folder / "text.wav").write_text("no audio")
+    (folder / os.fsdecode(b"\xff.wav")).write_bytes(WAVE)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "socket.wav"))
+    (folder / "good.wav").write_bytes(WAVE)
+    before = list_disk(folder)
+    assert [audio.name for audio in await library.list_files()] == ["good.wav"]
+    for name in (*before, "../secret.wav", "folder.wav/x", "", ".", "..", "a\0", "x" * 300, "\ud800"):
+        if name != "good.wav":
+            with pytest.raises(NotFound):
+                await library.open(name)
+            with pytest.raises(NotFound):
+                await library.delete(name)
+    assert list_disk(folder) == before
+
+
+async def test_unreadable_file() -> None:
+    """A file that may not be read is not listed, and there is nothing of its name."""
+    with TemporaryDirectory() as name:
+        (Path(name) / "a.wav").write_bytes(WAVE)
+        (Path(name) / "a.wav").chmod(0)
+        if os.geteuid() == 0:  # root may read everything
+            Path(name).chmod(0o755)
+            os.seteuid(65534)
+        try:
+            library = Library(Path(name), max_upload_bytes=1000)
+            assert await library.list_files() == []
+            with pytest.raises(NotFound):
+                await library.open("a.wav")
+        finally:
+            os.seteuid(os.getuid())
+
+
+async def test_changed_by_others(library: Library, folder: Path) -> None:
+    """A file that another program puts, replaces or removes is seen as it is now."""
+    (folder / "a.wav").write_bytes(WAVE)
+    (first,) = await library.list_files()
+    (folder / "b.wav").write_bytes(make_wave(6000))
+    (folder / "b.wav").rename(folder / "a.wav")
+    (second,) = await library.list_files()
+    assert (first.size_bytes, second.size_bytes) == (10_000, 6000)
+    assert first.version != second.version
+    (folder / "a.wav").write_text("no audio any more")
+    assert await library.list_files() == []
+    with pytest.raises(NotFound):
+        await library.open("a.wav")
+
+
+async def test_read_deleted(library: Library) -> None:
+    """A file held open can be read to its end after it was deleted."""
+    await library.add("a.wav", feed(WAVE))
+    opened = await library.open("a.wav")
+    await library.delete("a.wav")
+    with pytest.raises(NotFound):
+        await library.find("a.wav")
+    assert await opened.read(0, 1 << 20) == WAVE
+    assert await opened.read(44, 10) == WAVE[44:54]
+    opened.close()
+    opened.close()
+
+
+async def test_delete_twice(library: Library) -> None:
+    """Of two deletions at the same time one finds the file, and none fails otherwise."""
+    await library.add("a.wav", feed(WAVE))
+    results: list[str] = []
+
+    async def delete() -> None:
+        try:
+            await library.delete("a.wav")
+            results.append("gone")
+        except NotFound:
+            results.append("missing")
+
+    async with anyio.create_task_group() as group:
+        for _ in range(4):
+            group.start_soon(delete)
+    assert sorted(results) == ["gone", "missing", "missing", "missing"]
+
+
+async def test_no_descriptor_leaks(library: Library) -> None:
+    """Uploads, refusals, listings and openings leave no descriptor behind."""
+
+    async def use() -> None:
+        await library.add("a.wav", feed(WAVE))
+        for data in (b"no audio" * 1000, WAVE):
+            with pytest.raises((NotAudio, NameTaken)):
+                await library.add("a.wav" if data is WAVE else "b.wav", feed(data))
+        await library.list_files()
+        (await library.open("a.wav")).close()
+        await library.open("a.wav")  # dropped without close
+        await library.delete("a.wav")
+
+    await use()
+    before = len(list(Path("/dev/fd").iterdir()))
+    for _ in range(5):
+        await use()
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+async def test_list_many(library: Library, folder: Path) -> None:
+    """A thousand files are read once: what is inside one is not looked at again until it changes."""
+    for number in range(1000):
+        (folder / f"{number:04}.wav").write_bytes(make_wave(1000))
+    listed = await library.list_files()
+    assert len(listed) == 1000
+    for path in folder.iterdir():
+        times = (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+        path.write_bytes(b"x" * 1000)
+        os.utime(path, ns=times)
+    assert await library.list_files() == listed
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EROFS, errno.ESTALE, errno.EMFILE, errno.EACCES])
+async def test_other_failures(folder: Path, number: int) -> None:
+    """Every other failure of a disk is unavailability: its words do not reach the client."""
+
+    class Failing(Library):
+        def _stage(self, _: str) -> Staged:
+            raise OSError(number, os.strerror(number), "/secret/path")
+
+    with pytest.raises(Unavailable) as raised:
+        await Failing(folder, max_upload_bytes=1000).add("a.wav", feed(WAVE))
+    assert "secret" not in raised.value.detail
+    assert raised.value.headers["Retry-After"]

@@ -1,0 +1,253 @@
+"""The page as it is without JavaScript, and the answers to its form."""
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from gateway.audio.page import format_duration, format_size
+from tests.audio.corpus import NOT_AUDIO, Corpus, make_wave
+from tests.conftest import OpenGateway
+
+pytestmark = pytest.mark.anyio
+WAVE = make_wave(10_000)
+FORM = "multipart/form-data; boundary=XX"
+
+
+def read_messages(html: str) -> list[tuple[str, str]]:
+    """(role, words) of each message on the page."""
+    found = re.findall(r'<p class="message [^"]*" role="(\w+)">(.*?)</p>', html, re.DOTALL)
+    return [(role, " ".join(unescape(re.sub(r"<[^>]*>", "", words)).split())) for role, words in found]
+
+
+def read_names(html: str) -> list[str]:
+    """The names of the files on the page, in order."""
+    return [unescape(name) for name in re.findall(r'<bdi class="name" title="([^"]*)">', html)]
+
+
+async def test_empty(client: httpx.AsyncClient) -> None:
+    """An empty library says what to do."""
+    answer = await client.get("/")
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "No audio yet" in answer.text
+    assert 'type="file" name="file" multiple' in answer.text
+    assert "<audio" not in answer.text
+
+
+async def test_rows(client: httpx.AsyncClient, folder: Path, corpus: Corpus) -> None:
+    """Every file has a player, its tags, its length and size, and a download."""
+    (folder / "日本.mp3").write_bytes(corpus["cbr.mp3"])
+    html = (await client.get("/")).text
+    source = "/audio/" + quote("日本.mp3")
+    assert f'<audio controls preload="none" src="{source}" aria-label="日本.mp3"></audio>' in html
+    assert f'href="{source}?download="' in html
+    for words in ("Anna", "Prelude", "One", "0:01", "17 kB", "1 file<"):
+        assert words in html
+
+
+async def test_upload(client: httpx.AsyncClient) -> None:
+    """A form with audio leads back to the page, which says what was added and shows it."""
+    answer = await client.post("/", files=[("file", ("日本 & co.wav", WAVE)), ("file", ("b.wav", WAVE))])
+    assert answer.status_code == 303
+    page = await client.get(answer.headers["Location"])
+    assert page.status_code == 200
+    assert read_messages(page.text) == [("status", "日本 & co.wav Added"), ("status", "b.wav Added")]
+    assert sorted(read_names(page.text)) == ["b.wav", "日本 & co.wav"]
+
+
+async def test_refused(client: httpx.AsyncClient) -> None:
+    """A form with no audio is answered by the page with 415 and the fixed words."""
+    answer = await client.post("/", files={"file": ("holiday.jpg", NOT_AUDIO["photo.jpg"])})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (415, "text/html; charset=utf-8")
+    ((role, words),) = read_messages(answer.text)
+    assert role == "alert"
+    assert words.startswith("holiday.jpg Non-audio file detected")
+
+
+async def test_taken(client: httpx.AsyncClient, folder: Path) -> None:
+    """A form with a name that is taken is 409 and says so."""
+    (folder / "a.wav").write_bytes(WAVE)
+    answer = await client.post("/", files={"file": ("a.wav", make_wave(5000))})
+    assert answer.status_code == 409
+    ((role, words),) = read_messages(answer.text)
+    assert (role, words.startswith("a.wav A file of this name already exists")) == ("alert", True)
+    assert (folder / "a.wav").read_bytes() == WAVE
+
+
+async def test_each_on_its_own(client: httpx.AsyncClient, folder: Path) -> None:
+    """Of several files in one form each is decided on its own, and the messages list all."""
+    (folder / "taken.wav").write_bytes(WAVE)
+    files = [
+        ("a.wav", WAVE),
+        ("photo.jpg", NOT_AUDIO["photo.jpg"] * 100),
+        ("taken.wav", WAVE),
+        (".hidden.wav", WAVE),
+        ("a.wav", WAVE),
+        ("b.wav", WAVE),
+    ]
+    answer = await client.post("/", files=[("file", file) for file in files])
+    assert answer.status_code == 415
+    messages = read_messages(answer.text)
+    assert [(role, words.split()[0]) for role, words in messages] == [
+        ("status", "a.wav"),
+        ("alert", "photo.jpg"),
+        ("alert", "taken.wav"),
+        ("alert", ".hidden.wav"),
+        ("alert", "a.wav"),
+        ("status", "b.wav"),
+    ]
+    assert sorted(path.name for path in folder.iterdir()) == ["a.wav", "b.wav", "taken.wav"]
+
+
+async def test_too_large(open_gateway: OpenGateway, folder: Path) -> None:
+    """A file over the limit is 413 with a limit for people, and does not lose the next one."""
+    async with open_gateway(max_upload_bytes=100_000) as client:
+        answer = await client.post("/", files=[("file", ("a.wav", make_wave(200_000))), ("file", ("b.wav", WAVE))])
+        assert answer.status_code == 413
+        assert read_messages(answer.text) == [
+            ("alert", "a.wav Too large It was not kept. A file may have 100 kB."),
+            ("status", "b.wav Added"),
+        ]
+        answer = await client.post("/", files={"file": ("a.wav", make_wave(1_150_000))})
+        assert answer.status_code == 413
+        assert read_messages(answer.text)[0][1].startswith("Too large")
+
+
+async def test_far_refusal(client: httpx.AsyncClient, folder: Path) -> None:
+    """A refused file that is too long to be read past ends the form, and the page says so."""
+    files = [("file", ("film.bin", bytes(17_400_000))), ("file", ("b.wav", WAVE))]
+    answer = await client.post("/", files=files)
+    assert answer.status_code == 415
+    assert [words[:40] for _, words in read_messages(answer.text)] == [
+        "film.bin Non-audio file detected It was ",
+        "What stood behind this file in the form ",
+    ]
+    assert list(folder.iterdir()) == []
+
+
+async def test_nothing_chosen(client: httpx.AsyncClient) -> None:
+    """A form that was sent without a file is 422 on the page, as is any other form."""
+    nothing = b'--XX\r\nContent-Disposition: form-data; name="file"; filename=""\r\n\r\n\r\n--XX--\r\n'
+    for content, content_type, status in ((nothing, FORM, 422), (b"x", FORM, 400), (b"x", "text/plain", 415)):
+        answer = await client.post("/", content=content, headers={"Content-Type": content_type})
+        assert (answer.status_code, answer.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+        assert len(read_messages(answer.text)) == 1
+
+
+async def test_truncated(client: httpx.AsyncClient, folder: Path) -> None:
+    """A form that breaks off in its second file keeps the first, which was whole, and says both."""
+    part = b'--XX\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\n\r\n' + WAVE + b"\r\n"
+    answer = await client.post("/", content=part % b"a.wav" + part % b"b.wav", headers={"Content-Type": FORM})
+    assert answer.status_code == 400
+    assert [role for role, _ in read_messages(answer.text)] == ["status", "alert"]
+    assert [path.name for path in folder.iterdir()] == ["a.wav"]
+
+
+async def test_many_added(client: httpx.AsyncClient) -> None:
+    """After very many files the place to go to stays short, and the page counts the rest."""
+    files = [("file", (f"{'日' * 50}{number}.wav", make_wave(1000))) for number in range(40)]
+    answer = await client.post("/", files=files)
+    assert answer.status_code == 303
+    assert len(answer.headers["Location"]) < 2100
+    messages = read_messages((await client.get(answer.headers["Location"])).text)
+    assert len(messages) < 10
+    assert messages[-1][1] == f"{40 - len(messages) + 1} more added"
+
+
+async def test_messages_of_strangers(client: httpx.AsyncClient, folder: Path) -> None:
+    """A link cannot make the page say anything but the names of files that are there."""
+    (folder / "a.wav").write_bytes(WAVE)
+    for query in ("added=Call+0900-1234", "added=%3Cb%3E", "more=5", "added=x&more=99"):
+        assert read_messages((await client.get("/?" + query)).text) == []
+    assert read_messages((await client.get("/?added=a.wav&added=a.wav&more=99")).text) == [("status", "a.wav Added")]
+
+
+async def test_names_are_text(client: httpx.AsyncClient, folder: Path) -> None:
+    """Names and tags are never markup, wherever they stand."""
+    name = "\"'><script>alert(1)<\\script>&amp;.wav"
+    answer = await client.post("/", files=[("file", ("x.jpg<script>", b"no")), ("file", ("a.wav", WAVE))])
+    (folder / name).write_bytes(WAVE)
+    for html in (answer.text, (await client.get("/", params={"q": "<script>", "added": name})).text):
+        assert html.count("<script") == 1
+        assert "onerror" not in html
+
+
+async def test_find(client: httpx.AsyncClient, folder: Path) -> None:
+    """Search and order work without JavaScript, and are kept in the form."""
+    for number, name in enumerate(["b.wav", "a.wav", "c.mp3.wav"]):
+        (folder / name).write_bytes(make_wave(1000 + number))
+    html = (await client.get("/?sort=name")).text
+    assert read_names(html) == ["a.wav", "b.wav", "c.mp3.wav"]
+    assert '<option value="name" selected>' in html
+    html = (await client.get("/?q=MP3&sort=wrong")).text
+    assert read_names(html) == ["c.mp3.wav"]
+    assert 'value="MP3"' in html
+    assert "1 file of 3" in html
+    assert "Show all 3 files" in (await client.get("/?q=zzz")).text
+
+
+class Tags(HTMLParser):
+    """Collects what a strict Content-Security-Policy forbids, and what the page refers to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inline: list[str] = []
+        self.links: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """One tag of the page."""
+        named = dict(attrs)
+        if tag == "style" or (tag == "script" and "src" not in named):
+            self.inline.append(tag)
+        self.inline += [name for name in named if name == "style" or name.startswith("on")]
+        self.links |= {value for name, value in named.items() if name in {"src", "href"} and value}
+
+
+async def test_no_inline_code(client: httpx.AsyncClient, folder: Path) -> None:
+    """The page has no script or style of its own, and everything it refers to is there, with the right type."""
+    (folder / "a.wav").write_bytes(WAVE)
+    tags = Tags()
+    tags.feed((await client.get("/?added=a.wav")).text)
+    assert tags.inline == []
+    types = set()
+    for link in tags.links:
+        answer = await client.get(link)
+        assert answer.status_code == 200
+        types.add(answer.headers["Content-Type"].partition(";")[0])
+    assert types == {"text/html", "text/css", "text/javascript", "image/svg+xml", "audio/wav"}
+
+
+async def test_weight(client: httpx.AsyncClient) -> None:
+    """The style sheet and the scripts stay under 30 kB."""
+    static = Path(__file__).parents[2] / "gateway" / "audio" / "static"
+    assert sum(path.stat().st_size for path in static.iterdir()) < 30_000
+
+
+DURATIONS = {None: "–", 0: "0:00", 0.6: "0:01", 59.6: "1:00", 61: "1:01", 3599: "59:59", 90061: "25:01:01"}
+SIZES = {
+    0: "0 B",
+    999: "999 B",
+    1000: "1.0 kB",
+    9949: "9.9 kB",
+    9950: "10 kB",
+    999_499: "999 kB",
+    999_500: "1.0 MB",
+    2 << 30: "2.1 GB",
+    5 * 10**15: "5000 TB",
+}
+
+
+@pytest.mark.parametrize(("duration_s", "words"), DURATIONS.items())
+def test_format_duration(duration_s: float | None, words: str) -> None:
+    """Lengths are written as people write them."""
+    assert format_duration(duration_s) == words
+
+
+@pytest.mark.parametrize(("size_bytes", "words"), SIZES.items())
+def test_format_size(size_bytes: int, words: str) -> None:
+    """Sizes have two or three figures and a decimal unit."""
+    assert format_size(size_bytes) == words

@@ -1,0 +1,360 @@
+"""What is taken for audio and what is not."""
+
+import io
+import struct
+import time
+from typing import BinaryIO, cast
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.audio.reader import MAX_LOOK_BYTES, MAX_READS, AudioType
+from gateway.audio.sniff import HEAD_BYTES, Verdict, identify, read_tags, sniff_head
+from tests.audio.corpus import (
+    AUDIO,
+    HTML,
+    MAGICS,
+    NOT_AUDIO,
+    VIDEO,
+    Corpus,
+    make_midi,
+    make_ogg_page,
+    make_wave,
+    read_program,
+)
+
+
+def name_type(data: bytes) -> str | None:
+    """The content type of a whole file."""
+    found = identify(io.BytesIO(data), len(data))
+    return found.content_type if found else None
+
+
+@pytest.mark.parametrize("name", AUDIO)
+def test_accept_audio(corpus: Corpus, name: str) -> None:
+    """Every form that ffmpeg and sox write is audio, of its right type, under whatever name."""
+    assert name_type(corpus[name]) == AUDIO[name][0]
+
+
+@pytest.mark.parametrize("name", AUDIO)
+def test_never_refuse_a_head_of_audio(corpus: Corpus, name: str) -> None:
+    """However much of an audio file has arrived, its head is never refused."""
+    data = corpus[name]
+    lengths = [*range(1, 80), *range(80, 2000, 61), *range(2000, HEAD_BYTES, 4999), HEAD_BYTES]
+    refused = [n for n in lengths if n <= len(data) and sniff_head(data[:n]) is not Verdict.MAYBE]
+    assert not refused
+
+
+@pytest.mark.parametrize("name", [name for name in AUDIO if not name.startswith(("alac.caf", "latm"))])
+def test_duration(corpus: Corpus, name: str) -> None:
+    """The length is found, if the form tells it: one second here."""
+    data = corpus[name]
+    found = identify(io.BytesIO(data), len(data))
+    assert found
+    duration_s = read_tags(io.BytesIO(data), found).duration_s
+    silent = {
+        "fragments.mp4", "dolby.thd", "creative.voc", "amiga.8svx", "amiga.maud", "speech.sph", "carl.ircam",
+        "atari.avr", "paris.paf", "voice.pvf", "turtle.smp", "tracker.xi", "phone.mmf", "radio.flv",
+    }  # fmt: skip
+    if name in silent:
+        assert duration_s is None
+    else:
+        assert duration_s == pytest.approx(1, abs=0.15)
+
+
+def test_accept_midi() -> None:
+    """A MIDI file is audio, alone and in RIFF; one whose track has no end is not."""
+    song = make_midi()
+    assert name_type(song) == "audio/midi"
+    assert name_type(b"RIFF" + struct.pack("<I", len(song) + 12) + b"RMIDdata" + struct.pack("<I", len(song)) + song)
+    assert name_type(song[:-1] + b"\x01") is None
+
+
+def test_accept_hand_made_forms() -> None:
+    """Monkey's Audio, DSF, wide-band AMR: forms that ffmpeg reads and does not write."""
+    descriptor = b"MAC " + struct.pack("<HHII", 3990, 0, 52, 24) + bytes(36)
+    header = struct.pack("<HHIIIHHI", 2000, 0, 73728, 1000, 2, 16, 2, 44100)
+    assert name_type(descriptor + header + bytes(100)) == "audio/x-ape"
+    assert name_type(b"MAC " + struct.pack("<HHHHI", 3950, 2000, 0, 2, 44100) + bytes(100)) == "audio/x-ape"
+    dsf = b"DSD " + struct.pack("<QQQ", 28, 4188, 0) + b"fmt " + struct.pack(
+        "<QIIIIIIQII", 52, 1, 0, 2, 2, 2822400, 1, 2822400, 4096, 0
+    ) + b"data" + struct.pack("<Q", 4108) + bytes(4096)  # fmt: skip
+    assert name_type(dsf) == "audio/x-dsf"
+    assert name_type(b"#!AMR-WB\n" + (b"\x04" + bytes(17)) * 3) == "audio/amr-wb"
+
+
+@pytest.mark.parametrize("prefix", [0, 5, 4000, 300_000])
+@pytest.mark.parametrize("name", ["cbr.mp3", "flac.flac", "adts.aac"])
+def test_skip_id3(corpus: Corpus, name: str, prefix: int) -> None:
+    """An ID3v2 tag of any size, its padding, and a second tag stand before the sound."""
+    size = bytes((prefix >> shift) & 127 for shift in (21, 14, 7, 0))
+    tag = b"ID3\x03\x00\x00" + size + bytes(prefix)
+    bare = corpus["bare.mp3"] if name == "cbr.mp3" else corpus[name]
+    for data in (tag + bare, tag + tag + bare, tag + bytes(1000) + bare):
+        assert name_type(data) == AUDIO[name][0]
+        assert sniff_head(data[:HEAD_BYTES]) is Verdict.MAYBE
+
+
+@pytest.mark.parametrize("name", VIDEO)
+def test_refuse_video(corpus: Corpus, name: str) -> None:
+    """A film is no audio, whatever sound it has."""
+    assert name_type(corpus[name]) is None
+
+
+@pytest.mark.parametrize("name", ["fast.mp4", "film.mkv", "film.webm", "film.ogv", "film.wmv", "film.avi", "film.mpg"])
+def test_refuse_video_early(corpus: Corpus, name: str) -> None:
+    """A film that says at its beginning what it is, is refused on its head."""
+    assert sniff_head(corpus[name][:HEAD_BYTES]) is Verdict.NO
+
+
+@pytest.mark.parametrize("name", NOT_AUDIO)
+def test_refuse_others(name: str) -> None:
+    """Images, documents, programs and text are no audio."""
+    assert name_type(NOT_AUDIO[name]) is None
+
+
+@pytest.mark.parametrize("name", [name for name, data in NOT_AUDIO.items() if len(data) > 100])
+def test_refuse_others_early(name: str) -> None:
+    """They are refused on their first bytes."""
+    if name == "image.heic":  # its boxes could still go on with sound
+        return
+    assert sniff_head(NOT_AUDIO[name][:4096]) is Verdict.NO
+
+
+def test_refuse_program() -> None:
+    """An executable is no audio, and is refused on its first bytes."""
+    assert name_type(read_program()) is None
+    assert sniff_head(read_program()[:64]) is Verdict.NO
+
+
+@pytest.mark.parametrize("follower", [b"", HTML, bytes(5000), b"\xff" * 5000, bytes(range(256)) * 20], ids=len)
+@pytest.mark.parametrize("form", MAGICS)
+def test_refuse_magic_alone(form: str, follower: bytes) -> None:
+    """A magic number proves nothing: what follows it must have the structure."""
+    assert name_type(MAGICS[form] + follower) is None
+
+
+@pytest.mark.parametrize("name", AUDIO)
+def test_refuse_first_bytes(corpus: Corpus, name: str) -> None:
+    """The first sixteen bytes of an audio file are not an audio file."""
+    assert name_type(corpus[name][:16]) is None
+
+
+def test_refuse_theora_beside_vorbis(corpus: Corpus) -> None:
+    """An Ogg file whose second stream is unknown is refused, though the first is sound."""
+    vorbis = corpus["vorbis.ogg"]
+    second = make_ogg_page(b"\x80theora" + bytes(35), flags=2, serial=99)
+    assert name_type(vorbis[:58] + second + vorbis[58:]) is None
+    assert name_type(vorbis[:58] + make_ogg_page(b"fishead\0" + bytes(56), flags=2) + vorbis[58:]) == "audio/ogg"
+
+
+def test_refuse_broken_checksum(corpus: Corpus) -> None:
+    """The first page of an Ogg file must be whole."""
+    data = bytearray(corpus["vorbis.ogg"])
+    data[45] ^= 1
+    assert name_type(bytes(data)) is None
+
+
+def test_moov_at_the_end(corpus: Corpus) -> None:
+    """An m4a that tells its tracks at the end is found by a few reads, however large its middle is."""
+    data = corpus["aac.m4a"]
+    assert data.find(b"moov") > data.find(b"mdat")
+    at = data.find(b"mdat") - 4
+    size = struct.unpack(">I", data[at : at + 4])[0]
+    hole = 3 << 30
+    file = SparseFile({0: data[:at] + struct.pack(">I", size + hole)[:4] + data[at + 4 : at + size]}, 0)
+    file.parts[at + size + hole] = data[at + size :]
+    file.size = len(data) + hole
+    found = identify(cast(BinaryIO, file), file.size)
+    assert found and found.content_type == "audio/mp4"
+    assert file.reads < 30
+
+
+class SparseFile:
+    """A file of which only some parts are not zero; counts what is read of it."""
+
+    def __init__(self, parts: dict[int, bytes], size: int) -> None:
+        self.parts = parts
+        self.size = size
+        self.reads = 0
+        self._at = 0
+
+    def seek(self, offset: int) -> int:
+        """Go to a place."""
+        self._at = offset
+        return offset
+
+    def read(self, count: int) -> bytes:
+        """What is there."""
+        self.reads += 1
+        assert count <= MAX_LOOK_BYTES
+        data = bytearray(max(min(count, self.size - self._at), 0))
+        for start, part in self.parts.items():
+            for index in range(max(start, self._at), min(start + len(part), self._at + len(data))):
+                data[index - self._at] = part[index - start]
+        self._at += len(data)
+        return bytes(data)
+
+
+HOSTILE = {
+    "box of size zero": b"\x00\x00\x00\x18ftypM4A " + bytes(12) + b"\x00\x00\x00\x00moov" * 1000,
+    "boxes of eight bytes": b"\x00\x00\x00\x08free" * 500_000,
+    "box of 64 bits": b"\x00\x00\x00\x01ftyp" + b"\xff" * 8 + bytes(5000),
+    "moov in moov": b"\x00\x00\x00\x18ftypM4A " + bytes(12)
+    + b"".join(struct.pack(">I", 80_000 - 8 * i) + b"moov" for i in range(10_000)),
+    "elements without end": b"\x1a\x45\xdf\xa3\x87\x42\x82\x84webm\x18\x53\x80\x67\xff" + b"\xec\x80" * 500_000,
+    "element of all bits": b"\x1a\x45\xdf\xa3\x87\x42\x82\x84webm\x18\x53\x80\x67\xff\x16\x54\xae\x6b\x01"
+    + b"\xff" * 7 + b"\xae\xff" * 100_000,
+    "chunks of nothing": b"RIFF\xff\xff\xff\xffWAVE" + b"junk\x00\x00\x00\x00" * 500_000,
+    "objects of nothing": bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + b"\xff" * 14
+    + (bytes(16) + b"\x18" + bytes(7)) * 100_000,
+    "tags in a row": b"ID3\x04\x00\x00\x00\x00\x00\x00" * 300_000,
+    "pages that begin": b"".join(make_ogg_page(b"OpusHead\x01\x01" + bytes(10), flags=2, serial=n) for n in range(500)),
+    "metadata blocks": b"fLaC\x00\x00\x00\x22\x10\x00\x10\x00" + bytes(6) + b"\x0a\xc4\x42\xf0" + bytes(20)
+    + b"\x01\x00\x00\x00" * 500_000,
+    "tracks of nothing": b"MThd\x00\x00\x00\x06\x00\x01\xff\xff\x00\x60" + b"junk\x00\x00\x00\x00" * 300_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_bounded_work(name: str) -> None:
+    """Sizes of zero, of 64 bits and without end cost a bounded number of reads."""
+    data = HOSTILE[name]
+    file = CountingFile(data)
+    assert identify(file, len(data)) is None
+    assert file.reads <= MAX_READS
+    assert sniff_head(data[:HEAD_BYTES]) in Verdict
+
+
+class CountingFile(io.BytesIO):
+    """Counts what is read of it."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """What is there."""
+        self.reads += 1
+        return super().read(size)
+
+
+def test_work_is_milliseconds() -> None:
+    """The worst of the hostile files is judged in far less than the time a person notices."""
+    started = time.process_time()
+    for data in HOSTILE.values():
+        identify(io.BytesIO(data), len(data))
+    assert time.process_time() - started < 1
+
+
+def test_tags(corpus: Corpus) -> None:
+    """Title, artist and album come from the tags of the form."""
+    data = corpus["cbr.mp3"]
+    tags = read_tags(io.BytesIO(data), AudioType("audio/mpeg"))
+    assert (tags.title, tags.artist, tags.album) == ("Prelude", "Anna", "One")
+    for name, title in (("vorbis.ogg", "Fuge"), ("flac.flac", "Gigue"), ("aac.m4a", "Air"), ("windows.wma", "Menuett")):
+        data = corpus[name]
+        assert read_tags(io.BytesIO(data), AudioType(AUDIO[name][0])).title == title
+
+
+def make_comments(comments: list[bytes]) -> bytes:
+    """An Ogg Vorbis file of nothing but comments, in as many pages as it takes."""
+    packet = b"\x03vorbis" + struct.pack("<II", 0, len(comments))
+    packet += b"".join(struct.pack("<I", len(comment)) + comment for comment in comments)
+    first = make_ogg_page(b"\x01vorbis" + struct.pack("<IBIIIIBB", 0, 1, 8000, 0, 0, 0, 0x88, 1), flags=2)
+    parts = [packet[at : at + 65025] for at in range(0, len(packet), 65025)]
+    pages = [
+        struct.pack("<4sBBqIIIB", b"OggS", 0, 0 if n == 0 else 1, 0, 7, n + 1, 0, len(lacing := lace(part)))
+        + lacing
+        + part
+        for n, part in enumerate(parts)
+    ]
+    return first + b"".join(pages)
+
+
+def lace(part: bytes) -> bytes:
+    """The lacing values of a part of a packet."""
+    return bytes([255] * (len(part) // 255) + ([] if len(part) == 65025 else [len(part) % 255]))
+
+
+def test_tags_of_many_comments() -> None:
+    """Very many comments of one name cost no more than reading them; tinytag alone would take minutes."""
+    data = make_comments([b"TITLE=Real", *(b"x=%06d" % n for n in range(200_000))])
+    assert read_tags(io.BytesIO(data), AudioType("audio/ogg")).title == "Real"
+
+
+def test_tags_without_end() -> None:
+    """A tag longer than the meter allows gives no tags, and no exception."""
+    data = make_comments([b"TITLE=" + b"x" * 6_000_000])
+    assert read_tags(io.BytesIO(data), AudioType("audio/ogg", 2.0)) == read_tags(
+        io.BytesIO(b""), AudioType("audio/ogg", 2.0)
+    )
+
+
+def test_tags_are_clean() -> None:
+    """Control characters, surplus spaces and surplus length do not leave the tags; bidirectional marks stay."""
+    data = make_comments(["TITLE=a\x00\x1b[31m\n b\u200f".encode(), b"ARTIST= \x07 ", b"ALBUM=" + b"y" * 5000])
+    tags = read_tags(io.BytesIO(data), AudioType("audio/ogg"))
+    assert tags.title == "a [31m b\u200f"
+    assert tags.artist is None
+    assert tags.album == "y" * 300
+
+
+def test_duration_of_a_lie() -> None:
+    """A header that claims ten thousand years is audio, of unknown length."""
+    header = b"fLaC\x80\x00\x00\x22\x10\x00\x10\x00" + bytes(6) + b"\x00\x00\x12\xff" + b"\xff" * 4 + bytes(16)
+    found = identify(io.BytesIO(header + b"\xff\xf8\xc9\x18" + bytes(50)), 1000)
+    assert found == AudioType("audio/flac")
+
+
+MUTATED = [
+    "cbr.mp3",
+    "vorbis.ogg",
+    "pcm.wav",
+    "flac.flac",
+    "aac.m4a",
+    "opus.webm",
+    "windows.wma",
+    "adts.aac",
+    "pcm.aiff",
+    "core.caf",
+    "pack.wv",
+    "phone.amr",
+    "wave.w64",
+    "dolby.ac3",
+    "native.sox",
+    "radio.flv",
+]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from(MUTATED),
+    edits=st.lists(st.tuples(st.integers(0, 1500), st.binary(min_size=1, max_size=9), st.booleans()), max_size=6),
+    length=st.integers(0, 20_000),
+)
+def test_mutated_files(corpus: Corpus, name: str, edits: list[tuple[int, bytes, bool]], length: int) -> None:
+    """No damage to a file makes an exception, and a refused head means a refused file."""
+    data = bytearray(corpus[name][:length])
+    for at, new, grows in edits:
+        data[at : at if grows else at + len(new)] = new
+    found = identify(io.BytesIO(data), len(data))
+    if found:
+        read_tags(io.BytesIO(data), found)
+    for content_type in ("audio/mpeg", "audio/ogg", "audio/wav", "audio/flac", "audio/mp4", "audio/x-ms-wma"):
+        read_tags(io.BytesIO(data), AudioType(content_type))
+    for head in (bytes(data[:100]), bytes(data)):
+        assert not (found and sniff_head(head) is Verdict.NO)
+
+
+@settings(max_examples=300, deadline=None)
+@given(magic=st.sampled_from(sorted(MAGICS.values())), rest=st.binary(max_size=300))
+def test_random_bytes(magic: bytes, rest: bytes) -> None:
+    """Random bytes behind a magic number make no exception, and head and whole agree."""
+    data = magic + rest
+    found = identify(io.BytesIO(data), len(data))
+    assert not (found and sniff_head(data) is Verdict.NO)
+
+
+def test_wave_of_any_size() -> None:
+    """The wav that other tests use is one."""
+    assert name_type(make_wave(5000)) == "audio/wav"

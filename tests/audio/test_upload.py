@@ -1,0 +1,486 @@
+"""Uploads on the wire: forms and raw bodies, slow and broken ones."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+from urllib.parse import quote
+
+import anyio
+import httpx
+import pytest
+from anyio.abc import SocketStream
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.audio.corpus import AUDIO, HTML, NOT_AUDIO, VIDEO, Corpus, make_wave
+from tests.conftest import OpenGateway
+
+pytestmark = pytest.mark.anyio
+API = "/api/v1/audio/"
+WAVE = make_wave(10_000)
+MIB = 1024 * 1024
+
+
+def make_form(*parts: tuple[str, bytes], end: bytes = b"\r\n--XX--\r\n") -> dict[str, Any]:
+    """A body of parts (what stands in Content-Disposition behind `form-data`, bytes), to be sent as it is."""
+    body = b"".join(
+        b"\r\n--XX\r\nContent-Disposition: form-data" + head.encode() + b"\r\n\r\n" + data for head, data in parts
+    )
+    return {"content": body[2:] + end, "headers": make_type("XX")}
+
+
+def make_type(boundary: str) -> dict[str, str]:
+    """The header of a form with this boundary."""
+    return {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+
+def one_file(name: str, data: bytes = WAVE) -> tuple[str, bytes]:
+    """A part that is a file."""
+    return f'; name="file"; filename="{name}"', data
+
+
+def list_disk(folder: Path) -> list[str]:
+    """All names in the folder, hidden ones too."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def test_post(client: httpx.AsyncClient, folder: Path) -> None:
+    """A form with a file makes the file: 201, its place and what it is."""
+    answer = await client.post(API, files={"file": ("a.wav", WAVE)})
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == "/audio/a.wav"
+    assert answer.json()["name"] == "a.wav"
+    assert (folder / "a.wav").read_bytes() == WAVE
+    assert (await client.get(answer.headers["Location"])).content == WAVE
+
+
+async def test_put(client: httpx.AsyncClient, folder: Path) -> None:
+    """A raw body under a name makes the file; the name stays taken."""
+    for status in (201, 409):
+        answer = await client.put(API + "a.wav", content=WAVE)
+        assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["name"] == "a.wav"
+    assert (folder / "a.wav").read_bytes() == WAVE
+
+
+async def test_put_chunked(client: httpx.AsyncClient, folder: Path) -> None:
+    """A body without a length is taken too."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for at in range(0, len(WAVE), 999):
+            yield WAVE[at : at + 999]
+
+    assert (await client.put(API + "a.wav", content=pieces())).status_code == 201
+    assert (folder / "a.wav").read_bytes() == WAVE
+
+
+async def test_put_part(client: httpx.AsyncClient, folder: Path) -> None:
+    """A part of a file cannot be put (RFC 9110, 14.5)."""
+    answer = await client.put(API + "a.wav", content=WAVE, headers={"Content-Range": "bytes 0-9999/20000"})
+    assert answer.status_code == 400
+    assert list_disk(folder) == []
+
+
+async def test_real_files(client: httpx.AsyncClient, folder: Path, corpus: Corpus) -> None:
+    """Real audio files go in by every door and come out byte by byte; films do not go in."""
+    for name in ("cbr.mp3", "vorbis.ogg", "flac.flac", "aac.m4a", "opus.webm"):
+        for door in (
+            client.post(API, files={"file": ("x-" + name, corpus[name])}),
+            client.put(API + name, content=corpus[name]),
+        ):
+            answer = await door
+            assert (answer.status_code, answer.json()["content_type"]) == (201, AUDIO[name][0])
+            assert (await client.get(answer.json()["url"])).content == corpus[name]
+    before = list_disk(folder)
+    for name in VIDEO:
+        assert (await client.put(API + name, content=corpus[name])).status_code == 415
+    assert list_disk(folder) == before
+
+
+@pytest.mark.parametrize("name", NOT_AUDIO)
+async def test_not_audio(client: httpx.AsyncClient, folder: Path, name: str) -> None:
+    """What is no audio is refused by both doors under any name: 415 and nothing on the disk."""
+    for answer in (
+        await client.post(API, files={"file": ("song.mp3", NOT_AUDIO[name])}),
+        await client.put(API + "song.mp3", content=NOT_AUDIO[name]),
+    ):
+        assert answer.status_code == 415
+        assert answer.json()["detail"] == "Non-audio file detected"
+    assert list_disk(folder) == []
+
+
+NAMES = [
+    "日本.mp3",
+    'a "b".mp3',
+    "a b+c&d=e.mp3",
+    "%41%2F.mp3",
+    "a?b#c.mp3",
+    "🎷🎺.mp3",
+    "שיר.mp3",
+    "a;b=c.mp3",
+    "'.mp3",
+    "x" * 251 + ".mp3",
+    "<b>.mp3",
+    "a\\b.mp3",
+    "\u202e3pm.mp3",
+    "~.mp3",
+    "a.mp3 ",
+    "é.mp3",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_put_names(client: httpx.AsyncClient, folder: Path, name: str) -> None:
+    """A name in a path is kept exactly, listed exactly, served and deleted under its own URL."""
+    answer = await client.put(API + quote(name, safe=""), content=WAVE)
+    assert answer.status_code == 201
+    assert list_disk(folder) == [name]
+    (listed,) = (await client.get(API)).json()["files"]
+    assert listed["name"] == name
+    assert listed["url"].isascii()
+    assert (await client.get(listed["url"])).content == WAVE
+    assert name in (await client.get("/")).text.replace("&lt;", "<").replace("&gt;", ">").replace("&#34;", '"').replace(
+        "&#39;", "'"
+    ).replace("&amp;", "&")
+    assert (await client.delete(API + quote(name, safe=""))).status_code == 204
+    assert list_disk(folder) == []
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "\\" not in name])
+async def test_post_names(client: httpx.AsyncClient, folder: Path, name: str) -> None:
+    """A name in a form is kept exactly, as browsers and httpx write it."""
+    assert (await client.post(API, files={"file": (name, WAVE)})).status_code == 201
+    assert list_disk(folder) == [name]
+
+
+FILENAMES = {
+    "folder/sub/a.wav": "a.wav",
+    "/etc/a.wav": "a.wav",
+    "../../a.wav": "a.wav",
+    "C:\\\\music\\\\a.wav": "a.wav",
+    "C:\\music\\a.wav": "a.wav",
+    "..\\..\\a.wav": "a.wav",
+    "a%22b.wav": 'a"b.wav',
+    'a\\"b.wav': 'a"b.wav',
+    "a%2Fb.wav": "a%2Fb.wav",
+    "a;b.wav": "a;b.wav",
+    "a; filename=c.wav": "a; filename=c.wav",
+}
+
+
+@pytest.mark.parametrize(("sent", "kept"), FILENAMES.items())
+async def test_filenames(client: httpx.AsyncClient, folder: Path, sent: str, kept: str) -> None:
+    """Folders are dropped from a file name, quotation marks are unescaped, nothing else changes."""
+    assert (await client.post(API, **make_form(one_file(sent)))).status_code == 201
+    assert list_disk(folder) == [kept]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '; name="file"; filename="a.wav"; filename*=UTF-8\'\'evil.wav',
+        '; filename*=UTF-8\'\'evil.wav; name="file"; filename="a.wav"',
+        '; name="file"; filename="a.wav"; filename="evil.wav"',
+        "; name=file; filename=a.wav",
+        ';NAME="file";FileName="a.wav"',
+        '; name="file" ; filename = "a.wav"',
+    ],
+)
+async def test_disposition(client: httpx.AsyncClient, folder: Path, head: str) -> None:
+    """`filename*` never overrides `filename`, nor does a second one; spaces and case do not matter."""
+    assert (await client.post(API, **make_form((head, WAVE)))).status_code == 201
+    assert list_disk(folder) == ["a.wav"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [".", "..", ".hidden", "folder/", " ", "a\tb", "a\x01b", "a\x7fb", "a\u0085b", "x" * 256, "日" * 86, "../.."],
+)
+async def test_bad_names(client: httpx.AsyncClient, folder: Path, name: str) -> None:
+    """Names that cannot be are 422 in a form, and 422 or no route in a path; nothing is stored."""
+    answer = await client.post(API, **make_form(one_file(name)))
+    assert (answer.status_code, answer.headers["Content-Type"]) == (422, "application/problem+json")
+    if not name.endswith("/"):  # a path may end with a slash: that is no part of the name
+        assert (await client.put(API + quote(name, safe=""), content=WAVE)).status_code in {404, 405, 422}
+    assert list_disk(folder) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["%00", "a%00.wav", "a%0a.wav", "..%2f..%2fa.wav", "%2e%2e", "a%2fb.wav", "%2fetc%2fa.wav"]
+)
+async def test_bad_paths(client: httpx.AsyncClient, folder: Path, path: str) -> None:
+    """No spelling of a path leaves the folder."""
+    url = httpx.URL(scheme="http", host="x", raw_path=(API + path).encode()).raw_path
+    for method, body in (("PUT", WAVE), ("GET", b""), ("DELETE", b"")):
+        head = f"{method} ".encode() + url + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        answer = await talk(client, head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert answer.split(b" ")[1] in {b"404", b"405", b"422", b"308"}
+    assert list_disk(folder) == []
+    assert not (folder.parent / "a.wav").exists()
+
+
+async def test_unicode_forms(client: httpx.AsyncClient, folder: Path) -> None:
+    """A name in NFD is kept in NFC, and found, refused and deleted under both."""
+    composed, decomposed = normalize("NFC", "Ångström é.wav"), normalize("NFD", "Ångström é.wav")
+    assert (await client.post(API, files={"file": (decomposed, WAVE)})).json()["name"] == composed
+    for name in (composed, decomposed):
+        assert (await client.put(API + quote(name), content=WAVE)).status_code == 409
+        assert (await client.get("/audio/" + quote(name))).content == WAVE
+    assert list_disk(folder) == [composed]
+    assert (await client.delete(API + quote(decomposed))).status_code == 204
+
+
+async def connect(client: httpx.AsyncClient) -> SocketStream:
+    """A bare connection to the gateway."""
+    assert client.base_url.port
+    return await anyio.connect_tcp(client.base_url.host, client.base_url.port)
+
+
+async def talk(client: httpx.AsyncClient, data: bytes) -> bytes:
+    """What the gateway answers to these bytes until it closes."""
+    async with await connect(client) as stream:
+        await stream.send(data)
+        return b"".join([chunk async for chunk in stream])
+
+
+FORM = b'--XX\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n' + WAVE
+POST = b"POST " + API.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=XX\r\n"
+PUT = b"PUT " + API.encode() + b"a.wav HTTP/1.1\r\nHost: localhost\r\n"
+CUT = {
+    "form": POST + b"Content-Length: 20000\r\n\r\n" + FORM,
+    "form in its head": POST + b"Content-Length: 20000\r\n\r\n" + FORM[:50],
+    "form before its last bytes": POST + b"Content-Length: %d\r\n\r\n" % (len(FORM) + 10) + FORM + b"\r\n--XX-",
+    "raw": PUT + b"Content-Length: 20000\r\n\r\n" + WAVE,
+    "raw but for a byte": PUT + b"Content-Length: 10001\r\n\r\n" + WAVE,
+    "chunked": PUT + b"Transfer-Encoding: chunked\r\n\r\n2710\r\n" + WAVE + b"\r\n",
+    "chunked before its end": PUT + b"Transfer-Encoding: chunked\r\n\r\n2710\r\n" + WAVE + b"\r\n0\r\n",
+}
+
+
+@pytest.mark.parametrize("way", CUT)
+@pytest.mark.parametrize("half", [True, False])
+async def test_cut(client: httpx.AsyncClient, folder: Path, way: str, half: bool) -> None:  # noqa: FBT001
+    """A connection that breaks off publishes nothing, though the bytes so far are a whole audio file."""
+    async with await connect(client) as stream:
+        await stream.send(CUT[way])
+        if half:
+            await stream.send_eof()
+            with anyio.move_on_after(0.3), suppress(anyio.EndOfStream):
+                await stream.receive()
+        else:
+            await anyio.sleep(0.05)
+    await anyio.sleep(0.1)
+    assert list_disk(folder) == []
+    assert (await client.get(API)).json() == {"files": []}
+
+
+async def test_idle(open_gateway: OpenGateway, folder: Path) -> None:
+    """A body that stands still is given up: 408, and nothing stored; a slow one that moves is taken."""
+    async with open_gateway(upload_idle_timeout_s=0.4) as client:
+        for way in ("raw", "form"):
+            async with await connect(client) as stream:
+                await stream.send(CUT[way])
+                assert b" 408 " in (await stream.receive()).split(b"\r\n")[0]
+        assert list_disk(folder) == []
+
+        async def drip() -> AsyncIterator[bytes]:
+            for at in range(0, len(WAVE), 1000):
+                yield WAVE[at : at + 1000]
+                await anyio.sleep(0.08)
+
+        assert (await client.put(API + "slow.wav", content=drip())).status_code == 201
+
+
+@pytest.mark.parametrize("data", [NOT_AUDIO["photo.jpg"], HTML, NOT_AUDIO["tagged.html"]], ids=["jpg", "html", "id3"])
+@pytest.mark.parametrize("head", [POST, PUT])
+async def test_refused_early(client: httpx.AsyncClient, folder: Path, head: bytes, data: bytes) -> None:
+    """A refused upload of a gigabyte is answered on its first bytes, while its sender waits."""
+    async with await connect(client) as stream:
+        form = b'--XX\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+        body = (form if head is POST else b"") + data[:4096]
+        await stream.send(head + b"Content-Length: 1000000000\r\n\r\n" + body)
+        assert b" 415 " in (await stream.receive()).split(b"\r\n")[0]
+    assert list_disk(folder) == []
+
+
+async def test_refused_while_sending(client: httpx.AsyncClient, folder: Path) -> None:
+    """A client that sends on and listens only then sees the refusal and no reset."""
+    for size in (100_000, MIB - 5000):
+        answer = await client.put(API + "a.wav", content=bytes(size))
+        assert answer.status_code == 415
+    assert list_disk(folder) == []
+
+
+async def test_too_large(open_gateway: OpenGateway, folder: Path) -> None:
+    """A file over the limit is 413 by its length or by its count, by every door; one of the limit is taken."""
+    async with open_gateway(max_upload_bytes=100_000) as client:
+
+        async def pieces() -> AsyncIterator[bytes]:
+            data = make_wave(100_001)
+            for at in range(0, len(data), 10_000):
+                yield data[at : at + 10_000]
+
+        for answer in (
+            await client.put(API + "a.wav", content=make_wave(100_001)),
+            await client.put(API + "a.wav", content=pieces()),
+            await client.post(API, files={"file": ("a.wav", make_wave(100_001))}),
+            await client.post(API, files={"file": ("a.wav", make_wave(1_150_000))}),
+        ):
+            assert answer.status_code == 413
+            assert answer.json()["limit_bytes"] == 100_000
+        assert list_disk(folder) == []
+        for name, door in (("a.wav", client.put(API + "a.wav", content=make_wave(100_000))),
+                           ("b.wav", client.post(API, files={"file": ("b.wav", make_wave(100_000))}))):  # fmt: skip
+            assert (await door).json()["name"] == name
+
+
+async def test_length_over_the_limit(client: httpx.AsyncClient) -> None:
+    """A length over the limit is refused before a byte of the body is sent."""
+    for head in (PUT, POST):
+        async with await connect(client) as stream:
+            await stream.send(head + b"Content-Length: 99000000000\r\n\r\n")
+            assert b" 413 " in (await stream.receive()).split(b"\r\n")[0]
+
+
+MALFORMED: dict[str, tuple[int, dict[str, Any]]] = {
+    "no final boundary": (400, make_form(one_file("a.wav"), end=b"")),
+    "half a final boundary": (400, make_form(one_file("a.wav"), end=b"\r\n--XX")),
+    "only the first half": (400, make_form(one_file("a.wav"), end=b"\r\n--XX-")),
+    "a next part without an end": (400, make_form(one_file("a.wav"), end=b"\r\n--XX\r\n")),
+    "a next field that breaks off": (400, make_form(one_file("a.wav"), ('; name="x"', b"y"), end=b"")),
+    "no body": (400, make_form(end=b"")),
+    "no parts": (422, make_form(end=b"--XX--\r\n")),
+    "only fields": (422, make_form(('; name="x"', b"y"))),
+    "no file name": (422, make_form(('; name="file"', WAVE))),
+    "an empty file name": (422, make_form(('; name="file"; filename=""', b""))),
+    "another field": (422, make_form(('; name="other"; filename="a.wav"', WAVE))),
+    "no field name": (422, make_form(('; filename="a.wav"', WAVE))),
+    "two files": (422, make_form(one_file("a.wav"), one_file("b.wav"))),
+    "a file and one in another field": (422, make_form(one_file("a.wav"), ('; name="x"; filename="b.wav"', WAVE))),
+    "only filename*": (422, make_form(("; name=\"file\"; filename*=UTF-8''a.wav", WAVE))),
+    "a long field": (413, make_form(('; name="x"', b"y" * 70_000), one_file("a.wav"))),
+    "a long head": (400, make_form(('; name="x"; y="' + "z" * 20_000 + '"', b""), one_file("a.wav"))),
+    "a long head without an end": (400, make_form(('; name="x' + "z" * 2_000_000, b""))),
+    "a long preamble": (400, {**make_form(one_file("a.wav")), "content": b"x" * 200_000}),
+    "many parts": (413, make_form(*[('; name="x"', b"y")] * 1100, one_file("a.wav"))),
+    "a name that is not UTF-8": (400, {**make_form(), "content": FORM.replace(b"a.wav", b"\xff.wav") + b"\r\n--XX--"}),
+    "no disposition": (400, {**make_form(), "content": b"--XX\r\nX: y\r\n\r\nz\r\n--XX--\r\n"}),
+    "no boundary": (400, {**make_form(), "headers": {"Content-Type": "multipart/form-data"}}),
+    "a long boundary": (400, {**make_form(), "headers": make_type("x" * 71)}),
+    "another boundary": (400, {**make_form(one_file("a.wav")), "headers": make_type("YY")}),
+    "not a form": (415, {"content": WAVE, "headers": {"Content-Type": "audio/wav"}}),
+    "a list": (415, {"content": json.dumps([1]), "headers": {"Content-Type": "application/json"}}),
+    "no type": (415, {"content": WAVE}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+async def test_malformed(client: httpx.AsyncClient, folder: Path, case: str) -> None:
+    """A form that is malformed, broken off or without its file stores nothing and says so."""
+    status, request = MALFORMED[case]
+    answer = await client.post(API, **request)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
+    assert list_disk(folder) == []
+
+
+async def test_fields_around(client: httpx.AsyncClient, folder: Path) -> None:
+    """Other fields, a preamble and an epilogue do no harm."""
+    form = make_form(
+        ('; name="x"', b"y" * 1000), one_file("a.wav"), ('; name="z"', b""), end=b"\r\n--XX--\r\nepilogue" * 2
+    )
+    form["content"] = b"preamble\r\n" + form["content"]
+    assert (await client.post(API, **form)).status_code == 201
+    assert (folder / "a.wav").read_bytes() == WAVE
+
+
+async def test_boundary_in_the_bytes(client: httpx.AsyncClient, folder: Path) -> None:
+    """Bytes that look like the boundary, split anywhere, stay bytes."""
+    data = make_wave(300_000, seed=b"\r\n--X\r\n--XY\r\n-\r\n--xx--\r\n")
+    form = make_form(one_file("a.wav", data))
+
+    async def pieces(size: int) -> AsyncIterator[bytes]:
+        for at in range(0, len(form["content"]), size):
+            yield form["content"][at : at + size]
+
+    for size in (1009, 65537):
+        answer = await client.post(API, content=pieces(size), headers=form["headers"])
+        assert answer.status_code == 201
+        assert (folder / "a.wav").read_bytes() == data
+        await client.delete(API + "a.wav")
+
+
+TOKENS = [
+    b"--XX",
+    b"\r\n--XX\r\n",
+    b"\r\n--XX--\r\n",
+    b"\r\n",
+    b"\r\n\r\n",
+    b"\n",
+    b"Content-Disposition: form-data",
+    b'; name="file"; filename="a.wav"',
+    b"; filename*=x",
+    b'"',
+    b"\\",
+    b";=",
+    b"\xff\0",
+    b"Content-Type: x",
+    WAVE[:500],
+    b"OggS",
+    b"RIFF",
+]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pieces=st.lists(st.sampled_from(TOKENS), max_size=30))
+async def test_random_forms(client: httpx.AsyncClient, pieces: list[bytes]) -> None:
+    """No form, however broken, makes an error of the server, here or on the page."""
+    headers = make_type("XX")
+    for path in (API, "/"):
+        answer = await client.post(path, content=b"".join(pieces), headers=headers)
+        assert 200 <= answer.status_code < 500
+
+
+async def test_no_space(client: httpx.AsyncClient, folder: Path) -> None:
+    """A folder that is away is 503 with Retry-After by every door."""
+    folder.rmdir()
+    for door in (
+        client.get(API),
+        client.put(API + "a.wav", content=WAVE),
+        client.post(API, files={"file": ("a.wav", WAVE)}),
+        client.get("/audio/a.wav"),
+        client.delete(API + "a.wav"),
+        client.get("/"),
+        client.post("/", files={"file": ("a.wav", WAVE)}),
+    ):
+        answer = await door
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory is read from /proc")
+async def test_memory(client: httpx.AsyncClient, folder: Path) -> None:
+    """A large upload and its download need little memory, whatever the size (client included)."""
+    head, block = make_wave(MIB)[:44], bytes(MIB)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield head
+        for _ in range(200):
+            yield block
+
+    def read_memory(field: str) -> int:
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition(field)[2].split()[0]) * 1024
+
+    await client.put(API + "small.wav", content=WAVE)
+    Path("/proc/self/clear_refs").write_text("5")
+    before = read_memory("VmRSS:")
+    answer = await client.put(API + "a.wav", content=pieces())
+    assert answer.json()["size_bytes"] == 200 * MIB + 44
+    async with client.stream("GET", "/audio/a.wav") as body:
+        size = sum([len(chunk) async for chunk in body.aiter_raw()])
+    assert size == 200 * MIB + 44
+    assert read_memory("VmHWM:") - before < 32 * MIB

@@ -1,0 +1,275 @@
+"""The API and the bytes of files, as clients see them."""
+
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import anyio
+import httpx
+import pytest
+
+from tests.audio.corpus import AUDIO, NOT_AUDIO, Corpus, make_wave
+
+pytestmark = pytest.mark.anyio
+API = "/api/v1/audio/"
+WAVE = make_wave(10_000, seed=bytes(range(251)))
+
+
+@pytest.fixture
+def song(folder: Path) -> str:
+    """The URL of a file in the library."""
+    (folder / "a.wav").write_bytes(WAVE)
+    return "/audio/a.wav"
+
+
+async def test_file_fields(client: httpx.AsyncClient, folder: Path, corpus: Corpus) -> None:
+    """A file is described by these fields, in the list and alone."""
+    (folder / "日本.mp3").write_bytes(corpus["cbr.mp3"])
+    (file,) = (await client.get(API)).json()["files"]
+    uploaded_at = datetime.fromisoformat(file.pop("uploaded_at"))
+    assert uploaded_at.timestamp() == pytest.approx((folder / "日本.mp3").stat().st_mtime, abs=0.01)
+    assert file.pop("duration_s") == pytest.approx(1, abs=0.1)
+    assert file == {
+        "name": "日本.mp3",
+        "size_bytes": len(corpus["cbr.mp3"]),
+        "content_type": "audio/mpeg",
+        "title": "Prelude",
+        "artist": "Anna",
+        "url": "/audio/" + quote("日本.mp3"),
+    }
+    assert (await client.get(API + quote("日本.mp3"))).json()["name"] == "日本.mp3"
+
+
+async def test_slashes(client: httpx.AsyncClient, song: str) -> None:
+    """Every path is served with and without its final slash."""
+    for path in (API, API[:-1], API + "a.wav", API + "a.wav/", song, song + "/"):
+        assert (await client.get(path)).status_code == 200
+    assert (await client.post(API[:-1], files={"file": ("b.wav", WAVE)})).status_code == 201
+    assert (await client.delete(API + "b.wav/")).status_code == 204
+
+
+async def test_unknown(client: httpx.AsyncClient) -> None:
+    """What is not there is 404 as a problem, for every method."""
+    for method, path in (
+        ("GET", "/audio/x.mp3"),
+        ("GET", API + "x.mp3"),
+        ("DELETE", API + "x.mp3"),
+        ("GET", "/audio/"),
+    ):
+        answer = await client.request(method, path)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
+
+
+async def test_not_audio_is_not_served(client: httpx.AsyncClient, folder: Path) -> None:
+    """A file in the folder that is no audio is not served, whatever its name."""
+    (folder / "page.mp3").write_bytes(NOT_AUDIO["page.html"])
+    assert (await client.get("/audio/page.mp3")).status_code == 404
+    assert (await client.get(API)).json() == {"files": []}
+
+
+@pytest.fixture
+def shelf(folder: Path, corpus: Corpus) -> list[str]:
+    """Four files that differ in everything that can be sorted; one of unknown length."""
+    for at, (name, data) in enumerate(
+        [
+            ("b.wav", make_wave(40_000)),
+            ("A.mp3", corpus["cbr.mp3"]),
+            ("é.wav", make_wave(3000)),
+            ("c.latm", corpus["latm.latm"]),
+        ]
+    ):
+        (folder / name).write_bytes(data)
+        time_ns = 1_700_000_000_000_000_000 + at * 10**9
+        os.utime(folder / name, ns=(time_ns, time_ns))
+    return ["b.wav", "A.mp3", "é.wav", "c.latm"]
+
+
+SORTED = {
+    "name": ["A.mp3", "b.wav", "c.latm", "é.wav"],
+    "-name": ["é.wav", "c.latm", "b.wav", "A.mp3"],
+    "uploaded_at": ["b.wav", "A.mp3", "é.wav", "c.latm"],
+    "-uploaded_at": ["c.latm", "é.wav", "A.mp3", "b.wav"],
+    "duration_s": ["é.wav", "A.mp3", "b.wav", "c.latm"],
+    "-duration_s": ["b.wav", "A.mp3", "é.wav", "c.latm"],
+}
+
+
+async def read_names(client: httpx.AsyncClient, **query: str) -> list[str]:
+    """The names in the list."""
+    return [file["name"] for file in (await client.get(API, params=query)).json()["files"]]
+
+
+@pytest.mark.parametrize("sort", SORTED)
+async def test_sort(client: httpx.AsyncClient, shelf: list[str], sort: str) -> None:
+    """The list is sorted both ways; a file of unknown length comes last."""
+    assert await read_names(client, sort=sort) == SORTED[sort]
+
+
+async def test_sort_default(client: httpx.AsyncClient, shelf: list[str]) -> None:
+    """Without an order the list is by name; sizes sort too; an unknown order is 422."""
+    assert await read_names(client) == SORTED["name"]
+    sizes = [file["size_bytes"] for file in (await client.get(API, params={"sort": "-size_bytes"})).json()["files"]]
+    assert sizes == sorted(sizes, reverse=True)
+    for sort in ("colour", "", "--name", "name,size_bytes"):
+        answer = await client.get(API, params={"sort": sort})
+        assert (answer.status_code, answer.headers["Content-Type"]) == (422, "application/problem+json")
+
+
+async def test_query(client: httpx.AsyncClient, shelf: list[str]) -> None:
+    """The query finds names and tags, in any case and Unicode form."""
+    assert await read_names(client, q="WAV") == ["b.wav", "é.wav"]
+    assert await read_names(client, q="anna") == ["A.mp3"]
+    assert await read_names(client, q="prel") == ["A.mp3"]
+    assert await read_names(client, q="E\u0301") == ["é.wav"]
+    assert await read_names(client, q="nothing") == []
+    assert await read_names(client, q=" ") == SORTED["name"]
+
+
+async def test_bytes(client: httpx.AsyncClient, song: str) -> None:
+    """The whole file with its type, validators and length; HEAD says the same without the bytes."""
+    answer = await client.get(song)
+    assert (answer.status_code, answer.content) == (200, WAVE)
+    assert answer.headers["Content-Type"] == "audio/wav"
+    assert answer.headers["Content-Length"] == "10000"
+    assert answer.headers["Accept-Ranges"] == "bytes"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert re.fullmatch(r'"[0-9a-f-]+"', answer.headers["ETag"])
+    assert "Content-Disposition" not in answer.headers
+    head = await client.head(song, headers={"Range": "bytes=0-1"})
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("Content-Type", "Content-Length", "Accept-Ranges", "ETag", "Last-Modified"):
+        assert head.headers[name] == answer.headers[name]
+
+
+@pytest.mark.parametrize("name", ["cbr.mp3", "opus.opus", "aac.m4a", "flac.flac", "opus.webm", "pcm.aiff"])
+async def test_types(client: httpx.AsyncClient, folder: Path, corpus: Corpus, name: str) -> None:
+    """The type comes from the bytes, not from the name."""
+    (folder / "song.txt").write_bytes(corpus[name])
+    assert (await client.get("/audio/song.txt")).headers["Content-Type"] == AUDIO[name][0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "end"),
+    [("0-0", 0, 1), ("0-", 0, 10_000), ("100-199", 100, 200), ("-1", 9999, 10_000), ("9999-", 9999, 10_000),
+     ("-20000", 0, 10_000), ("5000-99999", 5000, 10_000)],
+)  # fmt: skip
+async def test_range(client: httpx.AsyncClient, song: str, asked: str, start: int, end: int) -> None:
+    """A range is 206 with its bytes, their place and their length."""
+    answer = await client.get(song, headers={"Range": f"bytes={asked}"})
+    assert (answer.status_code, answer.content) == (206, WAVE[start:end])
+    assert answer.headers["Content-Range"] == f"bytes {start}-{end - 1}/10000"
+    assert answer.headers["Content-Length"] == str(end - start)
+    assert answer.headers["Content-Type"] == "audio/wav"
+
+
+async def test_several_ranges(client: httpx.AsyncClient, song: str) -> None:
+    """Several ranges come as parts, each with its place, and the length of all is right."""
+    answer = await client.get(song, headers={"Range": "bytes=0-9,5000-5009,-10"})
+    assert answer.status_code == 206
+    assert "Content-Range" not in answer.headers
+    boundary = answer.headers["Content-Type"].partition("multipart/byteranges; boundary=")[2]
+    parts = answer.content.split(b"\r\n--" + boundary.encode())
+    assert parts[0] == b""
+    assert parts[-1] == b"--\r\n"
+    for part, start in zip(parts[1:-1], (0, 5000, 9990), strict=True):
+        head, _, body = part.partition(b"\r\n\r\n")
+        assert f"Content-Range: bytes {start}-{start + 9}/10000".encode() in head
+        assert body == WAVE[start : start + 10]
+    assert int(answer.headers["Content-Length"]) == len(answer.content)
+
+
+@pytest.mark.parametrize("asked", ["bytes=10000-", "bytes=-0", "bytes=99999-100000"])
+async def test_range_outside(client: httpx.AsyncClient, song: str, asked: str) -> None:
+    """A range outside the file is 416 and tells its size; the file is still served."""
+    answer = await client.get(song, headers={"Range": asked})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (416, "application/problem+json")
+    assert answer.headers["Content-Range"] == "bytes */10000"
+
+
+@pytest.mark.parametrize("asked", ["bytes=x", "bytes=5-4", "lines=0-1", "bytes=0-0," * 50 + "1-1", "bytes=0-,0-"])
+async def test_range_ignored(client: httpx.AsyncClient, song: str, asked: str) -> None:
+    """What is no range, or asks too much, gets the whole file."""
+    answer = await client.get(song, headers={"Range": asked})
+    assert (answer.status_code, answer.content) == (200, WAVE)
+
+
+async def test_conditions(client: httpx.AsyncClient, song: str, folder: Path) -> None:
+    """304 while nothing changed, 412 once it did; If-Range gives the part or the whole."""
+    first = await client.get(song)
+    etag, modified = first.headers["ETag"], first.headers["Last-Modified"]
+    for headers in ({"If-None-Match": etag}, {"If-Modified-Since": modified}):
+        answer = await client.get(song, headers=headers)
+        assert (answer.status_code, answer.content) == (304, b"")
+        assert answer.headers["ETag"] == etag
+    assert (await client.head(song, headers={"If-None-Match": etag})).status_code == 304
+    assert (await client.get(song, headers={"Range": "bytes=0-1", "If-Range": etag})).status_code == 206
+    (folder / "a.wav").write_bytes(make_wave(20_000))
+    assert (await client.get(song, headers={"Range": "bytes=0-1", "If-Range": etag})).status_code == 200
+    assert (await client.get(song, headers={"If-None-Match": etag})).status_code == 200
+    assert (await client.get(song, headers={"If-Match": etag})).status_code == 412
+
+
+async def test_download(client: httpx.AsyncClient, folder: Path) -> None:
+    """?download makes it an attachment under its own name."""
+    name = '日本 "x";%.wav'
+    (folder / name).write_bytes(WAVE)
+    answer = await client.get("/audio/" + quote(name), params={"download": ""})
+    assert answer.content == WAVE
+    assert answer.headers["Content-Disposition"] == (
+        "attachment; filename=\"__ _x_;_.wav\"; filename*=UTF-8''%E6%97%A5%E6%9C%AC%20%22x%22%3B%25.wav"
+    )
+
+
+async def test_delete_while_playing(client: httpx.AsyncClient, folder: Path) -> None:
+    """A file that is deleted while somebody listens is heard to its end, and then gone."""
+    data = make_wave(30_000_000)
+    (folder / "a.wav").write_bytes(data)
+    received = bytearray()
+    async with client.stream("GET", "/audio/a.wav") as answer:
+        async for chunk in answer.aiter_raw():
+            if not received:
+                assert (await client.delete(API + "a.wav")).status_code == 204
+                assert (await client.get("/audio/a.wav")).status_code == 404
+            received += chunk
+    assert received == data
+
+
+async def test_cut_short_while_playing(
+    client: httpx.AsyncClient, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that another program cuts short does not end as if it were whole."""
+    (folder / "a.wav").write_bytes(make_wave(30_000_000))
+    with pytest.raises(httpx.RemoteProtocolError):
+        async with client.stream("GET", "/audio/a.wav") as answer:
+            async for _ in answer.aiter_raw():
+                with (folder / "a.wav").open("r+b") as file:
+                    file.truncate(100)
+    assert (await client.get(API)).status_code == 200
+
+
+async def test_listeners_that_leave(client: httpx.AsyncClient, folder: Path) -> None:
+    """Listeners that leave in the middle, or never read, leave no descriptor behind."""
+    (folder / "a.wav").write_bytes(make_wave(30_000_000))
+    await client.get(API)
+
+    def count() -> int:
+        return len([path for path in Path("/proc/self/fd").iterdir() if str(folder) in str(path.resolve())])
+
+    for _ in range(10):
+        stream = await anyio.connect_tcp(client.base_url.host, client.base_url.port or 0)
+        await stream.send(b"GET /audio/a.wav HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await stream.receive(1000)
+        await stream.aclose()
+    with anyio.fail_after(5):
+        while count():
+            await anyio.sleep(0.02)
+
+
+async def test_options_and_methods(client: httpx.AsyncClient, song: str) -> None:
+    """Other methods are 405 and say which there are."""
+    for path in (song, API + "a.wav", API, "/"):
+        answer = await client.patch(path)
+        assert answer.status_code == 405
+        assert "GET" in answer.headers["Allow"]
