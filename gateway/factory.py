@@ -1,0 +1,96 @@
+"""create_app: every part made cold and wired, and the one lifespan that warms them up."""
+
+import logging
+from collections.abc import AsyncGenerator
+
+import anyio
+from pydantic_core import to_json
+from quart import Quart, Response
+from werkzeug.exceptions import HTTPException
+
+from . import operations
+from .audio import views as audio_views
+from .audio.library import Library
+from .datastore import Datastore
+from .edge import Edge, EdgeRequest
+from .errors import CONTENT_TYPE, GatewayError, problem
+from .guard import install_guard
+from .logs import configure_logging
+from .settings import Settings, read_settings
+from .tasks import views as tasks_views
+from .tasks.cache import Cache
+from .tasks.flights import Flights
+from .tasks.idempotency import Idempotency
+from .tasks.probe import Prober
+from .tasks.queue import Queue
+from .tasks.runner import Runner
+from .tasks.store import Store
+
+logger = logging.getLogger("gateway")
+
+
+def create_app(settings: Settings | None = None) -> Quart:
+    """The gateway, cold: nothing is opened, started or connected until it is served.
+
+    `settings` None: those of the environment and `.env`.
+
+    :raises SettingsInvalid: one of those has a value that cannot be.
+    """
+    settings = settings or read_settings()
+    token = settings.api_token.get_secret_value() if settings.api_token else None
+
+    datastore = Datastore(redis_url=settings.redis_url, data_dir=settings.data_dir)
+    library = Library(settings.audio_dir, max_upload_bytes=settings.max_upload_bytes)
+    cache = Cache(datastore, timeout_s=settings.cache_timeout_s)
+    queue = Queue(datastore)
+    store = Store(datastore, queue, task_ttl_s=settings.task_ttl_s)
+    prober = Prober(timeout_s=settings.probe_timeout_s, policy=settings.probe_targets)
+    flights = Flights(cache, prober, concurrency=settings.concurrency, per_host=settings.per_host)
+    runner = Runner(store, queue, flights)
+    metrics = operations.Metrics()
+
+    app = Quart("gateway", static_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=None, BODY_TIMEOUT=None, RESPONSE_TIMEOUT=None)
+    app.request_class = EdgeRequest
+    app.asgi_app = Edge(app.asgi_app, idle_timeout_s=settings.upload_idle_timeout_s)  # type: ignore[method-assign]
+    app.register_error_handler(GatewayError, _answer_error)
+    app.register_error_handler(HTTPException, _answer_http_exception)
+    operations.observe(app, metrics)
+    install_guard(app, api_token=token, allowed_hosts=settings.allowed_hosts)
+    app.register_blueprint(audio_views.blueprint(library))
+    app.register_blueprint(tasks_views.blueprint(store, cache, Idempotency(datastore)))
+    app.register_blueprint(operations.blueprint(datastore, settings.audio_dir, metrics))
+
+    @app.while_serving
+    async def lifespan() -> AsyncGenerator[None, None]:
+        configure_logging(settings.log_format)
+        logger.info("calls need the token" if token else "API_TOKEN is not set: whoever reaches this server may use it")
+        await library.prepare()
+        async with anyio.create_task_group() as outer:
+            await outer.start(datastore.run)
+            async with anyio.create_task_group() as inner:
+                inner.start_soon(cache.run)
+                inner.start_soon(runner.run)
+                yield
+                inner.cancel_scope.cancel()
+            outer.cancel_scope.cancel()
+
+    return app
+
+
+async def _answer_error(error: GatewayError) -> Response:
+    body = problem(error.status, error.code, error.detail, **error.fields)
+    return Response(to_json(body), error.status, headers=error.headers, content_type=CONTENT_TYPE)
+
+
+async def _answer_http_exception(error: HTTPException) -> Response | HTTPException:
+    """What the framework refuses, in the same shape; a redirect stays as it is."""
+    if error.code is None or error.code < 400:
+        return error
+    if error.code >= 500:
+        detail = "Something went wrong here; it is in the log."
+    else:
+        detail = "There is nothing at this address." if error.code == 404 else str(error.description)
+    body = problem(error.code, str(error.name).lower().replace(" ", "-"), detail)
+    allow = dict(error.get_headers()).get("Allow")
+    return Response(to_json(body), error.code, headers={"Allow": allow} if allow else {}, content_type=CONTENT_TYPE)
