@@ -1,0 +1,472 @@
+#!/usr/bin/env python3
+"""Command line of the task API: prints `code<TAB>url` for every URL, in the order given.
+
+The gateway does the probing; this program sends tasks, waits for them and prints. Lines go to stdout;
+reasons, progress and errors go to stderr. Nothing of the gateway is imported.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+VERSION = "0.1.0"
+TASKS_PATH = "/api/v1/tasks/"
+TASK_URLS = 10_000
+TASK_BYTES = 4 * 1024 * 1024 - 1
+TASKS_AT_ONCE = 4
+PROBES_AT_ONCE = 1000
+STRANGER_S = 10
+"""How long a server is waited for that took a connection but has never answered: it may be none of ours."""
+CANCEL_S = 1
+"""How long the end of the run waits for its tasks to be cancelled."""
+LINE_BYTES = 64 * 1024
+ANSWER_BYTES = 64 * 1024 * 1024
+"""The longest line of a file, the longest answer of a server: neither must fill the memory."""
+
+# Control characters (C0, C1), line separators, bidirectional overrides, bytes that were no UTF-8.
+UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class Exit(IntEnum):
+    """What the exit code says."""
+
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2
+    BROKEN = 3
+    INTERRUPTED = 130
+
+
+class Stop(Exception):
+    """The end of the run before its time. The text is one line for a person."""
+
+    def __init__(self, words: str, code: Exit) -> None:
+        super().__init__(words)
+        self.code = code
+
+
+class Away(Stop):
+    """The server gives no answer for now: an end only if this lasts. `after_s` is when to ask again."""
+
+    def __init__(self, words: str, after_s: int = 1) -> None:
+        super().__init__(words, Exit.BROKEN)
+        self.after_s = after_s
+
+
+# --- Text ---------------------------------------------------------------------------------------------------
+
+
+def shown(text: str) -> str:
+    """Text fit for a terminal and for one line: control characters are percent-encoded, as in a URL."""
+    return UNSAFE.sub(lambda match: quote(match[0].encode("utf-8", "surrogateescape")), text)
+
+
+def say(text: str) -> None:
+    """One line on stderr. Never fails: there is nowhere left to report it."""
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def cause(error: BaseException | None) -> str:
+    """The reason deepest inside an exception: `Connection refused`, not `All connection attempts failed`."""
+    words = str(error) or type(error).__name__
+    for _ in range(16):  # a group can close the chain to a circle
+        if isinstance(error, OSError) and error.strerror:
+            own = error.strerror.startswith("Connect call failed")  # asyncio's words for what errno says better
+            words = os.strerror(error.errno or 0) if own else error.strerror
+        error = error and (error.__cause__ or error.__context__)
+        error = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
+    return shown(words.rstrip("."))[:300]
+
+
+def read_lines(path: str) -> Iterator[str]:
+    """The URLs of a file, `-` for standard input; blank lines and `#` comments are none.
+
+    :raises Stop: it cannot be read, or has a line that is no URL by its length.
+    """
+    try:
+        with open(0 if path == "-" else path, "rb", closefd=path != "-") as file:
+            while line := file.readline(LINE_BYTES):
+                if len(line) == LINE_BYTES:
+                    raise Stop(f"{shown(path)}: a line of over {LINE_BYTES} bytes", Exit.USAGE)
+                url = line.removeprefix(b"\xef\xbb\xbf").strip().decode("utf-8", "surrogateescape")
+                if url and not url.startswith("#"):
+                    yield url
+    except OSError as error:
+        raise Stop(f"{shown(path)}: {cause(error)}", Exit.USAGE) from None
+
+
+def read_urls(arguments: argparse.Namespace) -> list[str]:
+    """The URLs of the command line, then those of the files. A byte that was no UTF-8 becomes `%FF`."""
+    urls: list[str] = []
+    for url in arguments.urls:
+        urls += read_lines("-") if url == "-" else [url]
+    for path in arguments.files:
+        urls += read_lines(path)
+    return [url if url.isascii() else re.sub("[\ud800-\udfff]", lambda byte: shown(byte[0]), url) for url in urls]
+
+
+def pack_tasks(urls: list[str], *, follow: bool) -> Iterator[tuple[list[str], bytes]]:
+    """The URLs in tasks that the server takes, each with its body."""
+    for start in range(0, len(urls), TASK_URLS):
+        waiting = [urls[start : start + TASK_URLS]]
+        while waiting:
+            batch = waiting.pop()
+            body = json.dumps({"urls": batch, "follow_redirects": follow}).encode()
+            if len(body) <= TASK_BYTES or len(batch) == 1:
+                yield batch, body
+            else:
+                waiting += batch[len(batch) // 2 :], batch[: len(batch) // 2]
+
+
+class Meter:
+    """A progress bar on a terminal's stderr, nothing elsewhere. rich costs 100 ms: it is imported late."""
+
+    def __init__(self, total: int) -> None:
+        self.on = sys.stderr.isatty()
+        self.done: dict[str, int] = {}
+        """How many URLs of each task are done."""
+        self._total = total
+        self._bar: Any = None
+
+    def show(self) -> None:
+        """Bring the bar up to date."""
+        if self.on and self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+            columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.add_task("", total=self._total)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=sum(self.done.values()))
+            self._bar.start()
+
+    def hide(self) -> None:
+        """Make room for other lines on the terminal."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
+# --- The server ---------------------------------------------------------------------------------------------
+
+
+def import_httpx() -> Any:
+    """httpx without its own command line, which would import click and rich: 86 ms instead of 148."""
+    modules = cast(Any, sys.modules)
+    modules["httpx._main"] = None  # httpx takes the ImportError as "installed without its extra"
+    import httpx
+
+    del modules["httpx._main"]
+    return httpx
+
+
+class Gateway:
+    """The server. The one place that speaks HTTP: whatever httpx raises becomes Stop or Away here."""
+
+    def __init__(self, server: str, token: str, timeout_s: float) -> None:
+        """`timeout_s` is how long the server may be silent or away. :raises Stop: server or token cannot be."""
+        httpx = self._httpx = import_httpx()
+        import ssl
+
+        try:
+            url = httpx.URL(server if "://" in server else f"http://{server}")
+            url.host.encode("idna")  # what getaddrinfo would stumble over
+            # No certificates are read for plain HTTP (20 ms): an empty store trusts nobody.
+            empty = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            verify = httpx.create_ssl_context() if url.scheme == "https" else empty
+            # A proxy for the outside world is none for one's own machine.
+            local = url.host in ("localhost", "::1") or url.host.startswith("127.")
+            timeout = httpx.Timeout(None, connect=min(timeout_s, 10))
+            self.client = httpx.AsyncClient(verify=verify, trust_env=not local, timeout=timeout)
+        except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
+            raise Stop(f"cannot use the server {shown(server)}: {cause(error)}", Exit.USAGE) from None
+        bad = url.scheme not in ("http", "https") or not url.host or (url.port or 0) > 65535
+        if bad or UNSAFE.search(token):
+            words = f"the server must be http://HOST[:PORT], not {shown(server)}"
+            raise Stop(words if bad else "the token has control characters", Exit.USAGE)
+        self._base = str(url).rstrip("/")
+        self._name = f"{url.scheme}://{url.netloc.decode()}"
+        self._timeout_s = timeout_s
+        self._patience_s = 0.0  # nobody is waited for at an address where nobody was met
+        self._told = False
+        self._headers: dict[str, Any] = {"User-Agent": f"crawl.py/{VERSION}", "Accept-Encoding": "identity"}
+        self._headers["Content-Type"] = "application/json"
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}".encode()
+
+    def nonsense(self) -> Stop:
+        """What an answer that no gateway gives ends in."""
+        return Stop(f"{self._name} sent what makes no sense: is it a gateway?", Exit.BROKEN)
+
+    async def call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        """The JSON object that answers a call; a server that is away is waited for.
+
+        :raises Stop: the server refused (its own words), was away for too long or made no sense.
+        """
+        deadline = 0.0
+        while True:
+            try:
+                answer = await self.call_once(method, path, **request)
+            except Away as away:
+                now = time.monotonic()
+                deadline = deadline or now + self._patience_s
+                if now >= deadline:
+                    raise
+                if not self._told:
+                    say(f"crawl.py: {away}; trying again for {self._patience_s:g} s")
+                self._told = True
+                await asyncio.sleep(min(max(away.after_s, 1), deadline - now))
+            else:
+                self._told = False
+                return answer
+
+    async def call_once(
+        self, method: str, path: str, *, wait_s: int = 0, key: str = "", body: bytes | None = None
+    ) -> dict[str, Any]:
+        """The same, tried once. `wait_s` lets the server hold its answer, `key` lets a POST be repeated.
+
+        :raises Away: no answer for now.
+        """
+        httpx = self._httpx
+        headers = self._headers | ({"Prefer": f"wait={wait_s}"} if wait_s else {})
+        headers |= {"Idempotency-Key": key} if key else {}
+        content = bytearray()
+        try:
+            async with asyncio.timeout(self._timeout_s + wait_s):
+                url = self._base + path
+                async with self.client.stream(method, url, headers=headers, content=body) as answer:
+                    async for chunk in answer.aiter_raw():
+                        content += chunk
+                        if len(content) > ANSWER_BYTES:
+                            raise Stop(f"{self._name} sent too much", Exit.BROKEN)
+        except TimeoutError:
+            raise Away(f"{self._name} gave no answer in {self._timeout_s + wait_s:g} s") from None
+        except httpx.TransportError as error:
+            refused = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            words = f"{self._name} {'cannot be reached' if refused else 'broke off'}: {cause(error)}"
+            if not refused:
+                self._patience_s = max(self._patience_s, min(self._timeout_s, STRANGER_S))
+            raise Away(words) from None
+        self._patience_s = self._timeout_s
+        return self._parse(answer, bytes(content))
+
+    def _parse(self, answer: Any, content: bytes) -> dict[str, Any]:
+        """The object in an answer, or what its status and the server's `detail` (RFC 9457) say."""
+        try:
+            value = json.loads(content)
+        except (ValueError, RecursionError):
+            value = None
+        if answer.is_success and isinstance(value, dict):
+            return value
+        if answer.is_success:
+            raise self.nonsense()
+        words = f"{self._name} answered {answer.status_code} {shown(answer.reason_phrase)}".rstrip()
+        if isinstance(value, dict) and isinstance(value.get("detail"), str):
+            words = shown(value["detail"])[:500]
+        if answer.status_code in (429, 502, 503, 504):
+            after = answer.headers.get("Retry-After", "")
+            raise Away(words, int(after) if after.isdecimal() and len(after) < 6 else 1)
+        raise Stop(words, Exit.REFUSED if 400 <= answer.status_code < 500 else Exit.BROKEN)
+
+
+# --- The run ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Task:
+    """One task: its URLs, how many of their lines are out, and when its turn to print comes."""
+
+    urls: list[str]
+    body: bytes
+    turn: asyncio.Event
+    turn_after: asyncio.Event
+    path: str = ""
+    printed: int = 0
+
+
+class Crawl:
+    """All the URLs of one run: tasks go out side by side, lines come out in order."""
+
+    def __init__(self, gateway: Gateway, meter: Meter, *, as_json: bool) -> None:
+        self.bad = False
+        """Did a URL give no answer, or a code of 400 and over?"""
+        self._gateway = gateway
+        self._meter = meter
+        self._as_json = as_json
+        self._room = asyncio.Semaphore(TASKS_AT_ONCE)
+        self._running: set[str] = set()
+
+    async def run(self, batches: Iterator[tuple[list[str], bytes]]) -> None:
+        """Send the tasks and print their lines. Whatever ends it, no task is left running.
+
+        :raises Stop: the server said no or is gone.
+        :raises OSError: stdout takes no more.
+        """
+        turn = asyncio.Event()
+        turn.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for urls, body in batches:
+                    await self._room.acquire()
+                    task = Task(urls, body, turn, asyncio.Event())
+                    group.create_task(self._run_task(task))
+                    turn = task.turn_after
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        finally:
+            self._meter.hide()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CANCEL_S):
+                    calls = [self._gateway.call_once("DELETE", path) for path in self._running]
+                    await asyncio.gather(*calls, return_exceptions=True)
+
+    async def _run_task(self, task: Task) -> None:
+        state = await self._gateway.call("POST", TASKS_PATH, body=task.body, key=os.urandom(16).hex())
+        task.path = TASKS_PATH + quote(str(state.get("id")), safe="")
+        self._running.add(task.path)
+        while state.get("status") == "running":
+            asked = time.monotonic()
+            state = await self._gateway.call("GET", task.path, wait_s=1 if self._meter.on else 5)
+            if state.get("status") == "running":
+                if task.turn.is_set():
+                    await self._print_known(task)
+                done = state.get("done")
+                self._meter.done[task.path] = done if isinstance(done, int) else 0
+                self._meter.show()
+                await asyncio.sleep(asked + 1 - time.monotonic())
+        self._running.discard(task.path)
+        self._room.release()
+        await task.turn.wait()
+        codes = state.get("result")
+        if self._as_json or not isinstance(codes, list):
+            await self._print_known(task)
+        else:
+            await self._print_result(task, codes)
+        if task.printed < len(task.urls):
+            cancelled = state.get("status") == "cancelled"
+            raise Stop("the task was cancelled", Exit.REFUSED) if cancelled else self._gateway.nonsense()
+        self._meter.done[task.path] = task.printed
+        task.turn_after.set()
+
+    async def _print_known(self, task: Task) -> None:
+        """Print what is known so far, up to the first URL that is not."""
+        while task.printed < len(task.urls):
+            probes = await self._read_probes(task, task.printed)
+            known = list(takewhile(lambda probe: probe.get("code") is not None, probes))
+            self._print(task, known)
+            if not known or len(known) < len(probes):
+                return
+
+    async def _print_result(self, task: Task, codes: list[Any]) -> None:
+        """Print a task that is ready. Only for URLs without an answer is the server asked why."""
+        probes = [{"code": code} for code in codes]
+        place = task.printed
+        while 0 in codes[place:]:
+            place = codes.index(0, place)
+            why = await self._read_probes(task, place)
+            probes[place : place + len(why)] = why
+            place += len(why) or len(codes)
+        self._print(task, probes[task.printed :])
+
+    async def _read_probes(self, task: Task, offset: int) -> list[dict[str, Any]]:
+        page = await self._gateway.call("GET", f"{task.path}/probes?offset={offset}&limit={PROBES_AT_ONCE}")
+        probes = page.get("probes")
+        if not isinstance(probes, list) or not all(isinstance(probe, dict) for probe in probes):
+            raise self._gateway.nonsense()
+        return probes
+
+    def _print(self, task: Task, probes: list[dict[str, Any]]) -> None:
+        urls = task.urls[task.printed : task.printed + len(probes)]
+        codes = [probe.get("code") for probe in probes]
+        if len(urls) < len(codes) or not all(type(code) is int and 0 <= code <= 999 for code in codes):
+            raise self._gateway.nonsense()
+        task.printed += len(codes)
+        self.bad = self.bad or any(code == 0 or code >= 400 for code in cast(list[int], codes))
+        if self._as_json:
+            lines = [json.dumps(probe) for probe in probes]
+        else:
+            lines = [f"{code:03d}\t{shown(url)}" for code, url in zip(codes, urls, strict=True)]
+        self._meter.hide()
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
+        for url, probe in zip(urls, probes, strict=True):
+            if probe["code"] == 0 and not self._as_json:
+                why = probe.get("detail") or probe.get("error") or "no answer"
+                say(f"{shown(url)}: {shown(str(why))[:500]}")
+
+
+# --- The command line ---------------------------------------------------------------------------------------
+
+
+def read_arguments() -> argparse.Namespace:
+    """The command line over the environment over the defaults. Ends the process with 2 where it is wrong."""
+    parser = argparse.ArgumentParser("crawl.py", description="HTTP codes of URLs, asked for by a gateway.")
+    parser.add_argument("urls", nargs="*", metavar="URL", help="what to ask for; - reads standard input")
+    parser.add_argument("-f", "--file", dest="files", action="append", default=[], help="URLs, one a line")
+    parser.add_argument("-L", "--location", action="store_true", help="follow redirects")
+    parser.add_argument("--fail", action="store_true", help="exit 1 on codes of 400 and over, and on 000")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line: code, error, time …")
+    server = os.environ.get("GATEWAY_URL") or "http://127.0.0.1:8888"
+    parser.add_argument("--server", default=server, metavar="URL", help="the gateway (GATEWAY_URL; %(default)s)")
+    token = os.environ.get("API_TOKEN", "")
+    parser.add_argument("--token", default=token, help="what the gateway's API_TOKEN is (API_TOKEN)")
+    words = "seconds that a silent or restarting gateway is waited for (%(default)g)"
+    parser.add_argument("--timeout", type=float, default=60.0, metavar="S", help=words)
+    parser.add_argument("--version", action="version", version=f"crawl.py {VERSION}")
+    arguments = parser.parse_args()
+    if not arguments.urls and not arguments.files:
+        parser.error("no URL: give some, or -f FILE, or - for standard input")
+    if not 0 < arguments.timeout < 1e6:
+        parser.error("--timeout must be a positive number of seconds")
+    return arguments
+
+
+async def crawl(arguments: argparse.Namespace, urls: list[str]) -> Exit:
+    """Have the URLs probed and print what became of them. :raises Stop: see there."""
+    gateway = Gateway(arguments.server, arguments.token, arguments.timeout)
+    run = Crawl(gateway, Meter(len(urls)), as_json=arguments.json)
+    async with gateway.client:
+        await run.run(pack_tasks(urls, follow=arguments.location))
+    return Exit.REFUSED if arguments.fail and run.bad else Exit.DONE
+
+
+def main() -> int:
+    """The exit code. A closed pipe is quiet, Ctrl-C is 130."""
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # started with `>&-` or `2>&-`
+            setattr(sys, stream, Path(os.devnull).open("w"))  # noqa: SIM115 - as long as the process
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        try:
+            arguments = read_arguments()
+            return asyncio.run(crawl(arguments, read_urls(arguments)))
+        finally:
+            sys.stdout.flush()
+    except Stop as error:
+        say(f"crawl.py: {error}")
+        return error.code
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter would try again to flush
+        if isinstance(error, BrokenPipeError):
+            return Exit.DONE
+        say(f"crawl.py: standard output: {cause(error)}")
+        return Exit.REFUSED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

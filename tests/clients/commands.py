@@ -1,0 +1,122 @@
+"""The command lines and the gateway as the processes that they are; a terminal for those that look for one."""
+
+import asyncio
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a process ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of stderr."""
+        return self.err.splitlines()
+
+
+Run = Callable[..., Awaitable[Outcome]]
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a command: nothing of the tester's own settings in it."""
+    mine = ("GATEWAY_URL", "API_TOKEN", "NO_COLOR", "FORCE_COLOR", "HTTP_PROXY", "http_proxy", "TERM")
+    return {name: value for name, value in os.environ.items() if name not in mine} | dict(extra)
+
+
+async def finish(process: asyncio.subprocess.Process, stdin: bytes | None = None) -> Outcome:
+    """Wait for a started command. A traceback is always a defect."""
+    out, err = await process.communicate(stdin)
+    assert b"Traceback" not in err, err.decode()
+    assert process.returncode is not None
+    return Outcome(process.returncode, out.decode(), err.decode())
+
+
+async def run_in_shell(command: str, **extra: str) -> Outcome:
+    """Run a line of shell, for its redirections."""
+    pipe = subprocess.PIPE
+    process = await asyncio.create_subprocess_shell(command, stdout=pipe, stderr=pipe, env=environment(extra))
+    return await finish(process)
+
+
+def run_on_terminal(
+    command: list[str | Path], cwd: Path, *, stdout: bool = False, **extra: str
+) -> tuple[int, bytes, bytes]:
+    """Run with stderr (and stdout, if asked) on a terminal: code, what stdout got, what the terminal got."""
+    mine, theirs = pty.openpty()
+    with (cwd / "stdout").open("w+b") as out:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            stdin=theirs,
+            stdout=theirs if stdout else out,
+            stderr=theirs,
+            cwd=cwd,
+            env=environment({"TERM": "xterm-256color", "COLUMNS": "100"} | extra),
+            start_new_session=True,
+        )
+        os.close(theirs)
+        seen = b""
+        with suppress(OSError):  # EIO: the last holder of the terminal is gone
+            while chunk := os.read(mine, 65536):
+                seen += chunk
+        os.close(mine)
+        code = process.wait()
+        out.seek(0)
+        return code, out.read(), seen
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody has now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def start_gateway(folder: Path, port: int) -> tuple[subprocess.Popen[bytes], str]:
+    """Start the gateway on that folder and wait until it is ready."""
+    url = f"http://127.0.0.1:{port}"
+    with (folder / "gateway.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hypercorn", "gateway:app", "-b", f"127.0.0.1:{port}"],
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            env=environment({"PYTHONPATH": str(ROOT), "DATA_DIR": str(folder), "PROBE_TARGETS": "any"}),
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + 8
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(OSError), urllib.request.urlopen(f"{url}/readyz", timeout=1):
+            return process, url
+        time.sleep(0.05)
+    stop_gateway(process)
+    pytest.fail(f"the gateway does not start:\n{(folder / 'gateway.log').read_text()[-2000:]}")
+
+
+def stop_gateway(process: subprocess.Popen[bytes], how: int = signal.SIGTERM) -> None:
+    """End the gateway and all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, how)
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

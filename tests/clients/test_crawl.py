@@ -1,0 +1,654 @@
+"""crawl.py as a process: against the real gateway, and against servers that fall over or mean harm."""
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.clients.commands import (
+    ROOT,
+    Run,
+    Start,
+    finish,
+    free_port,
+    run_in_shell,
+    run_on_terminal,
+    start_gateway,
+    stop_gateway,
+)
+from tests.clients.wire import Call, Handler, serve_calls
+from tests.target import Target
+
+pytestmark = pytest.mark.anyio
+
+SCRIPT = "crawl.py"
+
+
+@dataclass
+class Tasks:
+    """A task API in memory, as 5.3 has it. A URL's code is its last path segment, 0 where there is none.
+
+    A task is ready after `polls` polls; until then its first `known` URLs are known.
+    """
+
+    polls: int = 1
+    known: int = 0
+    calls: list[Call] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    tasks: dict[str, list[str]] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
+    cancelled: list[str] = field(default_factory=list)
+    polled: anyio.Event = field(default_factory=anyio.Event)
+
+    async def __call__(self, call: Call) -> None:
+        """Answer one request."""
+        self.calls.append(call)
+        body = await call.read_body()
+        name = call.path.removeprefix("/api/v1/tasks/").partition("/")[0]
+        if call.method == "POST":
+            self.bodies.append(body)
+            name = call.headers["idempotency-key"]
+            self.tasks[name] = json.loads(body)["urls"]
+            await call.answer(201, self.state(name, "running"))
+        elif call.method == "DELETE":
+            self.cancelled.append(name)
+            await call.answer(200, self.state(name, "cancelled"))
+        elif "/probes?" in call.path:
+            offset, limit = map(int, re.findall(r"=(\d+)", call.path))
+            known = len(self.tasks[name]) if self.asked.get(name, 0) >= self.polls else self.known
+            probes = [self.probe(url, known=place < known) for place, url in enumerate(self.tasks[name])]
+            await call.answer(200, {"probes": probes[offset : offset + limit]})
+        else:
+            self.asked[name] = self.asked.get(name, 0) + 1
+            self.polled.set()
+            await call.answer(200, self.state(name, "ready" if self.asked[name] >= self.polls else "running"))
+
+    def state(self, name: str, status: str) -> dict[str, Any]:
+        """A task, as the API shows it."""
+        urls = self.tasks[name]
+        codes = [self.probe(url, known=True)["code"] for url in urls]
+        done = len(urls) if status == "ready" else self.known
+        return {"id": name, "status": status, "result": codes if status == "ready" else None, "done": done}
+
+    def probe(self, url: str, *, known: bool) -> dict[str, Any]:
+        """What became of one URL."""
+        last = url.rpartition("/")[2]
+        code = int(last) if last.isdigit() else 0
+        error = None if code else "dns"
+        detail = None if code else f"no such\nhost: {last}"
+        return {"url": url, "code": code if known else None, "error": error, "detail": detail, "cached": False}
+
+    def count(self, method: str, part: str = "") -> int:
+        """How many calls there were."""
+        return sum(call.method == method and part in call.path for call in self.calls)
+
+
+def urls_of(*codes: int | str) -> list[str]:
+    """URLs that answer so."""
+    return [f"http://site/{code}" for code in codes]
+
+
+def lines_of(urls: list[str]) -> str:
+    """What is printed for them."""
+    return "".join(f"{url.rpartition('/')[2]}\t{url}\n" for url in urls)
+
+
+# --- The real gateway ---------------------------------------------------------------------------------------
+
+
+async def test_codes_in_order(gateway: str, run: Run, target: Target) -> None:
+    """One line a URL, in the order given, duplicates kept; a URL without an answer is 000 and told on stderr."""
+    urls = [f"{target.url}/code/{code}" for code in (404, 200, 500, 404)]
+    dead = f"http://127.0.0.1:{free_port()}/"
+    outcome = await run(SCRIPT, *urls[:2], dead, *urls[2:], GATEWAY_URL=gateway)
+    assert outcome.out.splitlines() == [
+        f"404\t{urls[0]}",
+        f"200\t{urls[1]}",
+        f"000\t{dead}",
+        f"500\t{urls[2]}",
+        f"404\t{urls[3]}",
+    ]
+    assert outcome.code == 0
+    assert len(outcome.lines) == 1
+    assert outcome.err.startswith(f"{dead}: ")
+
+
+async def test_redirects_fail_and_json(gateway: str, run: Run, target: Target) -> None:
+    """-L follows redirects, --fail turns bad codes into exit 1, --json prints the probes."""
+    hop = f"{target.url}/hop/2"
+    assert (await run(SCRIPT, hop, GATEWAY_URL=gateway)).out == f"302\t{hop}\n"
+    assert (await run(SCRIPT, "-L", "--fail", hop, GATEWAY_URL=gateway)).out == f"200\t{hop}\n"
+    bad = await run(SCRIPT, "--fail", "--json", f"{target.url}/code/503", "no-such-scheme://x", GATEWAY_URL=gateway)
+    assert bad.code == 1
+    probes = [json.loads(line) for line in bad.out.splitlines()]
+    assert [probe["code"] for probe in probes] == [503, 0]
+    assert (probes[1]["error"], bad.err) == ("unsupported_scheme", "")
+
+
+async def test_one_bad_url_harms_no_other(gateway: str, run: Run, target: Target) -> None:
+    """Control characters, broken bytes and nonsense are codes of 0 among good lines."""
+    good = f"{target.url}/code/410"
+    bad = [
+        "http://",
+        "http://a\tb/",
+        "http://\x1b[31m/",
+        b"http://127.0.0.1:1/\xff\xfe",
+        "",
+        "::::",
+        "http://[",
+        "x" * 3000,
+    ]
+    outcome = await run(SCRIPT, good, *bad, good, GATEWAY_URL=gateway)
+    lines = outcome.out.splitlines()
+    assert outcome.code == 0
+    assert [line.split("\t")[0] for line in lines] == ["410"] + ["000"] * len(bad) + ["410"]
+    assert all(line.count("\t") == 1 for line in lines)
+    assert "000\thttp://127.0.0.1:1/%FF%FE" in lines
+    assert len(outcome.lines) == len(bad)
+    assert "\x1b" not in outcome.out + outcome.err
+
+
+async def test_thousands_of_urls(gateway: str, run: Run, target: Target) -> None:
+    """More URLs than one task takes come out in order."""
+    urls = [f"{target.url}/code/{400 + number % 99}?{number}" for number in range(10_500)]
+    outcome = await run(SCRIPT, "-", stdin="\n".join(urls).encode(), GATEWAY_URL=gateway)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.splitlines() == [f"{400 + number % 99}\t{url}" for number, url in enumerate(urls)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(40)  # the claim of a dead gateway has to run out first: up to 15 s
+async def test_gateway_restart_in_the_middle(start: Start, tmp_path: Path, target: Target) -> None:
+    """A gateway that is killed and comes back costs one line on stderr, and no code."""
+    urls = [f"{target.url}/delay/1.5/{number}" for number in range(5)]
+    folder = tmp_path / "gateway"
+    folder.mkdir()
+    port = free_port()
+    server, url = await anyio.to_thread.run_sync(start_gateway, folder, port)
+    try:
+        process = await start(SCRIPT, *urls, GATEWAY_URL=url)
+        while not target.requests:
+            await asyncio.sleep(0.02)
+        await anyio.to_thread.run_sync(stop_gateway, server, signal.SIGKILL)
+        server, _ = await anyio.to_thread.run_sync(start_gateway, folder, port)
+        outcome = await finish(process)
+    finally:
+        await anyio.to_thread.run_sync(stop_gateway, server)
+    assert (outcome.code, outcome.out) == (0, "".join(f"200\t{url}\n" for url in urls))
+    assert len(outcome.lines) == 1
+    assert "trying again" in outcome.err
+
+
+# --- What is sent and what is printed -----------------------------------------------------------------------
+
+
+async def test_url_files(run: Run, tmp_path: Path) -> None:
+    """Arguments, standard input and files: blank lines, comments, CR and a byte order mark are no URLs."""
+    (tmp_path / "list").write_bytes(
+        b"\xef\xbb\xbfhttp://site/201\r\n\n  # comment\n#\n\t http://site/202#x/202 \nhttp://site/203"
+    )
+    tasks = Tasks()
+    async with serve_calls(tasks) as url:
+        outcome = await run(
+            SCRIPT, "http://site/200", "-", "#/205", "-f", "list", stdin=b"http://site/204\n#\n", GATEWAY_URL=url
+        )
+    expected = [
+        "http://site/200",
+        "http://site/204",
+        "#/205",
+        "http://site/201",
+        "http://site/202#x/202",
+        "http://site/203",
+    ]
+    assert (outcome.code, outcome.out, outcome.err) == (0, lines_of(expected), "")
+    assert json.loads(tasks.bodies[0]) == {"urls": expected, "follow_redirects": False}
+
+
+async def test_empty_file_is_no_work(run: Run, tmp_path: Path) -> None:
+    """No URL in a file: nothing is asked and nothing printed."""
+    async with serve_calls(tasks := Tasks()) as url:
+        outcome = await run(SCRIPT, "-f", "/dev/null", GATEWAY_URL=url)
+    assert (outcome.code, outcome.out, outcome.err, tasks.calls) == (0, "", "", [])
+
+
+async def test_tasks_stay_under_the_limits(run: Run, tmp_path: Path) -> None:
+    """25,000 URLs, some very long, go in tasks of at most 10,000 URLs and 4 MiB, in order."""
+    urls = [f"http://site/{'x' * (2000 if number > 20_000 else 1)}/{200 + number % 99}" for number in range(25_000)]
+    (tmp_path / "list").write_text("\n".join(urls))
+    tasks = Tasks()
+    async with serve_calls(tasks) as url:
+        outcome = await run(SCRIPT, "-f", "list", GATEWAY_URL=url)
+    assert (outcome.code, outcome.out, outcome.err) == (0, lines_of(urls), "")
+    assert max(map(len, tasks.bodies)) <= 4 * 1024 * 1024
+    assert max(map(len, tasks.tasks.values())) <= 10_000
+    assert len(tasks.bodies) <= 8
+
+
+async def test_reasons_of_silent_urls(run: Run) -> None:
+    """The server is asked why only where it must be; each reason is one line."""
+    urls = urls_of(*([200] * 2500), "a", 404, *([200] * 1500), "b")
+    async with serve_calls(tasks := Tasks()) as url:
+        outcome = await run(SCRIPT, "-", stdin="\n".join(urls).encode(), GATEWAY_URL=url)
+    codes = [line.split("\t") for line in outcome.out.splitlines()]
+    assert [code for code, _ in codes] == ["200"] * 2500 + ["000", "404"] + ["200"] * 1500 + ["000"]
+    assert [url for _, url in codes] == urls
+    assert outcome.lines == ["http://site/a: no such%0Ahost: a", "http://site/b: no such%0Ahost: b"]
+    assert (outcome.code, tasks.count("GET", "/probes")) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"), [((200, 399), 0), ((200, 400), 1), ((599,), 1), (("x",), 1), ((302, "x", 200), 1)]
+)
+async def test_fail(codes: tuple[int | str, ...], expected: int, run: Run) -> None:
+    """With --fail, codes of 400 and over and URLs without an answer are exit code 1."""
+    async with serve_calls(Tasks()) as url:
+        assert (await run(SCRIPT, "--fail", *urls_of(*codes), GATEWAY_URL=url)).code == expected
+        assert (await run(SCRIPT, "--fail", "--json", *urls_of(*codes), GATEWAY_URL=url)).code == expected
+        assert (await run(SCRIPT, *urls_of(*codes), GATEWAY_URL=url)).code == 0
+
+
+async def test_polls_wait_and_are_rare(run: Run) -> None:
+    """A running task is asked for with Prefer: wait, never twice within a second."""
+    async with serve_calls(tasks := Tasks(polls=3)) as url:
+        outcome = await run(SCRIPT, *urls_of(200), "--token", "secret", "-L", GATEWAY_URL=url)
+    assert (outcome.code, outcome.out) == (0, "200\thttp://site/200\n")
+    polls = [call for call in tasks.calls if call.method == "GET" and "/probes" not in call.path]
+    assert len(polls) == 3
+    assert all(later.at_s - sooner.at_s > 0.95 for sooner, later in pairwise(polls))
+    assert all(int(call.headers["prefer"].removeprefix("wait=")) in range(1, 31) for call in polls)
+    assert all(call.headers["authorization"] == "Bearer secret" for call in tasks.calls)
+    assert json.loads(tasks.bodies[0])["follow_redirects"] is True
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+async def test_known_lines_come_early(options: list[str], start: Start) -> None:
+    """Lines that are known are printed while the rest of the task still runs, and only once."""
+    tasks = Tasks(polls=3, known=2)
+    async with serve_calls(tasks) as url:
+        process = await start(SCRIPT, "--fail", *options, *urls_of(200, "x", 301), GATEWAY_URL=url)
+        assert process.stdout is not None
+        early = [await process.stdout.readline() for _ in range(2)]
+        assert list(tasks.asked.values()) < [3]
+        outcome = await finish(process)
+    assert (outcome.code, len(outcome.out.splitlines())) == (1, 1)
+    if not options:
+        assert early == [b"200\thttp://site/200\n", b"000\thttp://site/x\n"]
+        assert outcome.lines == ["http://site/x: no such%0Ahost: x"]
+
+
+async def test_output_is_escaped(run: Run) -> None:
+    """No URL, whatever its bytes, breaks a line, a column or the terminal."""
+    urls = [
+        "http://s/\t/200",
+        "http://s/\n/201",
+        "http://s/\x1b[2J/202",
+        "http://s/\u202e/203",
+        b"http://s/\xff\xe6/204",
+        "日本/205",
+    ]
+    tasks = Tasks()
+    async with serve_calls(tasks) as url:
+        outcome = await run(SCRIPT, *urls, GATEWAY_URL=url)
+        ascii_only = await run(SCRIPT, *urls, GATEWAY_URL=url, PYTHONIOENCODING="ascii")
+    shown = ["%09", "%0A", "%1B[2J", "%E2%80%AE", "%FF%E6"]
+    assert outcome.out.splitlines() == [f"{200 + i}\thttp://s/{text}/{200 + i}" for i, text in enumerate(shown)] + [
+        "205\t日本/205"
+    ]
+    assert (outcome.code, outcome.err, ascii_only.code, ascii_only.err) == (0, "", 0, "")
+    assert json.loads(tasks.bodies[0])["urls"] == [*urls[:4], "http://s/%FF%E6/204", "日本/205"]
+
+
+# --- Servers that fall over ---------------------------------------------------------------------------------
+
+
+def stumble(tasks: Tasks, when: Callable[[Call], bool], times: int, how: Handler) -> Handler:
+    """`tasks`, which for the first calls that `when` picks does `how` instead."""
+    left = [times]
+
+    async def handler(call: Call) -> None:
+        if left[0] and when(call):
+            left[0] -= 1
+            await how(call)
+        else:
+            await tasks(call)
+
+    return handler
+
+
+async def reset(call: Call) -> None:
+    """A connection cut."""
+    call.reset()
+
+
+async def be_unavailable(call: Call) -> None:
+    """Redis is away."""
+    await call.read_body()
+    await call.answer(503, {"detail": "No Redis for now."}, "Retry-After: 1")
+
+
+async def break_off(call: Call) -> None:
+    """An answer that ends too soon."""
+    await call.read_body()
+    await call.send(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"id": ')
+    call.writer.close()
+
+
+@pytest.mark.parametrize("how", [reset, be_unavailable, break_off])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_server_that_stumbles(how: Handler, method: str, run: Run) -> None:
+    """Two failures in a row, of whatever kind, cost one line on stderr and nothing else."""
+    tasks = Tasks()
+    async with serve_calls(stumble(tasks, lambda call: call.method == method, 2, how)) as url:
+        outcome = await run(SCRIPT, *urls_of(200, 404), GATEWAY_URL=url)
+    assert (outcome.code, outcome.out) == (0, lines_of(urls_of(200, 404)))
+    assert len(outcome.lines) == 1
+    assert "trying again for " in outcome.err
+
+
+async def test_lost_answer_is_no_second_task(run: Run) -> None:
+    """A POST whose answer was lost is repeated under the same Idempotency-Key; each task has its own."""
+    tasks = Tasks()
+    keys = []
+
+    async def lose_answer(call: Call) -> None:
+        keys.append(call.headers["idempotency-key"])
+        await call.read_body()
+        call.writer.close()
+
+    async with serve_calls(stumble(tasks, lambda call: call.method == "POST", 1, lose_answer)) as url:
+        urls = urls_of(*[200] * 10_001)
+        outcome = await run(SCRIPT, "-", stdin="\n".join(urls).encode(), GATEWAY_URL=url)
+    assert (outcome.code, outcome.out) == (0, lines_of(urls))
+    assert len(tasks.tasks) == 2
+    assert keys[0] in tasks.tasks
+
+
+@pytest.mark.parametrize("how", [reset, be_unavailable])
+async def test_server_that_stays_away(how: Handler, run: Run) -> None:
+    """A server that does not come back in time ends the run with its last words and exit code 3."""
+    async with serve_calls(stumble(Tasks(), lambda call: call.method == "GET", 99, how)) as url:
+        outcome = await run(SCRIPT, *urls_of(200), "--timeout", "1.5", GATEWAY_URL=url)
+    assert (outcome.code, outcome.out, len(outcome.lines)) == (3, "", 2)
+    if how is be_unavailable:
+        assert outcome.lines[1] == "crawl.py: No Redis for now."
+
+
+async def test_server_that_is_not_there(run: Run) -> None:
+    """Nobody listens, and never did: one line and exit code 3 at once."""
+    url = f"http://127.0.0.1:{free_port()}"
+    outcome = await run(SCRIPT, "x", GATEWAY_URL=url)
+    assert (outcome.code, outcome.out) == (3, "")
+    assert outcome.err == f"crawl.py: {url} cannot be reached: Connection refused\n"
+
+
+async def test_refusal_in_the_servers_words(run: Run) -> None:
+    """A problem's detail is shown, escaped, with exit code 1; what was running is cancelled."""
+    tasks = Tasks(polls=99)
+
+    posts: list[Call] = []
+
+    async def handler(call: Call) -> None:
+        posts.extend([call] * (call.method == "POST"))
+        if call.method == "POST" and len(posts) > 1:
+            await call.read_body()
+            await tasks.polled.wait()
+            await call.answer(422, {"detail": "URL 0: too\x1b long."})
+        else:
+            await tasks(call)
+
+    async with serve_calls(handler) as url:
+        outcome = await run(SCRIPT, "-", stdin=b"x\n" * 10_001, GATEWAY_URL=url)
+    assert (outcome.code, outcome.err) == (1, "crawl.py: URL 0: too%1B long.\n")
+    assert tasks.cancelled == list(tasks.tasks)
+
+
+async def test_task_cancelled_by_others(run: Run) -> None:
+    """A task that somebody cancels: what is known is printed, then one line and exit code 1."""
+    tasks = Tasks(polls=99, known=1)
+
+    async def handler(call: Call) -> None:
+        if call.method == "GET" and "/probes" not in call.path:
+            await call.answer(200, {"id": "x", "status": "cancelled", "result": None, "done": 1})
+        else:
+            await tasks(call)
+
+    async with serve_calls(handler) as url:
+        outcome = await run(SCRIPT, *urls_of(200, 404), GATEWAY_URL=url)
+    assert (outcome.code, outcome.out, outcome.err) == (
+        1,
+        "200\thttp://site/200\n",
+        "crawl.py: the task was cancelled\n",
+    )
+
+
+# --- Servers that mean harm ---------------------------------------------------------------------------------
+
+
+async def never_end(call: Call) -> None:
+    """An answer without an end."""
+    await call.read_body()
+    await call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        await call.send(b"100000\r\n" + b"[" * 0x100000 + b"\r\n")
+
+
+async def speak_no_http(call: Call) -> None:
+    """A peer of another protocol."""
+    await call.read_body()
+    await call.send(b"-ERR unknown command\r\n")
+    call.writer.close()
+
+
+def sends(body: bytes, status: bytes = b"200 OK") -> Handler:
+    """A server that answers just this, whatever it is asked."""
+
+    async def handler(call: Call) -> None:
+        await call.read_body()
+        await call.send(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body)
+
+    return handler
+
+
+READY = '{"id": "x", "status": "ready", "result": %s, "probes": %s}'
+HARM = {
+    "endless": never_end,
+    "html-500": sends(b"<html>", b"500 Oh\x1b No"),
+    "html-200": sends(b"<html>"),
+    "redirect": sends(b"", b"307 Temporary Redirect"),
+    "list": sends(b"[1]"),
+    "deep": sends(b"[" * 200_000),
+    "empty-object": sends(b"{}"),
+    "too-few": sends((READY % ([], [])).encode()),
+    "too-many": sends((READY % ([200] * 5, [])).encode()),
+    "words": sends((READY % ('["200"]', [])).encode()),
+    "truth": sends((READY % ("[true]", [])).encode()),
+    "negative": sends((READY % ("[-5]", [])).encode()),
+    "huge": sends((READY % ("[1000]", [])).encode()),
+    "nested": sends((READY % ("[[]]", [])).encode()),
+    "silent-without-reasons": sends((READY % ("[0]", "[1]")).encode()),
+    "odd-id": sends(b'{"id": {"x": "../.."}, "status": 7, "result": "200"}'),
+}
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+@pytest.mark.parametrize("name", HARM)
+async def test_hostile_server(name: str, options: list[str], run: Run) -> None:
+    """Whatever a server says, the run ends in one clear line and exit code 3."""
+    async with serve_calls(HARM[name]) as url:
+        outcome = await run(SCRIPT, *options, "--timeout", "8", "http://x/", GATEWAY_URL=url)
+    assert (outcome.code, outcome.out, len(outcome.lines)) == (3, "", 1)
+    assert outcome.err.startswith(f"crawl.py: {url} ")
+    assert "\x1b" not in outcome.err
+    assert ("sent too much" in outcome.err) is (name == "endless")
+
+
+async def test_peer_of_another_protocol(run: Run) -> None:
+    """It may be a gateway that is going down: a second line, some time later, says that it is none."""
+    async with serve_calls(speak_no_http) as url:
+        outcome = await run(SCRIPT, "--timeout", "1", "http://x/", GATEWAY_URL=url)
+    assert (outcome.code, outcome.out, len(outcome.lines)) == (3, "", 2)
+
+
+async def test_silent_server(run: Run) -> None:
+    """A server that takes the task and says nothing is given up."""
+
+    async def handler(call: Call) -> None:
+        await asyncio.sleep(3600)
+
+    async with serve_calls(handler) as url:
+        outcome = await run(SCRIPT, "--timeout", "1", "http://x/", GATEWAY_URL=url)
+    assert (outcome.code, outcome.err) == (3, f"crawl.py: {url} gave no answer in 1 s\n")
+
+
+# --- Pipes, terminals, signals, usage -----------------------------------------------------------------------
+
+
+async def test_interrupt_cancels_tasks(start: Start) -> None:
+    """Ctrl-C cancels what still runs, is quiet and exits 130."""
+    tasks = Tasks(polls=99)
+    async with serve_calls(tasks) as url:
+        process = await start(SCRIPT, *urls_of(200), GATEWAY_URL=url)
+        await tasks.polled.wait()
+        process.send_signal(signal.SIGINT)
+        outcome = await finish(process)
+    assert (outcome.code, outcome.out, outcome.err) == (130, "", "")
+    assert tasks.cancelled == list(tasks.tasks)
+
+
+async def test_interrupt_of_a_silent_server(start: Start) -> None:
+    """Ctrl-C ends the run soon even if the server does not answer any more."""
+    tasks = Tasks(polls=99)
+    silent = anyio.Event()
+
+    async def handler(call: Call) -> None:
+        if call.method == "POST":
+            await tasks(call)
+        else:
+            silent.set()
+            await asyncio.sleep(3600)
+
+    async with serve_calls(handler) as url:
+        process = await start(SCRIPT, *urls_of(200), GATEWAY_URL=url)
+        await silent.wait()
+        process.send_signal(signal.SIGINT)
+        outcome = await asyncio.wait_for(finish(process), 5)
+    assert (outcome.code, outcome.out, outcome.err) == (130, "", "")
+
+
+async def test_interrupt_while_reading_stdin(start: Start) -> None:
+    """Ctrl-C at a standard input that gives nothing exits 130 too."""
+    process = await start(SCRIPT, "-", stdin=subprocess.PIPE)
+    stat = anyio.Path(f"/proc/{process.pid}/wchan")
+    for _ in range(100):
+        if "pipe" in await stat.read_text():
+            break
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert (await process.wait(), process.stderr and await process.stderr.read()) == (130, b"")
+
+
+async def test_closed_pipe_is_quiet(start: Start) -> None:
+    """A reader that leaves early is no error, and the tasks left are cancelled."""
+    tasks = Tasks(polls=2)
+    urls = urls_of(*[200] * 30_000)
+    async with serve_calls(tasks) as url:
+        process = await start(SCRIPT, "-", stdin=subprocess.PIPE, GATEWAY_URL=url)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write("\n".join(urls).encode())
+        process.stdin.close()
+        assert await process.stdout.readline() == b"200\thttp://site/200\n"
+        process.stdout._transport.close()  # type: ignore[attr-defined]
+        assert await process.stderr.read() == b""
+        assert await process.wait() == 0
+
+
+async def test_full_disk_is_one_line() -> None:
+    """A stdout that takes nothing ends in one line and exit code 1."""
+    async with serve_calls(Tasks()) as url:
+        outcome = await run_in_shell(f"{sys.executable} {ROOT / SCRIPT} http://x/200 > /dev/full", GATEWAY_URL=url)
+    assert (outcome.code, outcome.err) == (1, "crawl.py: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("where", ["file", "terminal"])
+async def test_progress_on_a_terminal_only(where: str, tmp_path: Path) -> None:
+    """A terminal sees a bar, uncoloured under NO_COLOR; the lines are whole, beside it or in a file."""
+    command: list[str | Path] = [ROOT / SCRIPT, *urls_of(200, 404)]
+    for colour in ({}, {"NO_COLOR": "1"}):
+        async with serve_calls(Tasks(polls=2, known=1)) as url:
+            run = partial(run_on_terminal, command, tmp_path, stdout=where == "terminal", GATEWAY_URL=url)
+            code, out, seen = await anyio.to_thread.run_sync(partial(run, **colour))
+        assert code == 0
+        assert b"1/2" in seen
+        assert (b"\x1b[3" in seen) is not bool(colour)
+        if where == "terminal":
+            assert b"404\thttp://site/404\r\n" in seen
+        else:
+            assert out.decode() == lines_of(urls_of(200, 404))
+
+
+async def test_quick_run_shows_no_progress(tmp_path: Path) -> None:
+    """A task that is ready at once costs no bar, even on a terminal."""
+    async with serve_calls(Tasks()) as url:
+        _, _, seen = await anyio.to_thread.run_sync(
+            lambda: run_on_terminal([ROOT / SCRIPT, "http://x/200"], tmp_path, GATEWAY_URL=url)
+        )
+    assert seen == b""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["-f", "missing\x1b[2J"],
+        ["-f", "."],
+        ["-f", "/dev/zero"],
+        ["-f", b"\xff"],
+        ["--timeout", "-1", "x"],
+        ["--server", "ftp://x", "x"],
+        ["--server", "http://x:99999", "x"],
+        ["--server", "http://\x1b", "x"],
+        ["--server", "http://a..b", "x"],
+        ["--token", "a\x1b", "x"],
+        ["--frobnicate", b"\xff"],
+    ],
+)
+async def test_usage_errors(arguments: list[str | bytes], run: Run) -> None:
+    """A command line that cannot be is exit code 2, with words."""
+    outcome = await run(SCRIPT, *arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.lines[-1].startswith("crawl.py: ")
+    assert "\x1b" not in outcome.err
+
+
+async def test_help_and_version(run: Run) -> None:
+    """Both go to stdout and exit 0."""
+    words, version = await run(SCRIPT, "--help"), await run(SCRIPT, "--version")
+    assert (words.code, words.err, version.code, version.err) == (0, "", 0, "")
+    assert "--server" in words.out
+    assert version.out.split()[0] == SCRIPT
+
+
+@pytest.mark.parametrize("closing", [">&-", "2>&-", "<&-"])
+async def test_closed_streams(closing: str) -> None:
+    """A stream that the shell closed is neither a traceback nor a mix-up of the others."""
+    async with serve_calls(Tasks()) as url:
+        outcome = await run_in_shell(
+            f"{sys.executable} {ROOT / SCRIPT} http://x/200 http://x/y {closing}", GATEWAY_URL=url
+        )
+    assert outcome.code == 0
+    assert outcome.out == ("" if closing == ">&-" else "200\thttp://x/200\n000\thttp://x/y\n")
+    assert outcome.lines == ([] if closing == "2>&-" else ["http://x/y: no such%0Ahost: y"])

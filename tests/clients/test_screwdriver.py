@@ -1,0 +1,593 @@
+"""screwdriver.py as a process: against the real gateway, and against servers and files that mean harm."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import wave
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.clients.commands import ROOT, Outcome, Run, Start, finish, free_port, run_in_shell, run_on_terminal
+from tests.clients.wire import Call, Handler, serve_calls
+
+pytestmark = pytest.mark.anyio
+
+SCRIPT = "screwdriver.py"
+PROBLEM = {"type": "urn:gateway:problem:not-audio", "status": 415, "detail": "Non-audio file detected"}
+
+
+def make_wav(path: Path, seconds: int = 1) -> Path:
+    """A real audio file."""
+    with wave.open(os.fspath(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(b"\1\2" * 8000 * seconds)
+    return path
+
+
+def make_file(path: Path, size_bytes: int) -> Path:
+    """A file of zeros that takes no space."""
+    with path.open("wb") as file:
+        file.truncate(size_bytes)
+    return path
+
+
+def names_in(folder: Path) -> list[str]:
+    """What is in a folder."""
+    return [path.name for path in folder.iterdir()]
+
+
+async def follow_peak(process: asyncio.subprocess.Process) -> int:
+    """The most memory a process had until it ended, in KiB."""
+    peak_kib = 0
+    status = anyio.Path(f"/proc/{process.pid}/status")
+    while process.returncode is None:
+        with suppress(OSError):
+            lines = (await status.read_text()).splitlines()
+            peak_kib = max([peak_kib, *(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))])
+        await asyncio.sleep(0.02)
+    return peak_kib
+
+
+async def store(call: Call) -> None:
+    """What a gateway does with an upload."""
+    body = await call.read_body()
+    await call.answer(201, {"name": call.path.rpartition("/")[2], "size_bytes": len(body)})
+
+
+def listing(files: Any) -> Handler:
+    """A server whose library is this."""
+
+    async def handler(call: Call) -> None:
+        await call.answer(200, {"files": files})
+
+    return handler
+
+
+# --- The real gateway ---------------------------------------------------------------------------------------
+
+
+async def test_upload_list_download_delete(gateway: str, run: Run, tmp_path: Path) -> None:
+    """A file goes up, is listed, comes down as it was, and goes."""
+    sound = make_wav(tmp_path / "日本 100%.wav", seconds=65)
+    before = sound.read_bytes()
+    uploaded = await run(SCRIPT, "upload", sound, "--json", GATEWAY_URL=gateway)
+    assert (uploaded.code, uploaded.err) == (0, "")
+    assert json.loads(uploaded.out)["name"] == sound.name
+    listed = await run(SCRIPT, "list", GATEWAY_URL=gateway)
+    assert (listed.code, listed.err) == (0, "")
+    assert sound.name in listed.out.splitlines()
+    long = await run(SCRIPT, "list", "-l", GATEWAY_URL=gateway)
+    row = next(line for line in long.out.splitlines() if line.endswith(sound.name))
+    assert row.split()[:2] == [str(len(before)), "1:05"]
+    assert row.split()[2].startswith("audio/")
+    sound.unlink()
+    assert (await run(SCRIPT, "download", sound.name, GATEWAY_URL=gateway)).code == 0
+    assert sound.read_bytes() == before
+    assert names_in(tmp_path) == [sound.name]
+    assert (await run(SCRIPT, "delete", sound.name, GATEWAY_URL=gateway)).code == 0
+    again = await run(SCRIPT, "list", GATEWAY_URL=gateway)
+    assert sound.name not in again.out.splitlines()
+
+
+async def test_gateway_refuses_in_its_own_words(gateway: str, run: Run, tmp_path: Path) -> None:
+    """What is no audio is refused by the server's sentence, a second copy too, and the rest still goes up."""
+    text = tmp_path / "notes.mp3"
+    text.write_text("no sound at all")
+    sound = make_wav(tmp_path / "one.wav")
+    outcome = await run(SCRIPT, "upload", text, sound, sound, GATEWAY_URL=gateway)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.lines[0].startswith(f"{text}: Non-audio file detected")
+    assert len(outcome.lines) == 2
+    assert outcome.lines[1].startswith(f"{sound}: ")
+    assert "one.wav" in (await run(SCRIPT, "list", "--server", gateway)).out.splitlines()
+    await run(SCRIPT, "delete", "one.wav", GATEWAY_URL=gateway)
+
+
+async def test_gateway_refuses_large_file_early(gateway: str, run: Run, tmp_path: Path) -> None:
+    """A refusal on the first bytes of a large file reaches the user, not a broken pipe."""
+    large = make_file(tmp_path / "zeros.mp3", 256 * 1024 * 1024)
+    outcome = await run(SCRIPT, "upload", large, GATEWAY_URL=gateway)
+    assert outcome.code == 1
+    assert outcome.lines[0].startswith(f"{large}: Non-audio file detected")
+
+
+async def test_gateway_knows_no_such_file(gateway: str, run: Run) -> None:
+    """Downloading and deleting what is not there is refused by name."""
+    for verb in ("download", "delete"):
+        outcome = await run(SCRIPT, verb, "missing.mp3", GATEWAY_URL=gateway)
+        assert (outcome.code, len(outcome.lines)) == (1, 1)
+        assert outcome.err.startswith("missing.mp3: ")
+
+
+# --- Uploads ------------------------------------------------------------------------------------------------
+
+
+async def test_upload_sends_exact_length(run: Run, tmp_path: Path) -> None:
+    """The body is the file, byte by byte, under its declared length and its quoted name."""
+    seen: list[Call] = []
+    bodies: list[bytes] = []
+
+    async def handler(call: Call) -> None:
+        seen.append(call)
+        bodies.append(await call.read_body())
+        await call.answer(201, {"name": "x"})
+
+    content = os.urandom(700_000)
+    sound = tmp_path / "a b?#%2F日.mp3"
+    sound.write_bytes(content)
+    async with serve_calls(handler) as url:
+        outcome = await run(SCRIPT, "--server", url, "--token", "sésame", "upload", sound)
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert bodies == [content]
+    assert (seen[0].method, seen[0].path) == ("PUT", "/api/v1/audio/a%20b%3F%23%252F%E6%97%A5.mp3")
+    assert seen[0].headers["content-length"] == "700000"
+    assert seen[0].headers["authorization"].startswith("Bearer s")
+
+
+async def test_early_answer_stops_the_upload(run: Run, tmp_path: Path) -> None:
+    """A server that answers on the first bytes is understood at once: the rest is not sent."""
+    large = make_file(tmp_path / "large.mp3", 512 * 1024 * 1024)
+    taken_bytes = 0
+
+    async def handler(call: Call) -> None:
+        nonlocal taken_bytes
+        taken_bytes += len(await call.reader.read(65536))
+        await call.answer(415, PROBLEM, "Connection: close")
+        while chunk := await call.reader.read(1 << 20):
+            taken_bytes += len(chunk)
+
+    async with serve_calls(handler) as url:
+        outcome = await run(SCRIPT, "upload", large, GATEWAY_URL=url)
+    assert (outcome.code, outcome.lines) == (1, [f"{large}: Non-audio file detected"])
+    assert taken_bytes < 64 * 1024 * 1024
+
+
+async def test_early_answer_before_a_reset(run: Run, tmp_path: Path) -> None:
+    """The words of a server that answers, reads nothing more and resets are still shown."""
+    large = make_file(tmp_path / "large.mp3", 64 * 1024 * 1024)
+
+    async def handler(call: Call) -> None:
+        await call.answer(415, PROBLEM, "Connection: close")
+        await asyncio.sleep(0.2)
+        call.reset()
+
+    async with serve_calls(handler) as url:
+        outcome = await run(SCRIPT, "upload", large, GATEWAY_URL=url)
+    assert (outcome.code, outcome.lines) == (1, [f"{large}: Non-audio file detected"])
+
+
+async def test_hostile_files_get_one_line_each(run: Run, tmp_path: Path) -> None:
+    """What is no regular file is refused here, without asking the server; the good one still goes up."""
+    os.mkfifo(tmp_path / "fifo.mp3")
+    (tmp_path / "folder.mp3").mkdir()
+    good = make_file(tmp_path / "good.mp3", 10)
+    latin = tmp_path / os.fsdecode(b"caf\xe9.mp3")
+    latin.write_bytes(b"x")
+    loop = tmp_path / "loop.mp3"
+    loop.symlink_to(loop)
+    calls: list[str] = []
+
+    async def handler(call: Call) -> None:
+        calls.append(call.path)
+        await store(call)
+
+    bad = [tmp_path / "fifo.mp3", tmp_path / "folder.mp3", "/dev/zero", tmp_path / "gone\x1b[31m.mp3", latin, loop, ""]
+    async with serve_calls(handler) as url:
+        outcome = await run(SCRIPT, "upload", *bad, good, GATEWAY_URL=url)
+    assert (outcome.code, outcome.out) == (1, "")
+    reasons = [
+        "not a regular file",
+        "a folder, not a file",
+        "not a regular file",
+        "No such file",
+        "its name is not UTF-8",
+    ]
+    assert len(outcome.lines) == len(bad)
+    assert [why in line for why, line in zip(reasons, outcome.lines, strict=False)] == [True] * len(reasons)
+    assert "\x1b" not in outcome.err
+    assert calls == ["/api/v1/audio/good.mp3"]
+
+
+@pytest.mark.parametrize("change", [lambda file: file.truncate(1000), lambda file: file.write(b"more")])
+async def test_file_that_changes_during_upload(change: Any, run: Run, tmp_path: Path) -> None:
+    """A file that grows or shrinks while it is sent is broken off before its end, in one clear line."""
+    path = make_file(tmp_path / "live.mp3", 64 * 1024 * 1024)
+    whole = False
+
+    async def handler(call: Call) -> None:
+        nonlocal whole
+        await call.reader.read(65536)
+        with path.open("ab") as file:
+            change(file)
+        rest = await call.reader.read(-1)
+        whole = len(rest) >= 63 * 1024 * 1024
+        await call.answer(201, {})
+
+    async with serve_calls(handler) as url:
+        outcome = await run(SCRIPT, "upload", path, GATEWAY_URL=url)
+    assert (outcome.code, outcome.lines) == (1, [f"{path}: the file changed while it was being read"])
+    assert not whole
+
+
+async def test_upload_memory_stays_flat(start: Start, tmp_path: Path) -> None:
+    """A file of 300 MB costs no more memory than one of a byte."""
+    peaks = []
+
+    async def handler(call: Call) -> None:
+        left = int(call.headers["content-length"])
+        while left:
+            left -= len(await call.reader.read(1 << 20))
+        await call.answer(201, {})
+
+    async with serve_calls(handler) as url:
+        for size_bytes in (1, 300 * 1024 * 1024):
+            path = make_file(tmp_path / f"{size_bytes}.mp3", size_bytes)
+            process = await start(SCRIPT, "upload", path, GATEWAY_URL=url)
+            peak_kib = await follow_peak(process)
+            assert process.returncode == 0
+            peaks.append(peak_kib)
+    assert peaks[1] - peaks[0] < 16 * 1024
+
+
+# --- Servers that mean harm ---------------------------------------------------------------------------------
+
+
+async def refuse_http(call: Call) -> None:
+    """A peer of another protocol."""
+    await call.send(b"SSH-2.0-OpenSSH_9.6\r\n")
+    call.writer.close()
+
+
+async def reset(call: Call) -> None:
+    """A connection cut."""
+    call.reset()
+
+
+async def close(call: Call) -> None:
+    """A connection closed without a word."""
+    call.writer.close()
+
+
+async def fail_in_html(call: Call) -> None:
+    """A failure that speaks to browsers."""
+    await call.read_body()
+    page = b"<html><h1>Oh no</h1>" + b"x" * 5000
+    await call.send(b"HTTP/1.1 500 Internal\x1b[31m Error\r\nContent-Length: %d\r\n\r\n" % len(page) + page)
+
+
+async def promise_too_much(call: Call) -> None:
+    """A length that is never reached."""
+    await call.send(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"files": [')
+    call.writer.close()
+
+
+async def never_end(call: Call) -> None:
+    """A list without an end."""
+    await call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        await call.send(b"100000\r\n" + b"[" * 0x100000 + b"\r\n")
+
+
+async def drip(call: Call) -> None:
+    """A list that comes a byte at a time."""
+    await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    while True:
+        await call.send(b"[")
+        await asyncio.sleep(0.1)
+
+
+async def stay_silent(call: Call) -> None:
+    """No answer at all."""
+    await asyncio.sleep(3600)
+
+
+def sends(body: bytes, status: bytes = b"200 OK") -> Handler:
+    """A server that answers just this."""
+
+    async def handler(call: Call) -> None:
+        await call.read_body()
+        await call.send(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body)
+
+    return handler
+
+
+HARM: dict[str, tuple[Handler, str]] = {
+    "not-http": (refuse_http, "broke off"),
+    "reset": (reset, "broke off: Connection reset by peer"),
+    "close": (close, "broke off"),
+    "html-500": (fail_in_html, "answered 500 Internal"),
+    "lying-length": (promise_too_much, "broke off"),
+    "endless": (never_end, "sent more than"),
+    "drip": (drip, "took more than 1 s"),
+    "silent": (stay_silent, "broke off: timed out"),
+    "redirect": (sends(b"", b"302 Found"), "answered 302 Found"),
+    "html-200": (sends(b"<html>"), "is it a gateway?"),
+    "list": (sends(b"[1]"), "is it a gateway?"),
+    "deep": (sends(b"[" * 200_000), "is it a gateway?"),
+    "huge-number": (sends(b'{"files": [' + b"9" * 10_000 + b"]}"), "is it a gateway?"),
+    "not-utf-8": (sends(b'{"files": "\xff"}'), "is it a gateway?"),
+    "no-files": (sends(b'{"files": null}'), "is it a gateway?"),
+    "files-of-numbers": (sends(b'{"files": [1]}'), "is it a gateway?"),
+    "names-of-numbers": (sends(b'{"files": [{"name": 1}]}'), "is it a gateway?"),
+}
+
+
+@pytest.mark.parametrize("name", HARM)
+async def test_list_survives_hostile_server(name: str, run: Run) -> None:
+    """Whatever a server does, `list` ends in one clear line and exit code 3."""
+    handler, words = HARM[name]
+    async with serve_calls(handler) as url:
+        outcome = await run(SCRIPT, "list", "--timeout", "1", GATEWAY_URL=url)
+    assert (outcome.code, outcome.out, len(outcome.lines)) == (3, "", 1)
+    assert words in outcome.err
+    assert outcome.err.startswith("screwdriver.py: ")
+    assert "\x1b" not in outcome.err
+
+
+@pytest.mark.parametrize("name", ["not-http", "reset", "close", "html-500", "html-200", "silent", "redirect"])
+@pytest.mark.parametrize("size_bytes", [3, 40_000_000])
+async def test_upload_survives_hostile_server(name: str, size_bytes: int, run: Run, tmp_path: Path) -> None:
+    """An upload to such a server ends in one line that names the file, and the next file is tried."""
+    handler, words = HARM[name]
+    files = [make_file(tmp_path / f"{number}.mp3", size_bytes) for number in range(2)]
+    async with serve_calls(handler) as url:
+        outcome = await run(SCRIPT, "upload", *files, "--timeout", "1", GATEWAY_URL=url)
+    assert (outcome.code, len(outcome.lines)) == (3, 2)
+    assert all(line.startswith(f"{file}: ") for line, file in zip(outcome.lines, files, strict=True))
+    if name not in ("reset", "close", "silent"):  # those have more than one way to be noticed while sending
+        assert words in outcome.err
+
+
+async def test_server_that_is_not_there(run: Run, tmp_path: Path) -> None:
+    """Nobody listens: one line, exit code 3, and the other files are not tried."""
+    url = f"http://127.0.0.1:{free_port()}"
+    files = [make_file(tmp_path / name, 1) for name in ("a.mp3", "b.mp3")]
+    for arguments in (["list"], ["upload", *files], ["download", "x", "y"], ["delete", "x", "y"]):
+        outcome = await run(SCRIPT, *arguments, GATEWAY_URL=url)
+        assert (outcome.code, outcome.out, len(outcome.lines)) == (3, "", 1)
+        assert f"cannot reach {url}: Connection refused" in outcome.err
+
+
+async def test_unauthorized_is_told_in_the_servers_words(run: Run) -> None:
+    """A problem's detail is shown, its control characters escaped, and the exit code is 1."""
+
+    async def handler(call: Call) -> None:
+        await call.answer(401, {"detail": "Say the word\x1b[2J.\nPlease."}, "WWW-Authenticate: Basic")
+
+    async with serve_calls(handler) as url:
+        outcome = await run(SCRIPT, "list", GATEWAY_URL=url)
+    assert (outcome.code, outcome.err) == (1, "screwdriver.py: Say the word\\x1b[2J.\\nPlease.\n")
+
+
+# --- Listings and downloads ---------------------------------------------------------------------------------
+
+HOSTILE_NAMES = [
+    {"name": "a\nb.mp3", "size_bytes": 5, "duration_s": 3723.4, "content_type": "audio/mpeg"},
+    {"name": "\x1b]0;x\x07\u202egpj.mp3", "size_bytes": -1, "duration_s": float("nan"), "content_type": "\x1b[1m"},
+    {"name": "日本.mp3", "size_bytes": 10**30, "duration_s": "x", "content_type": None},
+    {"name": "\ud800.mp3", "size_bytes": 123456},
+]
+
+
+async def test_list_escapes_names(run: Run) -> None:
+    """A name never breaks a line or speaks to the terminal; plain ones are printed as they are."""
+    async with serve_calls(listing(HOSTILE_NAMES)) as url:
+        outcome = await run(SCRIPT, "list", GATEWAY_URL=url)
+        long = await run(SCRIPT, "list", "-l", GATEWAY_URL=url)
+        lines = await run(SCRIPT, "list", "--json", GATEWAY_URL=url)
+        ascii_only = await run(SCRIPT, "list", GATEWAY_URL=url, PYTHONIOENCODING="ascii")
+    names = ["a\\nb.mp3", "\\x1b]0;x\\x07\\u202egpj.mp3", "日本.mp3", "\\ud800.mp3"]
+    assert outcome.out.splitlines() == names
+    assert long.out.splitlines() == [
+        f"     5  1:02:03  audio/mpeg  {names[0]}",
+        f"     -        -  \\x1b[1m     {names[1]}",
+        f"     -        -  -           {names[2]}",
+        f"123456        -  -           {names[3]}",
+    ]
+    assert [json.loads(line)["name"] for line in lines.out.splitlines()] == [file["name"] for file in HOSTILE_NAMES]
+    assert "\\u65e5\\u672c.mp3" in ascii_only.out
+    assert [outcome.err, long.err, lines.err, ascii_only.err] == [""] * 4
+
+
+async def test_empty_library(run: Run) -> None:
+    """An empty library is nothing on stdout and exit code 0."""
+    async with serve_calls(listing([])) as url:
+        for arguments in (["list"], ["list", "-l"], ["list", "--json"]):
+            outcome = await run(SCRIPT, *arguments, GATEWAY_URL=url)
+            assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+
+
+async def test_download_stays_in_the_folder(run: Run, tmp_path: Path) -> None:
+    """A name that leads elsewhere, or hides, is refused without asking the server."""
+    calls: list[str] = []
+
+    async def handler(call: Call) -> None:
+        calls.append(call.path)
+        await call.answer(200, {})
+
+    async with serve_calls(handler) as url:
+        names = ["../up.mp3", "/tmp/x.mp3", "a/b.mp3", "..", ".", "", ".bashrc", "a\nb", b"\xff.mp3"]
+        outcome = await run(SCRIPT, "download", "--force", *names, GATEWAY_URL=url)
+    assert (outcome.code, len(outcome.lines)) == (1, len(names))
+    assert all(line.endswith(": not a plain file name") for line in outcome.lines)
+    assert calls == []
+    assert names_in(tmp_path) == []
+
+
+async def test_download_never_overwrites(run: Run, tmp_path: Path) -> None:
+    """A file that is here stays as it is, unless --force is given."""
+    (tmp_path / "x.mp3").write_text("mine")
+    async with serve_calls(sends(b"theirs")) as url:
+        outcome = await run(SCRIPT, "download", "x.mp3", GATEWAY_URL=url)
+        assert (outcome.code, (tmp_path / "x.mp3").read_text()) == (1, "mine")
+        assert outcome.err == "x.mp3: a file of this name is here already (--force replaces it)\n"
+        forced = await run(SCRIPT, "download", "--force", "x.mp3", GATEWAY_URL=url)
+        assert (forced.code, (tmp_path / "x.mp3").read_text()) == (0, "theirs")
+    assert names_in(tmp_path) == ["x.mp3"]
+
+
+async def test_download_race_never_overwrites(run: Run, tmp_path: Path) -> None:
+    """A file that comes up while the download runs is not replaced either."""
+
+    async def handler(call: Call) -> None:
+        (tmp_path / "x.mp3").write_text("mine")
+        await sends(b"theirs")(call)
+
+    async with serve_calls(handler) as url:
+        outcome = await run(SCRIPT, "download", "x.mp3", GATEWAY_URL=url)
+    assert (outcome.code, outcome.err) == (1, "x.mp3: File exists\n")
+    assert (tmp_path / "x.mp3").read_text() == "mine"
+    assert names_in(tmp_path) == ["x.mp3"]
+
+
+async def test_broken_download_leaves_nothing(run: Run, tmp_path: Path) -> None:
+    """A download that breaks off leaves no file, whole or partial."""
+    async with serve_calls(promise_too_much) as url:
+        outcome = await run(SCRIPT, "download", "x.mp3", GATEWAY_URL=url)
+    assert (outcome.code, len(outcome.lines)) == (3, 1)
+    assert names_in(tmp_path) == []
+
+
+# --- Pipes, terminals, signals, usage -----------------------------------------------------------------------
+
+
+async def test_closed_pipe_is_quiet(start: Start) -> None:
+    """A reader that leaves early is no error."""
+    files = [{"name": f"{number:06d}.mp3"} for number in range(100_000)]
+    async with serve_calls(listing(files)) as url:
+        process = await start(SCRIPT, "list", GATEWAY_URL=url)
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"000000.mp3\n"
+        process.stdout._transport.close()  # type: ignore[attr-defined]
+        assert process.stderr is not None
+        assert await process.stderr.read() == b""
+        assert await process.wait() == 0
+
+
+async def test_full_disk_is_one_line() -> None:
+    """A stdout that takes nothing ends in one line and exit code 1."""
+    async with serve_calls(listing([{"name": "a"}])) as url:
+        outcome = await run_in_shell(f"{sys.executable} {ROOT / SCRIPT} list > /dev/full", GATEWAY_URL=url)
+    assert (outcome.code, outcome.err) == (1, "screwdriver.py: standard output: No space left on device\n")
+
+
+async def test_closed_streams() -> None:
+    """A stream that the shell closed is neither a traceback nor a mix-up of the others."""
+    command = f"{sys.executable} {ROOT / SCRIPT} list"
+    async with serve_calls(listing([{"name": "a"}])) as url:
+        assert await run_in_shell(f"{command} >&-", GATEWAY_URL=url) == Outcome(0, "", "")
+        assert await run_in_shell(f"{command} 2>&-", GATEWAY_URL=url) == Outcome(0, "a\n", "")
+    assert await run_in_shell(f"{command} 2>&-", GATEWAY_URL=url) == Outcome(3, "", "")
+
+
+async def test_interrupt_exits_130(start: Start, tmp_path: Path) -> None:
+    """Ctrl-C in the middle of an upload is quiet and exits 130."""
+    begun = anyio.Event()
+
+    async def handler(call: Call) -> None:
+        await call.reader.read(65536)
+        begun.set()
+        await asyncio.sleep(3600)
+
+    async with serve_calls(handler) as url:
+        process = await start(SCRIPT, "upload", make_file(tmp_path / "a.mp3", 1 << 30), GATEWAY_URL=url)
+        await begun.wait()
+        process.send_signal(signal.SIGINT)
+        outcome = await finish(process)
+    assert (outcome.code, outcome.out, outcome.err) == (130, "", "")
+
+
+async def test_progress_on_a_terminal_only(tmp_path: Path) -> None:
+    """A terminal sees a bar with the file's escaped name, without colour under NO_COLOR; a pipe sees nothing."""
+    path = make_file(tmp_path / "a[red]\x1b[2Jb.mp3", 3_000_000)
+    command: list[str | Path] = [ROOT / SCRIPT, "upload", "--json", path]
+    async with serve_calls(store) as url:
+        code, out, seen = await anyio.to_thread.run_sync(lambda: run_on_terminal(command, tmp_path, GATEWAY_URL=url))
+        plain = await anyio.to_thread.run_sync(
+            lambda: run_on_terminal(command, tmp_path, GATEWAY_URL=url, NO_COLOR="1")
+        )
+    assert code == 0
+    assert json.loads(out)["size_bytes"] == 3_000_000
+    assert b"a[red]\\x1b[2Jb.mp3" in seen
+    assert b"3.0/3.0 MB" in seen
+    assert b"\x1b[3" in seen
+    assert b"\x1b[3" not in plain[2]
+    assert b"\x1b[2J" not in seen
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["frobnicate"],
+        ["upload"],
+        ["list", "--timeout", "0"],
+        ["list", "--timeout", "nan"],
+        ["list", "--server", "ftp://x"],
+        ["list", "--server", "http://"],
+        ["list", "--server", "http://x:99999"],
+        ["list", "--server", "http://[::1"],
+        ["list", "--server", "http://a..b"],
+        ["list", "--server", b"http://\xff\x1b"],
+        ["list", "--token", "a\nb"],
+        [b"\xff"],
+    ],
+)
+async def test_usage_errors(arguments: list[str | bytes], run: Run) -> None:
+    """A command line that cannot be is exit code 2, with words."""
+    outcome = await run(SCRIPT, *arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.lines[-1].startswith("screwdriver.py")
+    assert "\x1b" not in outcome.err
+
+
+async def test_help_and_version(run: Run) -> None:
+    """Both go to stdout and exit 0."""
+    version = await run(SCRIPT, "--version")
+    assert (version.code, version.out.split()[0], version.err) == (0, SCRIPT, "")
+    for arguments in (["--help"], ["upload", "--help"]):
+        words = await run(SCRIPT, *arguments)
+        assert (words.code, words.err) == (0, "")
+        assert "--server" in words.out
+
+
+async def test_options_stand_before_or_after_the_command(run: Run) -> None:
+    """`--server URL list` and `list --server URL` are the same, and both beat the environment."""
+    async with serve_calls(listing([{"name": "a.mp3"}])) as url:
+        for arguments in (["--server", url, "list"], ["list", "--server", url]):
+            assert (await run(SCRIPT, *arguments, GATEWAY_URL="http://127.0.0.1:1")).out == "a.mp3\n"
+
+
+async def test_proxy_is_not_asked_for_loopback(run: Run) -> None:
+    """A proxy for the outside world does not stand between this machine and itself."""
+    async with serve_calls(listing([{"name": "a.mp3"}])) as url:
+        outcome = await run(SCRIPT, "list", GATEWAY_URL=url, HTTP_PROXY="http://127.0.0.1:1", http_proxy="no such")
+    assert (outcome.code, outcome.out) == (0, "a.mp3\n")
