@@ -22,6 +22,8 @@ from redis.exceptions import AuthenticationError, AuthorizationError, RedisClust
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from .errors import StartRefused
+
 CONNECT_S = 0.7
 """How long a call waits for a connection: for a free place in the pool, for a server that is just restarting."""
 NODE_CONNECT_S = 0.3
@@ -42,7 +44,7 @@ Close = Callable[[], Awaitable[None]]
 Kind = Literal["standalone", "sentinel", "cluster"]
 
 
-class RedisUrlInvalid(ValueError):
+class RedisUrlInvalid(StartRefused):
     """REDIS_URL cannot be understood. The text holds nothing of the URL: a password may stand anywhere in it."""
 
 

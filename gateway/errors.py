@@ -28,6 +28,10 @@ from typing import Any, ClassVar
 CONTENT_TYPE = "application/problem+json"
 
 
+class StartRefused(SystemExit):
+    """The process cannot start as it was told to: it ends with these lines on stderr, without a traceback."""
+
+
 class GatewayError(Exception):
     """A refusal or a failure that knows its HTTP answer.
 

@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None) -> Quart:
 
     `settings` None: those of the environment and `.env`.
 
-    :raises SettingsInvalid: one of those has a value that cannot be.
+    :raises StartRefused: one of those has a value that cannot be.
     """
     settings = settings or read_settings()
     token = settings.api_token.get_secret_value() if settings.api_token else None

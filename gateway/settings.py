@@ -10,11 +10,13 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from .errors import StartRefused
+
 GIB = 1024**3
 
 
-class SettingsInvalid(SystemExit):
-    """A setting has a value that cannot be: the process ends with one line a field."""
+class SettingsInvalid(StartRefused):
+    """A setting has a value that cannot be: one line a field."""
 
 
 class Settings(BaseSettings):
