@@ -40,13 +40,13 @@ from .errors import Unavailable
 ANSWER_S = 0.7
 """How long Redis may take for one answer."""
 BLOCK_S = 2.0
-"""The longest BLOCK that a command sent through `blocking_client` may ask for."""
+"""The longest BLOCK that a command sent through `client(blocking=True)` may ask for."""
 EXAMINE_S = 1.5
 """How long one look at the health of Redis takes at most: twice the time to connect, and a little."""
 HEALTH_S = 1.0
 """The pause between two looks."""
 AWAY_S = 0.05
-"""The first pause while Redis is away; it doubles up to the usual one."""
+"""While Redis is away the pauses double from this up to the usual one."""
 LOADING_S = 0.7
 """How long a server may load its data without being held for away."""
 
@@ -197,10 +197,9 @@ class Datastore:
         task_status.started()
         pause_s = AWAY_S
         while True:
-            pause_s = HEALTH_S if self._health.available else min(pause_s, HEALTH_S)
-            with anyio.move_on_after(pause_s):
+            pause_s = AWAY_S if self._health.available else min(2 * pause_s, HEALTH_S)
+            with anyio.move_on_after(HEALTH_S if self._health.available else pause_s):
                 await self._doubt.wait()
-            pause_s = AWAY_S if self._health.available else 2 * pause_s
             self._doubt = anyio.Event()
             await self._look(address, client)
 

@@ -15,8 +15,8 @@ import shutil
 import signal
 import stat
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -116,10 +116,10 @@ class EmbeddedServer:
         :raises ServerDied: it did.
         :raises OSError: the folder cannot be used, or the server cannot be started.
         """
-        self._prepare_folders()
+        self._prepare_folder()
         with private(_open_lock(self.folder / "lock")) as lock:
             await self._take_lock(lock, report)
-            with self._log_path.open("wb") as log_file:
+            with self._socket_folder(), self._log_path.open("wb") as log_file:
                 command = [str(binary), *self._options()]
                 # As stdout the lock passes through the shell, which cannot name a descriptor over 9.
                 async with start_leashed(command, stdout=lock, stderr=log_file, stop_s=STOP_S) as server:
@@ -182,12 +182,23 @@ class EmbeddedServer:
                     await anyio.sleep(0.01)
         return False
 
-    def _prepare_folders(self) -> None:
+    def _prepare_folder(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if stat.S_IMODE(self.folder.stat().st_mode) != 0o700:
             self.folder.chmod(0o700)
-        if self.socket.parent != self.folder:
+
+    @contextmanager
+    def _socket_folder(self) -> Iterator[None]:
+        """The folder of the socket, while it is needed."""
+        elsewhere = self.socket.parent != self.folder
+        if elsewhere:
             _prepare_private(self.socket.parent)
+        try:
+            yield
+        finally:
+            if elsewhere:
+                with suppress(OSError):
+                    self.socket.parent.rmdir()
 
     def _options(self) -> list[str]:
         options = {

@@ -177,6 +177,8 @@ async def test_any_path_will_do(tmp_path: Path, name: str, monkeypatch: pytest.M
         await first.client().set("key", name)
         assert await second.client().get("key") == name.encode()
         assert await find_pid(first) == await find_pid(second)
+        socket = first._server.socket
+    assert socket.parent.exists() is (socket.parent == tmp_path / name / "redis")
 
 
 async def test_socket_folder_of_somebody_else_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

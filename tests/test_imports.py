@@ -17,9 +17,8 @@ MODULES = {
 
 PARSERS = {f"gateway.audio.{name}" for name in ("boxes", "chunks", "frames", "headers", "ogg", "reader")}
 PURE = {
-    **dict.fromkeys(
-        ("errors", "settings", "tasks.urls", "tasks.targets", "tasks.models", "tasks.schedule"), set[str]()
-    ),
+    **{short: set[str]() for short in ("errors", "tasks.urls", "tasks.targets", "tasks.models", "tasks.schedule")},
+    "settings": set[str](),
     **{name.removeprefix("gateway."): PARSERS for name in (*PARSERS, "gateway.audio.sniff")},
 }
 """Modules that import nothing of ours but `errors`; the parsers of audio call on each other."""
