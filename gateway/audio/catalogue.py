@@ -71,17 +71,18 @@ class Catalogue:
     def examine(self, name: str, file: FileIO) -> AudioFile | None:
         """What an open file is under this name, or None if it is not audio; read only if it is not known."""
         key = _Key.of(name, os.fstat(file.fileno()))
-        if key not in self._known:
+        known = self._known  # one scan may replace it meanwhile
+        if key not in known:
             found = identify(file, key.size_bytes)
-            self._known[key] = key.describe(found, read_tags(file, found)) if found else None
-        return self._known[key]
+            known[key] = key.describe(found, read_tags(file, found)) if found else None
+        return known[key]
 
     def scan(self) -> list[AudioFile]:
         """All files that are audio, by name, and nothing else is remembered afterwards.
 
         :raises OSError: the folder is away or broken.
         """
-        seen: dict[_Key, AudioFile | None] = {}
+        known, seen = self._known, dict[_Key, AudioFile | None]()
         listed: dict[str, AudioFile] = {}
         with os.scandir(self._folder) as entries:
             for entry in entries:
@@ -92,8 +93,8 @@ class Catalogue:
                     if not stat.S_ISREG(status.st_mode):
                         continue
                     key = _Key.of(entry.name, status)
-                    audio = seen[key] = self._known[key] if key in self._known else self._look(entry.name)
-                except (FileNotFoundError, PermissionError):
+                    audio = seen[key] = known[key] if key in known else self._look(entry.name)
+                except OSError:  # gone, not ours to read, or broken: one entry does not hide the others
                     continue
                 if audio and (audio.name not in listed or audio.name == entry.name):
                     listed[audio.name] = audio

@@ -9,6 +9,7 @@ import logging
 import os
 import weakref
 from collections.abc import AsyncIterable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
@@ -83,6 +84,7 @@ class Library:
         self._prepared = False
         self._catalogue = Catalogue(folder)
         self._limiter = anyio.CapacityLimiter(_THREADS)
+        self._writers = ThreadPoolExecutor(_THREADS, "audio-writer")
         self._scanning = anyio.Lock()
 
     async def prepare(self) -> None:
@@ -178,7 +180,7 @@ class Library:
     def _stage(self, name: str) -> Staged:
         if find_entry(self._folder, name):
             raise _name_taken(name)
-        return open_staged(self._folder, nameless=self._nameless)
+        return open_staged(self._folder, self._writers, nameless=self._nameless)
 
     def _publish(self, staged: Staged, name: str) -> AudioFile:
         file = staged.finish()

@@ -56,9 +56,10 @@ def add_page(views: Blueprint, library: Library) -> None:
             outcomes = await receive_files(cast(EdgeRequest, request), library)
         except GatewayError as error:
             outcomes = [Outcome("", error=error)]
-        if any(outcome.error for outcome in outcomes):
+        taken = [outcome.audio.name for outcome in outcomes if outcome.audio]
+        if len(taken) < len(outcomes):
             return await _show_page(library, outcomes)
-        return redirect(_locate_taken([outcome.name for outcome in outcomes]), 303)
+        return redirect(_locate_taken(taken), 303)
 
 
 async def _show_page(library: Library, outcomes: list[Outcome] | None) -> ResponseReturnValue:
@@ -110,12 +111,12 @@ def _read_taken(files: list[AudioFile]) -> list[Message]:
 
 
 def _describe(outcome: Outcome) -> Message:
-    error = outcome.error
-    if error is None:
+    if outcome.error is None:
         return Message(outcome.name, "Added", taken=True)
+    error = outcome.error
     if isinstance(error, BodyTooLarge) and "limit_bytes" in error.fields:
-        limit = format_size(error.fields["limit_bytes"])
-        return Message(outcome.name, "Too large", f"It was not kept. A file may have {limit}.")
+        what = "It was not kept. A file" if outcome.name else "Nothing was kept. One upload"
+        return Message(outcome.name, "Too large", f"{what} may have {format_size(error.fields['limit_bytes'])}.")
     return Message(outcome.name, error.detail, _HINTS.get(type(error), ""))
 
 

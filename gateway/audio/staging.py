@@ -9,7 +9,8 @@ import errno
 import fcntl
 import os
 import secrets
-from concurrent.futures import Future, ThreadPoolExecutor
+import weakref
+from concurrent.futures import Executor, Future
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -32,11 +33,14 @@ class Staged:
     descriptor.
     """
 
-    def __init__(self, file: FileIO, folder_fd: int, hidden_name: str | None) -> None:
-        self._file = file
+    def __init__(self, file_fd: int, folder_fd: int, hidden_name: str | None, writers: Executor) -> None:
+        self._file = FileIO(file_fd, "r+", closefd=False)
         self._folder_fd = folder_fd
+        # A request that is cancelled while it is opened never sees it: then it goes with the last reference.
+        self._close_file = weakref.finalize(self, os.close, file_fd)
+        self._close_folder = weakref.finalize(self, os.close, folder_fd)
         self._hidden_name = hidden_name
-        self._writer = ThreadPoolExecutor(1, "upload")
+        self._writers = writers
         self._writing: Future[None] | None = None
         self._size_bytes = 0
         self._pushed_bytes = 0
@@ -52,7 +56,7 @@ class Staged:
         """
         with self._lock:
             self._settle()
-            self._writing = self._writer.submit(self._append, pieces)
+            self._writing = self._writers.submit(self._append, pieces)
 
     def finish(self) -> FileIO:
         """The file, for reading, with everything in it; raises as `write`."""
@@ -119,57 +123,61 @@ class Staged:
         with self._lock:
             if self._file.closed:
                 return
-            self._writer.shutdown()
+            with suppress(OSError):
+                self._settle()
             if self._hidden_name:
                 # What cannot be removed now is swept at a later start.
                 with suppress(OSError):
                     os.unlink(self._hidden_name, dir_fd=self._folder_fd)
             self._file.close()
-            os.close(self._folder_fd)
+            self._close_file()
+            self._close_folder()
 
 
-def open_staged(folder: Path, *, nameless: bool = True) -> Staged:
+def open_staged(folder: Path, writers: Executor, *, nameless: bool = True) -> Staged:
     """A new file in the folder, without a name where `nameless` and the file system allow it.
+
+    `writers` are the threads in which it is written.
 
     :raises OSError: the folder is away, full or not writable.
     """
     folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        file = _open_nameless(folder_fd) if nameless else None
-        if file:
-            return Staged(file, folder_fd, None)
-        while True:
+        file_fd, hidden_name = _open_nameless(folder_fd) if nameless else None, None
+        while file_fd is None:
             hidden_name = _PREFIX + secrets.token_hex(16)
-            file = _open_hidden(folder_fd, hidden_name)
-            if file:
-                return Staged(file, folder_fd, hidden_name)
+            file_fd = _open_hidden(folder_fd, hidden_name)
     except BaseException:
         os.close(folder_fd)
         raise
+    return Staged(file_fd, folder_fd, hidden_name, writers)
 
 
-def _open_nameless(folder_fd: int) -> FileIO | None:
+def _open_nameless(folder_fd: int) -> int | None:
     flag = getattr(os, "O_TMPFILE", None)
     if flag is None or not _OWN_FILES.is_dir():
         return None
     try:
-        return FileIO(os.open(".", flag | os.O_RDWR, _MODE, dir_fd=folder_fd), "r+")
+        return os.open(".", flag | os.O_RDWR, _MODE, dir_fd=folder_fd)
     except OSError as error:
         if error.errno in _NOT_NAMELESS:
             return None
         raise
 
 
-def _open_hidden(folder_fd: int, name: str) -> FileIO | None:
+def _open_hidden(folder_fd: int, name: str) -> int | None:
     """The new file under its lock, or None if a starting gateway swept it away before the lock was ours."""
-    file = FileIO(os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, _MODE, dir_fd=folder_fd), "r+")
+    file_fd = os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, _MODE, dir_fd=folder_fd)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(file.fileno()).st_nlink:
-            return file
+        fcntl.flock(file_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(file_fd).st_nlink:
+            return file_fd
     except BlockingIOError:
         pass
-    file.close()
+    except BaseException:
+        os.close(file_fd)
+        raise
+    os.close(file_fd)
     return None
 
 

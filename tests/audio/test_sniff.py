@@ -197,7 +197,21 @@ class SparseFile:
         return bytes(data)
 
 
+def make_box(kind: bytes, body: bytes) -> bytes:
+    """One box of ISO base media."""
+    return struct.pack(">I", len(body) + 8) + kind + body
+
+
+def make_element(identity: bytes, body: bytes) -> bytes:
+    """One element of EBML, with a size of eight bytes."""
+    return identity + b"\x01" + len(body).to_bytes(7, "big") + body
+
+
 HOSTILE = {
+    "media far apart": make_box(b"ftyp", b"M4A " + bytes(12))
+    + make_box(b"moov", make_box(b"trak", make_box(b"mdia", bytes(4200)) * 500) * 4),
+    "tracks of many parts": b"\x1a\x45\xdf\xa3\x87\x42\x82\x84webm\x18\x53\x80\x67\xff"
+    + make_element(b"\x16\x54\xae\x6b", make_element(b"\xae", b"\x83\x81\x02" + b"\xec\x80" * 500) * 60) * 400,
     "box of size zero": b"\x00\x00\x00\x18ftypM4A " + bytes(12) + b"\x00\x00\x00\x00moov" * 1000,
     "boxes of eight bytes": b"\x00\x00\x00\x08free" * 500_000,
     "box of 64 bits": b"\x00\x00\x00\x01ftyp" + b"\xff" * 8 + bytes(5000),

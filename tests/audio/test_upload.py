@@ -307,6 +307,14 @@ async def test_refused_early(client: httpx.AsyncClient, folder: Path, head: byte
     assert list_disk(folder) == []
 
 
+@pytest.mark.parametrize("junk", [b"x" * 300_000, FORM[:50] + b"x" * 300_000], ids=["preamble", "head"])
+async def test_endless_head(client: httpx.AsyncClient, junk: bytes) -> None:
+    """A form that never comes to its first file is given up long before its gigabyte has come."""
+    async with await connect(client) as stream:
+        await stream.send(POST + b"Content-Length: 1000000000\r\n\r\n" + junk)
+        assert b" 400 " in (await stream.receive()).split(b"\r\n")[0]
+
+
 async def test_refused_while_sending(client: httpx.AsyncClient, folder: Path) -> None:
     """A client that sends on and listens only then sees the refusal and no reset."""
     for size in (100_000, MIB - 5000):

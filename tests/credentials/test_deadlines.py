@@ -1,0 +1,178 @@
+"""Deadlines: silent, dripping and deaf clients are let go, and cost the others nothing."""
+
+import selectors
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import pytest
+
+import credentials
+from credentials import Limits
+from tests.credentials.rows import get, post
+from tests.credentials.wire import GET, Running, read_all, read_answer, serving, statuses
+
+QUICK = Limits(
+    head_s=0.3, body_idle_s=0.3, body_s=0.8, keep_alive_s=0.3, send_s=0.3, linger_s=0.3, shutdown_s=1, sweep_s=0.02
+)
+
+
+def test_a_silent_client_is_let_go() -> None:
+    """Without a byte there is nothing to answer: the connection just ends."""
+    with serving(limits=QUICK) as running:
+        assert running.ask(b"") == b""
+
+
+def test_an_idle_connection_is_let_go() -> None:
+    """After its answer a client may stay for the keep-alive time, and each request begins it anew."""
+    with serving(limits=QUICK) as running, running.connect() as client:
+        for _ in range(5):
+            time.sleep(0.1)
+            client.sendall(GET)
+            read_answer(client)
+        assert read_all(client) == b""
+
+
+@pytest.mark.parametrize(
+    "begun", [b"G", b"\r\n", GET[:-2], post(b"Content-Length: 5"), post(b"Content-Length: 5") + b"hell"]
+)
+def test_an_unfinished_request_is_408(begun: bytes) -> None:
+    """Its head has a deadline, and its body too when nothing more comes."""
+    with serving(limits=replace(QUICK, body_s=60)) as running:
+        assert statuses(running.ask(begun)) == [408]
+        assert statuses(running.ask(GET + begun)) == [200, 408]
+
+
+def test_the_first_byte_begins_the_deadline_of_a_head() -> None:
+    """A request that begins on an idle connection has its own time, not what is left of the other's."""
+    with serving(limits=Limits(head_s=0.3, keep_alive_s=60, sweep_s=0.02)) as running:
+        with running.connect() as client:
+            client.sendall(GET)
+            read_answer(client)
+            client.sendall(b"G")
+            assert statuses(read_all(client)) == [408]
+        assert statuses(running.ask(GET + b"G")) == [200, 408]
+
+
+@pytest.mark.parametrize(("begun", "drip"), [(b"GET / HTTP/1.1\r\nX: ", b"y"), (post(b"Content-Length: 9999"), b"y")])
+def test_a_dripping_client_is_let_go(begun: bytes, drip: bytes) -> None:
+    """A byte now and then does not buy another deadline: a head and a body have one in total."""
+    with serving(limits=QUICK) as running, running.connect() as client:
+        client.sendall(begun)
+        client.settimeout(0.05)
+        sent, started = b"", time.monotonic()
+        while not sent and time.monotonic() - started < 5:
+            try:
+                sent = client.recv(65536)
+            except TimeoutError:
+                client.sendall(drip)
+        assert statuses(sent) == [408]
+
+
+def test_a_slow_body_has_the_time_it_needs() -> None:
+    """As long as the next piece comes within the idle time, a body may take longer than that."""
+    with serving(limits=QUICK) as running, running.connect() as client:
+        client.sendall(post(b"Content-Length: 5"))
+        for byte in b"hello":
+            time.sleep(0.1)
+            client.sendall(bytes([byte]))
+        assert statuses(read_answer(client)) == [405]
+
+
+def answer_at_length(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """An answer that alone fills the buffers of a client that does not read."""
+    start_response("200 OK", [])
+    return [b"a" * 150_000]
+
+
+@pytest.mark.parametrize("application", [credentials.app, answer_at_length])
+def test_a_client_that_never_reads_is_let_go(application: WSGIApplication) -> None:
+    """It gets no more than the buffers hold, is read no further, and is dropped; memory stays where it was."""
+    with serving(application, QUICK) as running, running.connect(receive_bytes=4096) as deaf:
+        deaf.settimeout(0.2)
+        sent_bytes = 0
+        try:
+            while sent_bytes < 200_000_000:
+                sent_bytes += deaf.send(GET * 1000)
+                for connection in list(running.server.connections):
+                    assert connection.transport.get_write_buffer_size() < 400_000
+                    assert len(connection.parser.buffer) < 40_000
+        except (TimeoutError, ConnectionError):
+            pass
+        assert sent_bytes < 200_000_000
+        assert wait_until_empty(running)
+        assert {line.split('" ')[1][:3] for line in running.log} == {"200"}
+
+
+def test_a_client_that_reads_slowly_is_served() -> None:
+    """A pipeline whose answers are read late is answered whole."""
+    with serving(limits=Limits(sweep_s=0.02)) as running, running.connect(receive_bytes=4096) as slow:
+        selector = selectors.DefaultSelector()
+        selector.register(slow, selectors.EVENT_READ | selectors.EVENT_WRITE)
+        slow.setblocking(False)  # noqa: FBT003
+        unsent, got, ended = GET * 20_000, bytearray(), False
+        while not ended:
+            [(_, events)] = selector.select(5)
+            if events & selectors.EVENT_WRITE and unsent:
+                unsent = unsent[slow.send(unsent) :]
+                if not unsent:
+                    slow.shutdown(socket.SHUT_WR)
+                    selector.modify(slow, selectors.EVENT_READ)
+            elif events & selectors.EVENT_READ:
+                part = slow.recv(100_000)
+                got += part
+                ended = not part
+        selector.close()
+    assert len(statuses(bytes(got))) == 20_000
+
+
+def test_a_large_answer_may_take_its_time() -> None:
+    """As long as the client reads on, the deadline for deaf clients moves on too."""
+
+    def stream(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Length", "4000000")])
+        for _ in range(40):
+            yield b"a" * 100_000
+
+    with serving(stream, replace(QUICK, send_s=0.2)) as running, running.connect(receive_bytes=4096) as slow:
+        slow.sendall(get(b"Connection: close"))
+        got, pieces = 0, 0
+        while part := slow.recv(65536):
+            got += len(part)
+            pieces += 1
+            time.sleep(0.02 if pieces < 60 else 0)
+        assert got > 4_000_000
+
+
+def test_an_answer_nobody_fetches_does_not_hold_the_connection() -> None:
+    """A client that says close and stays is let go as well."""
+    with serving(limits=QUICK) as running, running.connect() as client:
+        client.sendall(get(b"Connection: close"))
+        assert wait_until_empty(running)
+        assert statuses(read_all(client)) == [200]
+
+
+def test_a_thousand_silent_and_dripping_clients_cost_the_others_nothing() -> None:
+    """With 1,000 idle and 200 dripping connections a request is answered as if they were not there."""
+    with serving() as running, ExitStack() as stack:
+        crowd = [stack.enter_context(running.connect()) for _ in range(1200)]
+        times = []
+        for turn in range(10):
+            for client in crowd[1000:]:
+                client.sendall(b"GET / HTTP/1.1\r\nX: "[turn : turn + 1])
+            started = time.perf_counter()
+            assert statuses(running.ask(get(b"Connection: close"))) == [200]
+            times.append(time.perf_counter() - started)
+        assert len(running.server.connections) >= 1200
+        assert sorted(times)[5] < 0.5
+
+
+def wait_until_empty(running: Running) -> bool:
+    """Whether the server has no connection left within some seconds."""
+    end = time.monotonic() + 5
+    while running.server.connections and time.monotonic() < end:
+        time.sleep(0.01)
+    return not running.server.connections

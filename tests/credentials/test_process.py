@@ -1,0 +1,241 @@
+"""The program: its command line, its log, its end."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+import credentials
+from tests.credentials.rows import get, post
+from tests.credentials.wire import GET, ask, connect, process, read_all, read_answer, statuses
+
+CLOSE = get(b"Connection: close")
+NO_WORDS = {name: value for name, value in os.environ.items() if name not in ("HOST", "PORT")}
+
+
+def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """The program with these arguments, which it does not survive."""
+    command = [sys.executable, credentials.__file__, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=8, env={**NO_WORDS, **environ}, check=False)
+
+
+def test_help_explains_every_option() -> None:
+    """--help is exit 0 and names the options with what they default to."""
+    done = run("--help")
+    assert done.returncode == 0
+    for word in ("--host", "--port", "--quiet", "HOST", "PORT", "localhost", "8888"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("port", ["http", "-1", "65536", "1.5", "", "9" * 5000])
+def test_a_bad_port_is_a_usage_error(port: str) -> None:
+    """Exit 2 and the usage on standard error."""
+    done = run("--port", port)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: credentials.py")
+    assert done.stdout == ""
+
+
+def test_a_bad_port_in_the_environment_is_a_usage_error() -> None:
+    """PORT is checked like --port."""
+    done = run(PORT="http")
+    assert done.returncode == 2
+    assert "--port" in done.stderr
+
+
+def test_an_unknown_argument_is_a_usage_error() -> None:
+    """Nothing is ignored."""
+    assert run("serve").returncode == 2
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_taken_port_is_one_clear_line(host: str) -> None:
+    """Exit 1, and one line on standard error that names host and port."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run(HOST=host, PORT=port)
+    assert done.returncode == 1
+    assert re.fullmatch(rf"credentials\.py: cannot listen on {host} port {port}: .*in use.*\n", done.stderr)
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "." * 70, "::ffff:192.0.2.1"])
+def test_a_host_that_is_not_here_is_one_clear_line(host: str) -> None:
+    """A name that does not resolve and an address of another machine end the start."""
+    done = run("--host", host, "--port", "0")
+    assert done.returncode == 1
+    assert re.fullmatch(r"credentials\.py: cannot listen on .*\n", done.stderr)
+
+
+def test_the_arguments_come_before_the_environment() -> None:
+    """--host and --port win over HOST and PORT."""
+    with process("--host", "127.0.0.1") as running:
+        assert statuses(ask(running.port, CLOSE)) == [200]
+        done = run("--port", str(running.port), "--host", "127.0.0.1", HOST="192.0.2.1", PORT="0")
+    assert "cannot listen on 127.0.0.1 port" in done.stderr
+
+
+def test_importing_starts_nothing() -> None:
+    """The import binds no port, starts no thread, says nothing and leaves no module behind that it could do without."""
+    code = "import threading, credentials; print(threading.active_count(), credentials.application is credentials.app)"
+    command = [sys.executable, "-W", "error", "-c", code]
+    folder = Path(credentials.__file__).parent
+    done = subprocess.run(command, capture_output=True, text=True, timeout=8, cwd=folder, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 True\n", "")
+
+
+def test_every_request_is_one_line_of_the_log() -> None:
+    """Client, request line, status, body bytes and duration, in the order of the answers."""
+    with process() as running:
+        ask(running.port, GET + get(line=b"HEAD / HTTP/1.1") + post(b"Content-Length: 2", body=b"ok") + CLOSE)
+        running.child.terminate()
+        status, out, _ = running.finish()
+    assert status == 0
+    lines = out.decode().splitlines()
+    assert [re.sub(r" [\d.]+ms$", "", line) for line in lines] == [
+        '127.0.0.1 "GET /?species=Dalek HTTP/1.1" 200 25',
+        '127.0.0.1 "HEAD / HTTP/1.1" 404 0',
+        '127.0.0.1 "POST / HTTP/1.1" 405 26',
+        '127.0.0.1 "GET /?species=Dalek HTTP/1.1" 200 25',
+    ]
+    assert all(re.search(r" \d+\.\dms$", line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("line", "logged"),
+    [
+        (b'GET /"\\x HTTP/1.1', b"GET /\\x22\\x5cx HTTP/1.1"),
+        (b"GET /\x1b[31m\x07 HTTP/1.1", b"GET /\\x1b[31m\\x07 HTTP/1.1"),
+        (b"GET /\n127.0.0.1 forged", b"GET /\\x0a127.0.0.1 forged"),
+        (b"GET /\r127.0.0.1 forged", b"GET /\\x0d127.0.0.1 forged"),
+        (b"GET /caf\xc3\xa9\xe2\x80\xa8\x85 HTTP/1.1", b"GET /caf\\xc3\\xa9\\xe2\\x80\\xa8\\x85 HTTP/1.1"),
+        (b"GET /%0d%0aforged HTTP/1.1", b"GET /%0d%0aforged HTTP/1.1"),
+    ],
+)
+def test_nothing_can_be_forged_in_the_log(line: bytes, logged: bytes) -> None:
+    """Whatever the client sends, its line is one line of visible ASCII within its quotes."""
+    with process("--host", "127.0.0.1") as running:
+        ask(running.port, line + b"\r\nHost: a\r\nConnection: close\r\n\r\n")
+        running.child.terminate()
+        _, out, _ = running.finish()
+    assert re.fullmatch(rb'127\.0\.0\.1 "' + re.escape(logged) + rb'" 4\d\d \d+ [\d.]+ms\n', out)
+
+
+def test_quiet_logs_no_request() -> None:
+    """--quiet leaves standard output empty; what is wrong still goes to standard error."""
+    with process("--quiet") as running:
+        ask(running.port, CLOSE)
+        running.child.terminate()
+        assert running.finish()[:2] == (0, b"")
+
+
+def test_a_log_that_nobody_reads_stops_nothing() -> None:
+    """The reader of standard output has gone: requests are answered, and the end is in order."""
+    with process() as running:
+        assert running.child.stdout is not None
+        running.child.stdout.close()
+        running.child.stdout = None
+        with connect(running.port) as client:
+            for _ in range(3):
+                client.sendall(GET)
+                assert statuses(read_answer(client)) == [200]
+        running.child.terminate()
+        status, _, err = running.finish()
+    assert status == 0
+    assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order(number: signal.Signals) -> None:
+    """Exit 0, idle connections closed, nothing on standard error but the listening lines."""
+    with process() as running, connect(running.port) as idle, connect(running.port) as silent:
+        idle.sendall(GET)
+        read_answer(idle)
+        running.child.send_signal(number)
+        status, _, err = running.finish()
+        assert status == 0
+        assert (read_all(idle), read_all(silent)) == (b"", b"")
+    assert all(line.startswith(b"credentials.py: listening on ") for line in err.splitlines())
+
+
+def test_what_is_in_flight_is_finished_first() -> None:
+    """A request half sent when the signal comes is answered, and told that it is the last; newcomers are not let in."""
+    with process() as running, connect(running.port) as head, connect(running.port) as body:
+        head.sendall(GET[:20])
+        body.sendall(post(b"Content-Length: 5", body=b"he"))
+        time.sleep(0.1)
+        running.child.terminate()
+        time.sleep(0.2)
+        with pytest.raises(ConnectionRefusedError):
+            connect(running.port)
+        for client, rest, status in ((head, GET[20:], 200), (body, b"llo", 405)):
+            client.sendall(rest)
+            sent = read_all(client)
+            assert statuses(sent) == [status]
+            assert b"\r\nConnection: close\r\n" in sent
+            client.close()
+        assert running.finish()[0] == 0
+
+
+def test_whom_the_kernel_has_let_in_is_served() -> None:
+    """A request that is waiting for the accept when the signal comes is in flight, too."""
+    with process("--quiet", "--host", "127.0.0.1") as running:
+        running.child.send_signal(signal.SIGSTOP)
+        with ExitStack() as stack:
+            crowd = [stack.enter_context(connect(running.port)) for _ in range(100)]
+            for client in crowd:
+                client.sendall(GET)
+            running.child.terminate()
+            running.child.send_signal(signal.SIGCONT)
+            for client in crowd:
+                assert statuses(read_all(client)) == [200]
+        assert running.finish()[0] == 0
+
+
+def test_requests_already_sent_are_answered_after_the_signal() -> None:
+    """A pipeline that is under way is answered to its end."""
+    with process("--quiet") as running, connect(running.port) as client:
+        client.sendall(GET * 500)
+        read_some = client.recv(1)
+        running.child.terminate()
+        sent = read_some + read_all(client)
+        assert statuses(sent) == [200] * 500
+        client.close()
+        assert running.finish()[0] == 0
+
+
+def test_running_out_of_descriptors_is_survived() -> None:
+    """With 64 descriptors the crowd gets 503 or waits, no cycles are burnt, and afterwards all is well."""
+    limited = ("bash", "-c", 'ulimit -n 64; exec "$@"', "bash")
+    with process("--quiet", prefix=limited) as running:
+        crowd = [connect(running.port) for _ in range(100)]
+        crowd[-1].settimeout(0.5)
+        refused = [client for client in crowd[16:40] if statuses(client.recv(65536)) == [503]]
+        assert refused
+        before = cpu_s(running.child.pid)
+        time.sleep(1)
+        assert cpu_s(running.child.pid) - before < 0.5
+        for client in crowd:
+            client.close()
+        answers = []
+        for _ in range(50):
+            answers = statuses(ask(running.port, CLOSE))
+            if answers == [200]:
+                break
+            time.sleep(0.1)
+        assert answers == [200]
+        running.child.terminate()
+        assert running.finish()[0] == 0
+
+
+def cpu_s(pid: int) -> float:
+    """The processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,145 @@
+"""Raw bytes to a server and back: a server in a thread with limits of one's own, or the program as a process."""
+
+import asyncio
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from wsgiref.types import WSGIApplication
+
+import credentials
+
+HOST = b"Host: localhost\r\n"
+GET = b"GET /?species=Dalek HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+@dataclass
+class Running:
+    """A server that answers on 127.0.0.1."""
+
+    port: int
+    server: credentials.Server
+    log: list[str] = field(default_factory=list)
+
+    def connect(self, *, receive_bytes: int | None = None) -> socket.socket:
+        """A new connection, with a small receive buffer if asked."""
+        return connect(self.port, receive_bytes=receive_bytes)
+
+    def ask(self, data: bytes, *, shut: bool = False) -> bytes:
+        """All that the server answers to the bytes until it closes; `shut` sends the end of ours."""
+        return ask(self.port, data, shut=shut)
+
+
+@contextmanager
+def serving(
+    application: WSGIApplication = credentials.application, limits: credentials.Limits | None = None
+) -> Iterator[Running]:
+    """A server in a thread of its own, stopped in order at the end."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener.settimeout(0)
+    lines: list[str] = []
+    server = credentials.Server(application, limits or credentials.Limits(), lines.append)
+    stop, started = asyncio.Event(), threading.Event()
+
+    async def run() -> None:
+        server.loop = asyncio.get_running_loop()
+        started.set()
+        await server.serve([listener], stop)
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    started.wait()
+    try:
+        yield Running(listener.getsockname()[1], server, lines)
+    finally:
+        server.loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+@dataclass
+class Process:
+    """`python credentials.py`, listening."""
+
+    child: subprocess.Popen[bytes]
+    port: int
+
+    def finish(self) -> tuple[int, bytes, bytes]:
+        """Its exit status, standard output and standard error, once it has ended by itself."""
+        out, err = self.child.communicate(timeout=9)
+        return self.child.returncode, out, err
+
+
+@contextmanager
+def process(*arguments: str, flags: tuple[str, ...] = (), prefix: tuple[str, ...] = ()) -> Iterator[Process]:
+    """The program on a free port, killed at the end if it still runs."""
+    command = [*prefix, sys.executable, *flags, credentials.__file__, "--port", "0", *arguments]
+    environ = {name: value for name, value in os.environ.items() if name not in ("HOST", "PORT")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ) as child:
+        assert child.stderr is not None
+        try:
+            match = re.search(rb"listening on \S+ port (\d+)", child.stderr.readline())
+            assert match is not None
+            yield Process(child, int(match[1]))
+        finally:
+            child.kill()
+
+
+def connect(port: int, host: str = "127.0.0.1", *, receive_bytes: int | None = None) -> socket.socket:
+    """A connection that gives up after five seconds."""
+    client = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    client.settimeout(5)
+    if receive_bytes is not None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    try:
+        client.connect((host, port))
+    except OSError:
+        client.close()
+        raise
+    return client
+
+
+def ask(port: int, data: bytes, *, shut: bool = False) -> bytes:
+    """All that the server answers to the bytes until it closes."""
+    with connect(port) as client:
+        client.sendall(data)
+        if shut:
+            client.shutdown(socket.SHUT_WR)
+        return read_all(client)
+
+
+def read_all(client: socket.socket) -> bytes:
+    """Everything until the server closes."""
+    parts = []
+    while part := client.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def read_answer(client: socket.socket) -> bytes:
+    """One answer that bears a Content-Length, from a connection that stays open."""
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += read_some(client)
+    length = re.search(rb"\r\nContent-Length: (\d+)\r\n", answer)
+    end = answer.index(b"\r\n\r\n") + 4 + (int(length[1]) if length else 0)
+    while len(answer) < end:
+        answer += read_some(client)
+    assert len(answer) == end
+    return answer
+
+
+def read_some(client: socket.socket) -> bytes:
+    """What is there, at least a byte."""
+    part = client.recv(65536)
+    assert part
+    return part
+
+
+def statuses(answers: bytes) -> list[int]:
+    """The status of each answer, in order."""
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) [ -~]+\r\n", answers)]
