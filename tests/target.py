@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from types import TracebackType
 from typing import Self
+from urllib.parse import unquote_to_bytes
 
 
 class Target:
@@ -17,6 +18,7 @@ class Target:
     /drip       a header byte at a time /endless    a body without an end
     /garbage    no HTTP                /headers     headers without an end
     /short      less than it says      /continue    100 without an end
+    /raw/BYTES  just that
     """
 
     def __init__(self, hosts: int = 1) -> None:
@@ -77,6 +79,8 @@ class Target:
         elif what in ("delay", "silent"):
             await asyncio.sleep(float(argument.partition("/")[0] or 3600))
             _reply(writer, 200)
+        elif what == "raw":
+            writer.write(unquote_to_bytes(argument))
         elif what == "hop":
             left = int(argument)
             _reply(writer, 302 if left else 200, f"Location: /hop/{left - 1}\r\n" if left else "")
@@ -101,7 +105,8 @@ _CUT = {
 
 
 def _reply(writer: asyncio.StreamWriter, code: int, headers: str = "") -> None:
-    writer.write(f"HTTP/1.1 {code} Status\r\n{headers}Content-Length: 2\r\n\r\nok".encode("latin-1"))
+    rest = "\r\n" if code in (204, 304) else "Content-Length: 2\r\n\r\nok"
+    writer.write(f"HTTP/1.1 {code} Status\r\n{headers}{rest}".encode("latin-1"))
 
 
 async def _pour(writer: asyncio.StreamWriter, head: bytes, piece: bytes, pause_s: float) -> None:

@@ -39,7 +39,7 @@ def test_host(value: str, *, allowed: bool) -> None:
     [(None, None, True), ("same-origin", None, True), ("none", None, True), ("same-site", None, False),
      ("cross-site", None, False), ("", None, False), (None, "http://localhost:8888", True),
      (None, "http://LOCALHOST:8888", True), (None, "https://localhost:8888", True), (None, "http://localhost", False),
-     (None, "http://localhost:8889", False), (None, "null", False), (None, "", False),
+     (None, "http://localhost:8889", False), (None, "null", False), (None, "", False), (None, "http://[::", False),
      (None, "http://evil.example", False), ("same-origin", "http://localhost:8888", True),
      ("same-origin", "http://evil.example", False), ("cross-site", "http://localhost:8888", False)],
 )  # fmt: skip

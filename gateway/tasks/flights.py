@@ -8,11 +8,12 @@ stays joinable until the cache has it, so that there is no moment at which the s
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from ..datastore import RedisAway
@@ -20,15 +21,27 @@ from .cache import MAX_CODES_AT_ONCE, Cache, is_cacheable
 from .models import Landing, Outcome, ProbeError
 from .probe import Prober
 from .schedule import Schedule
-from .urls import SchemeUnsupported, UrlRefused, parse_target
+from .urls import SchemeUnsupported, Target, UrlRefused, parse_target
 
 SETTLE_S = 0.01
 """How long landed flights gather before they are remembered together."""
 RETRY_S = 0.25
+TURN_S = 0.005
+"""For how long URLs are read before the event loop has its turn."""
 
 logger = logging.getLogger("gateway.tasks")
 
 Land = Callable[[Landing], None]
+
+
+class Batch(NamedTuple):
+    """Some consecutive URLs of a task, at most `MAX_CODES_AT_ONCE`, and which places among them are not known yet."""
+
+    task: str
+    start: int
+    urls: Sequence[str]
+    wanted: set[int]
+    follow_redirects: bool
 
 
 class Waiter(NamedTuple):
@@ -82,35 +95,31 @@ class Flights:
             finally:
                 self._group = None
 
-    async def fan_out(
-        self, task: str, batch: int, wanted: Iterable[tuple[int, str]], land: Land, *, follow_redirects: bool
-    ) -> None:
-        """Send off one batch of a task: (place, URL as sent), at most `MAX_CODES_AT_ONCE`.
+    async def fan_out(self, batch: Batch, land: Land) -> None:
+        """Send off one batch of a task; `land` is called for each place that is wanted, now or later.
 
-        Returns once the cache was asked and the domains are counted; `land` is called for each place, then or later.
-        While Redis is away it waits.
+        Returns once the domains are counted and the cache was asked; while Redis is away it waits. Nothing lands
+        before the whole batch is counted: a task that ended uncounted would stay so.
         """
-        domains: Counter[str] = Counter()
+        targets = [target async for target in _read_targets(batch.urls)]
+        await self._count(batch, Counter(target.domain for target in targets if target.domain))
         fresh: list[Flight] = []
-        for place, text in wanted:
-            try:
-                target = parse_target(text)
-            except UrlRefused as refused:
-                domains.update([refused.domain] if refused.domain else [])
-                land(Landing(place, _refuse(refused), cached=False))
+        for place, target in enumerate(targets, batch.start):
+            if place not in batch.wanted:
                 continue
-            domains[target.domain] += 1
-            flight = self._flights.get((target.url, follow_redirects))
+            if isinstance(target, UrlRefused):
+                land(Landing(place, _refuse(target), cached=False))
+                continue
+            key = (target.url, batch.follow_redirects)
+            flight = self._flights.get(key)
             if flight is None:
-                flight = Flight(target.url, target.domain, follow_redirects)
-                self._flights[target.url, follow_redirects] = flight
+                flight = self._flights[key] = Flight(target.url, target.domain, batch.follow_redirects)
                 fresh.append(flight)
             elif not flight.recalling and not flight.started:
-                self._schedule.add(task, flight)
-            flight.waiters.append(Waiter(task, place, land))
+                self._schedule.add(batch.task, flight)
+            flight.waiters.append(Waiter(batch.task, place, land))
         try:
-            await self._count(task, batch, domains)
-            await self._recall(fresh, follow_redirects=follow_redirects)
+            await self._recall(fresh, follow_redirects=batch.follow_redirects)
         finally:  # also when this task is cancelled here: others may wait for the same flights
             self._send_off(fresh)
 
@@ -146,10 +155,10 @@ class Flights:
                 self._schedule.add(task, flight)
         self._wake(sent)
 
-    async def _count(self, task: str, batch: int, domains: Counter[str]) -> None:
+    async def _count(self, batch: Batch, domains: Counter[str]) -> None:
         while True:
             try:
-                return await self._cache.count(task, batch, domains)
+                return await self._cache.count(batch.task, batch.start, domains)
             except RedisAway:
                 await anyio.sleep(RETRY_S)
 
@@ -204,10 +213,28 @@ class Flights:
                 break
             except RedisAway:
                 await anyio.sleep(RETRY_S)
+            except Exception:
+                logger.exception("%d codes could not be remembered", len(codes))
+                break
         for flight in landed:
             del self._flights[flight.url, flight.follow_redirects]
             if flight.outcome is not None:
                 flight.land(flight.outcome, cached=False)
+
+
+async def _read_targets(urls: Iterable[str]) -> AsyncIterator[Target | UrlRefused]:
+    turn = time.monotonic()
+    for url in urls:
+        try:
+            yield parse_target(url)
+        except UrlRefused as refused:
+            yield refused
+        except Exception:
+            logger.exception("cannot read the URL %r", url[:200])
+            yield UrlRefused("the gateway could not make sense of it")
+        if time.monotonic() - turn > TURN_S:
+            await anyio.lowlevel.checkpoint()
+            turn = time.monotonic()
 
 
 def _refuse(refused: UrlRefused) -> Outcome:

@@ -31,6 +31,8 @@ HEADER_BYTES = 32 * 1024
 SPARE_FILES = 128
 """File descriptors left for everything but probes."""
 DETAIL_CHARS = 300
+LOCATION_CHARS = 2_048
+"""What is kept of a Location; the whole of it is followed."""
 USER_AGENT = "gateway/0.1"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _UNREACHABLE = frozenset(
@@ -115,7 +117,7 @@ class Prober:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             outcome = Outcome(0, *_name_error(error))
         else:
-            outcome = Outcome(code, location=location)
+            outcome = Outcome(code, location=location and _printable(location)[:LOCATION_CHARS])
         elapsed_s = round(time.perf_counter() - start, 4)
         return Outcome(outcome.code, outcome.error, outcome.detail, elapsed_s, outcome.location)
 
@@ -127,12 +129,16 @@ class Prober:
             try:
                 url = parse_target(urljoin(url, location)).url
             except (UrlRefused, ValueError) as error:
-                raise _Failed(ProbeError.REDIRECTS, f"redirected to {location[:200]!r}: {error}") from None
+                raise _Failed(
+                    ProbeError.REDIRECTS, f"redirected to {_printable(location[:200])!r}: {error}"[:DETAIL_CHARS]
+                ) from None
         raise _Failed(ProbeError.REDIRECTS, f"over {MAX_REDIRECTS} redirects")
 
     async def _get(self, url: str) -> tuple[int, str | None]:
         response = await self._session.get(URL(url, encoded=True), allow_redirects=False)
         try:
+            if response.status < 100:
+                raise _Failed(ProbeError.PROTOCOL, f"the status is {response.status:03}")
             location = response.headers.get("Location")
             await _drain(response)
             return response.status, location
@@ -173,7 +179,12 @@ def _describe(cause: Exception) -> str:
         text = os.strerror(cause.errno)
     else:
         text = str(cause)
-    return (text.partition("\n")[0].strip(" :") or type(cause).__name__)[:DETAIL_CHARS]
+    return _printable(text.partition("\n")[0].strip(" :") or type(cause).__name__)[:DETAIL_CHARS]
+
+
+def _printable(text: str) -> str:
+    """Text of a stranger as JSON can hold it: bytes that were no UTF-8 become `\\xff`."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _word(error: Exception, cause: Exception) -> ProbeError:

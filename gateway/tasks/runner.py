@@ -5,7 +5,7 @@ another gateway can go on where this one died; nothing here is the only copy of 
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 
 import anyio
@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 
 from ..datastore import RedisAway
 from .cache import MAX_CODES_AT_ONCE
-from .flights import Flights
+from .flights import Batch, Flights
 from .models import Landing
 from .queue import RENEW_EVERY_S, Claim, Queue
 from .store import Job, Store
@@ -112,14 +112,24 @@ class Runner:
             await anyio.sleep(PAUSE_S)
             await self._queue.prepare()  # the first time, or Redis came back empty
             return
-        for claim in claims:
-            await self._start(claim, group)
+        await self._start_all(claims, group)
 
     async def _adopt(self, group: TaskGroup) -> None:
-        for claim in await self._queue.take_abandoned(max(1, MAX_RUNS - len(self._runs))):
-            if claim.task not in self._runs:
-                logger.info("task %s: going on with what another gateway left", claim.task)
+        claims = await self._queue.take_abandoned(max(1, MAX_RUNS - len(self._runs)))
+        strange = [claim for claim in claims if claim.task not in self._runs]
+        for claim in strange:
+            logger.info("task %s: going on with what another gateway left", claim.task)
+        await self._start_all(strange, group)
+
+    async def _start_all(self, claims: Sequence[Claim], group: TaskGroup) -> None:
+        """One task that cannot be read keeps none of the others waiting; its claim ages until it is tried again."""
+        for claim in claims:
+            try:
                 await self._start(claim, group)
+            except RedisAway as error:
+                logger.warning("task %s cannot be read for now: %s", claim.task, error.detail)
+            except Exception:
+                logger.exception("task %s cannot be read", claim.task)
 
     async def _start(self, claim: Claim, group: TaskGroup) -> None:
         job = await self._store.read_job(claim.task) if await self._store.keep_task(claim.task) else None
@@ -131,14 +141,18 @@ class Runner:
         group.start_soon(self._feed, run)
 
     async def _feed(self, run: Run) -> None:
-        urls, task = run.job.urls, run.claim.task
-        with run.scope:
-            for batch, start in enumerate(range(0, len(urls), BATCH)):
-                places = range(start, min(start + BATCH, len(urls)))
-                wanted = [(place, urls[place]) for place in places if run.codes[place] is None]
-                if wanted:
-                    follow = run.job.follow_redirects
-                    await self._flights.fan_out(task, batch, wanted, run.land, follow_redirects=follow)
+        task, urls = run.claim.task, run.job.urls
+        try:
+            with run.scope:
+                for start in range(0, len(urls), BATCH):
+                    places = range(start, min(start + BATCH, len(urls)))
+                    wanted = {place for place in places if run.codes[place] is None}
+                    if wanted:
+                        batch = Batch(task, start, urls[start : places.stop], wanted, run.job.follow_redirects)
+                        await self._flights.fan_out(batch, run.land)
+        except Exception:
+            logger.exception("task %s stopped; it is taken up again", task)
+            self._drop(run)
         if run.scope.cancel_called:
             self._flights.leave(task)
 
@@ -153,10 +167,13 @@ class Runner:
         for run in [run for run in self._runs.values() if run.news]:
             try:
                 await self._save_run(run)
-            except BaseException:
+            except RedisAway:
                 self._runs[run.claim.task] = self._runs.pop(run.claim.task)  # the others come first next time
                 self._wake()
                 raise
+            except Exception:
+                logger.exception("task %s cannot be saved; it is taken up again", run.claim.task)
+                self._drop(run)
 
     async def _save_run(self, run: Run) -> None:
         task = run.claim.task

@@ -6,9 +6,16 @@ IDNA), so that they share one request and one cache entry. A fragment never reac
 
 import re
 import socket
+from ipaddress import IPv6Address
 from typing import NamedTuple
+from unicodedata import normalize
 
 from yarl import URL
+
+MAX_HOST_CHARS = 260
+"""A name has at most 253 (RFC 1035, 2.3.4), a port six more. Longer ones never reach IDNA, where 8,000 characters
+take a second."""
+DETAIL_CHARS = 300
 
 _PLAIN = re.compile(
     r"(https?)://([a-z0-9.-]+)(?::([1-9][0-9]{0,4}))?(/[A-Za-z0-9._~!$&'()*+,;=:@/-]*)?(\?[A-Za-z0-9._~!$'()*,;=:@/?&-]+)?"
@@ -58,7 +65,7 @@ def _take_plain(text: str) -> Target | None:
     if match is None:
         return None
     scheme, host, port, path, query = match.groups()
-    if port is not None and (port == _DEFAULT_PORTS[scheme] or int(port) > 65_535):
+    if len(host) > MAX_HOST_CHARS or (port is not None and (port == _DEFAULT_PORTS[scheme] or int(port) > 65_535)):
         return None
     if _NUMBER_LAST.fullmatch(host) and _read_ipv4(host) != host:
         return None
@@ -69,17 +76,25 @@ def _take_plain(text: str) -> Target | None:
 
 def _take_apart(text: str) -> Target:
     try:
-        url = URL(_add_scheme(text.strip(_EDGES)))
-        host, port = url.raw_host, url.port
-    except ValueError as error:
-        raise UrlRefused(str(error)) from None
+        return _normalise(_add_scheme(text.strip(_EDGES)))
+    except UrlRefused:
+        raise
+    except (ValueError, IndexError) as error:  # yarl raises an IndexError for `[]@`
+        raise UrlRefused(str(error)[:DETAIL_CHARS] or "no URL") from None
+
+
+def _normalise(text: str) -> Target:
+    url = URL(text)
+    host, port = url.raw_host, url.port
     if url.scheme not in _DEFAULT_PORTS:
-        raise SchemeUnsupported(f"{url.scheme}: only http and https are supported", host or None)
-    if not host or _NEVER_IN_HOST.search(host):  # IDNA can make a space of a letter
+        raise SchemeUnsupported(f"{url.scheme}: only http and https are supported"[:DETAIL_CHARS], host or None)
+    if not host or len(host) > MAX_HOST_CHARS or _NEVER_IN_HOST.search(host):  # IDNA can make a space of a letter
         raise UrlRefused("the URL has no host that could be")
     if port == 0:
         raise UrlRefused("port 0 cannot be asked", host)
-    if _NUMBER_LAST.fullmatch(host):
+    if ":" in host:
+        IPv6Address(host)
+    elif _NUMBER_LAST.fullmatch(host):
         address = _read_ipv4(host)
         if address is None:
             raise UrlRefused(f"{host} is no IPv4 address", host)
@@ -103,5 +118,7 @@ def _add_scheme(text: str) -> str:
         text = f"http://{text}"
     authority = re.split(r"[/?#]", text.partition("://")[2], maxsplit=1)[0]
     if _NEVER_IN_HOST.search(authority):
-        raise ValueError("the host has a character that no host has")
+        raise UrlRefused("the host has a character that no host has")
+    if len(normalize("NFKC", authority.rpartition("@")[2][: MAX_HOST_CHARS + 1])) > MAX_HOST_CHARS:
+        raise UrlRefused("the host is longer than a host can be")
     return text

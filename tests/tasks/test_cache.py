@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from gateway.datastore import Datastore
+from gateway.datastore import Datastore, RedisAway
 from gateway.tasks.cache import Cache, is_cacheable
 from gateway.tasks.models import Domain, Outcome, ProbeError
 
@@ -86,6 +86,18 @@ async def test_count(datastore: Datastore) -> None:
     await cache.count("other", 0, Counter({"a": 2}))
     assert await cache.list_domains(10) == [Domain(domain="a", requests=6), Domain(domain="b", requests=5)]
     assert await cache.list_domains(1) == [Domain(domain="a", requests=6)]
+
+
+async def test_count_that_failed(datastore: Datastore) -> None:
+    """A batch whose counting failed is not taken for counted: the next try counts it."""
+    cache = Cache(datastore, timeout_s=1)
+    with datastore.open() as redis:
+        await redis.set("gateway:{domains}", "something else")
+        with pytest.raises(RedisAway):
+            await cache.count("task", 0, Counter(a=1))
+        await redis.delete("gateway:{domains}")
+    await cache.count("task", 0, Counter(a=1))
+    assert await cache.list_domains(10) == [Domain(domain="a", requests=1)]
 
 
 def test_cacheable() -> None:

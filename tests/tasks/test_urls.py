@@ -41,6 +41,8 @@ def test_normal_form(text: str, url: str, domain: str) -> None:
     "text",
     ["", " ", "http://", "http:///path", "http://[::1", "http://a b/", "http://h:99999/", "http://h:0/",
      "http://good.example\\@evil.example/", "http://\x00/", "\ud800", "http://\ud800.example/", "http:foo",
+     "[]@", "http://[]@", "-[]@", "http://[:::::]", "[a:é]", "[mailto:é]", "http://[data:]\x00",
+     "http://" + "a" * 300 + ".example/", "http://" + "\ufdfa" * 8000,
      "http://1.2.3.4.5/", "http://256.1.1.1/", "http://a.1/", "http://0xg.0x/"],
 )  # fmt: skip
 def test_no_url(text: str) -> None:
@@ -63,7 +65,12 @@ def test_other_schemes(text: str, domain: str | None) -> None:
     assert caught.value.domain == domain
 
 
-@given(st.text(max_size=60))
+_PIECES = st.sampled_from(
+    ["http:", "//", "[", "]", "@", ":", "/", "?", "#", "%", "..", "::", "é", "data:", "\x00", "1", "0x", "."]
+)
+
+
+@given(st.one_of(st.text(max_size=60), st.lists(st.one_of(_PIECES, st.text(max_size=3)), max_size=12).map("".join)))
 def test_any_text(text: str) -> None:
     """Any text is a target or a UrlRefused, and a normal form is its own normal form."""
     try:

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from urllib.parse import quote_from_bytes
 
 import anyio
 import httpx
@@ -107,6 +108,31 @@ async def test_hostile_target(open_gateway: OpenGateway, target: Target, path: s
     async with open_gateway(probe_timeout_s=1) as client:
         probe = (await list_probes(client, await crawl(client, [f"{target.url}/{path}"])))[0]
     assert (probe["error"], probe["code"]) == (word, 0 if word else 200)
+
+
+async def test_strange_answers(client: httpx.AsyncClient, target: Target) -> None:
+    """A Location that is no UTF-8 or has no end, and a status that cannot be, end with what JSON can hold."""
+    raw = [
+        b"HTTP/1.1 302 F\r\nLocation: /\xff\xfe\x1b\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 F\r\nLocation: /" + b"x" * 6000 + b"\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 000 X\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 099 X\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 999 X\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 204 X\r\n\r\n",
+    ]
+    task = await crawl(client, [f"{target.url}/raw/{quote_from_bytes(answer, safe='')}" for answer in raw])
+    probes = await list_probes(client, task)
+    assert task["result"] in ([302, 302, 0, 0, 999, 204], [0, 302, 0, 0, 999, 204])
+    assert len(str(probes[1]["location"])) == 2048
+    assert [probe["error"] for probe in probes[2:4]] == ["protocol", "protocol"]
+
+
+async def test_worst_urls(client: httpx.AsyncClient, target: Target) -> None:
+    """URLs made to be hard to read are refused at once, and the good one beside them is asked."""
+    hard = ["[]@", "http://[:::::]", "http://" + "\ufdfa" * 8000, "a" + "\u0301\u0327" * 4000, "[a:é]"]
+    task = await crawl(client, [*hard * 20, f"{target.url}/code/200"])
+    assert task["result"] == [0] * 100 + [200]
+    assert {probe["error"] for probe in (await list_probes(client, task))[:100]} == {"invalid_url"}
 
 
 async def test_cache(open_gateway: OpenGateway, target: Target) -> None:
