@@ -1,6 +1,7 @@
 """A site with every behaviour that sites have, over raw sockets; it counts what it was asked for."""
 
 import asyncio
+import socket
 from collections import Counter
 from types import TracebackType
 from typing import Self
@@ -33,9 +34,10 @@ class Target:
         return f"http://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
-        first = await asyncio.start_server(self._serve, self.hosts[0], 0)
-        self.port: int = first.sockets[0].getsockname()[1]
-        self._servers = [first, *[await asyncio.start_server(self._serve, host, self.port) for host in self.hosts[1:]]]
+        listeners = [socket.create_server((self.hosts[0], 0), backlog=1024)]
+        self.port: int = listeners[0].getsockname()[1]
+        listeners += [socket.create_server((host, self.port), backlog=1024) for host in self.hosts[1:]]
+        self._servers = [await asyncio.start_server(self._serve, sock=listener) for listener in listeners]
         self._tasks: set[asyncio.Task[None]] = set()
         return self
 

@@ -1,10 +1,12 @@
 """The page in a real Chromium, with JavaScript and without: list, upload, refusal, playback, seeking."""
 
 import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 from playwright.async_api import Page, expect
@@ -13,6 +15,7 @@ from tests.browser import make_audio, open_browser
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.timeout(40)]
 
+ROOT = Path(__file__).parent.parent
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00" + bytes(200)
 
 
@@ -85,9 +88,10 @@ async def test_refusal_beside_a_file(client: httpx.AsyncClient, tmp_path: Path) 
 
 @pytest.mark.parametrize("ending", ["mp3", "ogg", "wav", "flac", "m4a"])
 async def test_play_and_seek(client: httpx.AsyncClient, tmp_path: Path, ending: str) -> None:
-    """A listed file plays, and seeking into its middle goes on from there."""
+    """A file uploaded by the command line is listed and plays, and seeking into its middle goes on from there."""
     path = make_audio(tmp_path / f"tone.{ending}", seconds=30)
-    assert (await client.put(f"/api/v1/audio/{path.name}", content=path.read_bytes())).status_code == 201
+    command = [sys.executable, str(ROOT / "screwdriver.py"), "upload", "--server", str(client.base_url), str(path)]
+    await anyio.run_process(command)
     async with open_page(client) as page:
         state = await page.locator("audio").evaluate(
             """async (audio) => {

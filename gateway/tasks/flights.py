@@ -19,7 +19,7 @@ from anyio.abc import TaskGroup
 from ..datastore import RedisAway
 from .cache import MAX_CODES_AT_ONCE, Cache, is_cacheable
 from .models import Landing, Outcome, ProbeError
-from .probe import Prober
+from .probe import Prober, limit_concurrency
 from .schedule import Schedule
 from .urls import SchemeUnsupported, Target, UrlRefused, parse_target
 
@@ -88,6 +88,7 @@ class Flights:
 
     async def run(self) -> None:
         """Work for ever. Workers start as they are needed and stay."""
+        self._concurrency = limit_concurrency(self._concurrency)
         async with self._prober, anyio.create_task_group() as group:
             self._group = group
             try:

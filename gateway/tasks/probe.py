@@ -19,7 +19,7 @@ import aiohttp
 from yarl import URL
 
 from .models import Outcome, ProbeError
-from .resolve import NameNotFound, Resolver
+from .resolve import DirectLoop, NameNotFound, Resolver
 from .targets import Policy, refuse_address
 from .urls import UrlRefused, parse_target
 
@@ -97,6 +97,8 @@ class Prober:
             max_field_size=HEADER_BYTES,
             headers={"User-Agent": USER_AGENT, "Accept": "*/*"},
         )
+        # aiohttp has no other way in; a test counts the threads, should the name ever change.
+        connector._loop = DirectLoop(asyncio.get_running_loop())  # type: ignore[assignment]  # noqa: SLF001
         return self
 
     async def __aexit__(
