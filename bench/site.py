@@ -1,13 +1,14 @@
-"""A site to be crawled: 500 hosts of loopback, answers of two bytes after a latency; a process of its own.
+"""A site to be crawled: answers of two bytes after a latency, on many addresses of loopback; a process of its own.
 
-python bench/site.py PORT LATENCY_S
+Usage: python bench/site.py PORT LATENCY_S HOST…
 """
 
 import asyncio
 import sys
 from typing import cast
 
-HOSTS = [f"127.0.{1 + i // 250}.{1 + i % 250}" for i in range(500)]
+import uvloop
+
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -31,20 +32,15 @@ class Site(asyncio.Protocol):
                 self.transport.write(ANSWER)
 
 
-async def serve(port: int, latency_s: float) -> None:
+async def serve(port: int, latency_s: float, hosts: list[str]) -> None:
     """Serve for ever; says `ready` once it does."""
     Site.latency_s = latency_s
     loop = asyncio.get_running_loop()
-    for host in HOSTS:
+    for host in hosts:
         await loop.create_server(Site, host, port, backlog=4096)
     print("ready", flush=True)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    try:
-        import uvloop
-
-        uvloop.run(serve(int(sys.argv[1]), float(sys.argv[2])))
-    except (ImportError, KeyboardInterrupt):
-        asyncio.run(serve(int(sys.argv[1]), float(sys.argv[2])))
+    uvloop.run(serve(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))

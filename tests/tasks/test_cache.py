@@ -1,8 +1,6 @@
 """The code cache and the domain counters, on a real Redis."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import anyio
 import pytest
@@ -12,16 +10,6 @@ from gateway.tasks.cache import Cache, is_cacheable
 from gateway.tasks.models import Domain, Outcome, ProbeError
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def datastore(tmp_path: Path) -> AsyncIterator[Datastore]:
-    """An embedded Redis of its own."""
-    datastore = Datastore(redis_url=None, data_dir=tmp_path)
-    async with anyio.create_task_group() as group:
-        await group.start(datastore.run)
-        yield datastore
-        group.cancel_scope.cancel()
 
 
 async def test_recall(datastore: Datastore) -> None:

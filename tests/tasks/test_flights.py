@@ -1,8 +1,6 @@
 """Single flight and counting when Redis stumbles, on a real Redis."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import anyio
 import pytest
@@ -28,16 +26,6 @@ class StumblingCache(Cache):
             self.stumbled = True
             raise RedisAway
         await super().count(task, batch, domains)
-
-
-@pytest.fixture
-async def datastore(tmp_path: Path) -> AsyncIterator[Datastore]:
-    """An embedded Redis of its own."""
-    datastore = Datastore(redis_url=None, data_dir=tmp_path)
-    async with anyio.create_task_group() as group:
-        await group.start(datastore.run)
-        yield datastore
-        group.cancel_scope.cancel()
 
 
 async def test_nothing_lands_uncounted(datastore: Datastore) -> None:
