@@ -16,7 +16,7 @@ from tests.credentials.rows import get, post
 from tests.credentials.wire import GET, Running, read_all, read_answer, serving, statuses
 
 QUICK = Limits(
-    head_s=0.3, body_idle_s=0.3, body_s=0.8, keep_alive_s=0.3, send_s=0.3, linger_s=0.3, shutdown_s=1, sweep_s=0.02
+    head_s=0.5, body_idle_s=0.5, body_s=1.5, keep_alive_s=0.5, send_s=0.5, linger_s=0.5, shutdown_s=1, sweep_s=0.02
 )
 
 
@@ -137,13 +137,13 @@ def test_a_large_answer_may_take_its_time() -> None:
         for _ in range(40):
             yield b"a" * 100_000
 
-    with serving(stream, replace(QUICK, send_s=0.2)) as running, running.connect(receive_bytes=4096) as slow:
+    with serving(stream, QUICK) as running, running.connect(receive_bytes=65536) as slow:
         slow.sendall(get(b"Connection: close"))
         got, pieces = 0, 0
         while part := slow.recv(65536):
             got += len(part)
             pieces += 1
-            time.sleep(0.02 if pieces < 60 else 0)
+            time.sleep(0.04 if pieces < 50 else 0)
         assert got > 4_000_000
 
 

@@ -63,9 +63,10 @@ def trickle(request: bytes, size: int) -> int | None:
     return None
 
 
-def test_the_rows_hold_without_asserts() -> None:
-    """`python -O` changes nothing: the same rows against such a process."""
-    with process("--quiet", flags=("-O",)) as running:
+@pytest.mark.parametrize("flag", ["-O", "-OO"])
+def test_the_rows_hold_without_asserts(flag: str) -> None:
+    """`python -O` changes nothing, nor does going without docstrings: the same rows against such a process."""
+    with process("--quiet", flags=(flag,)) as running:
         for name, (request, status) in {**ACCEPTED, **REFUSED}.items():
             assert statuses(ask(running.port, request, shut=name in ACCEPTED)) == [status], name
 

@@ -41,14 +41,13 @@ def serving(
 ) -> Iterator[Running]:
     """A server in a thread of its own, stopped in order at the end."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    listener.settimeout(0)
     lines: list[str] = []
-    server = credentials.Server(application, limits or credentials.Limits(), lines.append)
+    limits = limits or credentials.Limits()
+    server = credentials.Server(application, limits, lambda written: lines.extend(written.splitlines()))
     stop, started = asyncio.Event(), threading.Event()
 
     async def run() -> None:
-        server.loop = asyncio.get_running_loop()
-        started.set()
+        asyncio.get_running_loop().call_soon(started.set)  # once it waits for the first connection
         await server.serve([listener], stop)
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
