@@ -1,7 +1,7 @@
 """The Redis of this gateway: the one at REDIS_URL, or the embedded server; its clients and its health.
 
-Who calls Redis takes `client()` and wraps the calls in `translated()`; both raise RedisAway, so that a call
-fails within a second when Redis is down or hangs, and at once when that is known. Keys are not known here.
+Who calls Redis writes `with datastore.open() as redis`, or `eval` for a script; both raise RedisAway, so that a
+call fails within a second when Redis is down or hangs, and at once when that is known. Keys are not known here.
 """
 
 import logging

@@ -59,7 +59,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     install_guard(app, api_token=token, allowed_hosts=settings.allowed_hosts)
     app.register_blueprint(audio_views.blueprint(library))
     app.register_blueprint(tasks_views.blueprint(store, cache, Idempotency(datastore)))
-    app.register_blueprint(operations.blueprint(datastore, settings.audio_dir, metrics))
+    app.register_blueprint(operations.blueprint(datastore, library, metrics))
 
     @app.while_serving
     async def lifespan() -> AsyncGenerator[None, None]:
@@ -68,7 +68,7 @@ def create_app(settings: Settings | None = None) -> Quart:
         await library.prepare()
         async with anyio.create_task_group() as outer:
             await outer.start(datastore.run)
-            async with anyio.create_task_group() as inner:
+            async with anyio.create_task_group() as inner:  # ends first: tasks are handed over while Redis is there
                 inner.start_soon(cache.run)
                 inner.start_soon(runner.run)
                 yield

@@ -1,20 +1,19 @@
 """What an operator asks: is the process alive, can it do its work, what does it do and how much."""
 
 import logging
-import os
 import time
-from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from pydantic_core import to_json
 from quart import Blueprint, Quart, Response, g, request
 
+from .audio.library import Library
 from .datastore import Datastore
 
 access = logging.getLogger("gateway.access")
 
 
-def blueprint(datastore: Datastore, audio_dir: Path, metrics: "Metrics") -> Blueprint:
+def blueprint(datastore: Datastore, library: Library, metrics: "Metrics") -> Blueprint:
     """/healthz, /readyz and /metrics."""
     routes = Blueprint("operations", __name__)
 
@@ -25,7 +24,7 @@ def blueprint(datastore: Datastore, audio_dir: Path, metrics: "Metrics") -> Blue
     @routes.get("/readyz")
     async def get_readiness() -> Response:
         redis = datastore.describe()
-        writable = os.access(audio_dir, os.W_OK | os.X_OK)
+        writable = await library.is_writable()
         ready = redis.available and writable
         state = {"ready": ready, "redis": redis, "audio": {"writable": writable}}
         return Response(to_json(state), 200 if ready else 503, content_type="application/json")

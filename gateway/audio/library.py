@@ -10,6 +10,7 @@ import os
 import weakref
 from collections.abc import AsyncIterable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
@@ -93,6 +94,15 @@ class Library:
             await self._run(lambda: None)
         except GatewayError as error:
             logger.warning("the audio folder %s: %s", self._folder, error.detail)
+
+    async def is_writable(self) -> bool:
+        """Whether files can be added: False also when the disk does not say so within a second."""
+        with anyio.move_on_after(1), suppress(GatewayError):
+            access = os.W_OK | os.X_OK
+            return await to_thread.run_sync(
+                os.access, self._folder, access, limiter=self._limiter, abandon_on_cancel=True
+            )
+        return False
 
     async def add(self, name: str, chunks: AsyncIterable[bytes]) -> AudioFile:
         """Take in a file: whole, audio, under a new name, on the disk; or not at all.

@@ -112,6 +112,8 @@ class Cache:
         for url, follow_redirects, code, age_s in seen:
             keys.append(_key(url, follow_redirects=follow_redirects))
             values += [code, round(age_s * 1000)]
+        if len(keys) == 1:
+            return
         await self._datastore.eval(_REMEMBER, keys, values)
 
     async def clear(self) -> int:

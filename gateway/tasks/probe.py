@@ -19,9 +19,9 @@ import aiohttp
 from yarl import URL
 
 from .models import Outcome, ProbeError
-from .resolve import DirectLoop, NameNotFound, Resolver
+from .resolve import DirectConnector, NameNotFound, Resolver
 from .targets import Policy, refuse_address
-from .urls import UrlRefused, parse_target
+from .urls import DETAIL_CHARS, UrlRefused, parse_target
 
 MAX_REDIRECTS = 10
 BODY_BYTES = 64 * 1024
@@ -30,7 +30,6 @@ BODY_S = 1.0
 HEADER_BYTES = 32 * 1024
 SPARE_FILES = 128
 """File descriptors left for everything but probes."""
-DETAIL_CHARS = 300
 LOCATION_CHARS = 2_048
 """What is kept of a Location; the whole of it is followed."""
 USER_AGENT = "gateway/0.1"
@@ -82,7 +81,7 @@ class Prober:
         self._policy = policy
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(
+        connector = DirectConnector(
             limit=0,
             resolver=Resolver(),
             ttl_dns_cache=10,
@@ -97,8 +96,6 @@ class Prober:
             max_field_size=HEADER_BYTES,
             headers={"User-Agent": USER_AGENT, "Accept": "*/*"},
         )
-        # aiohttp has no other way in; a test counts the threads, should the name ever change.
-        connector._loop = DirectLoop(asyncio.get_running_loop())  # type: ignore[assignment]  # noqa: SLF001
         return self
 
     async def __aexit__(

@@ -12,7 +12,6 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..datastore import RedisAway
-from .cache import MAX_CODES_AT_ONCE
 from .flights import Batch, Flights
 from .models import Landing
 from .queue import RENEW_EVERY_S, Claim, Queue
@@ -20,10 +19,12 @@ from .store import Job, Store
 
 MAX_RUNS = 256
 """How many tasks a gateway works on at once; the others wait in the queue, where every gateway sees them."""
-BATCH = min(500, MAX_CODES_AT_ONCE)
+BATCH_URLS = 500
+"""How many URLs are counted and recalled at once; at most `MAX_CODES_AT_ONCE`."""
 SAVE_EVERY_S = 0.05
 SAVE_AT_ONCE = 2_000
 PAUSE_S = 0.25
+PREPARE_EVERY_S = 600.0
 PARTING_S = 2.0
 """How long saving and handing over may take at the end."""
 
@@ -83,6 +84,7 @@ class Runner:
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._flights.run)
+                group.start_soon(self._repeat, self._queue.prepare, PREPARE_EVERY_S)
                 group.start_soon(self._repeat, self._save, 0.0)
                 group.start_soon(self._repeat, self._renew, RENEW_EVERY_S)
                 group.start_soon(self._repeat, self._adopt, RENEW_EVERY_S, group)
@@ -110,7 +112,7 @@ class Runner:
             claims = await self._queue.take()
         except RedisAway:
             await anyio.sleep(PAUSE_S)
-            await self._queue.prepare()  # the first time, or Redis came back empty
+            await self._queue.prepare()  # it may have come back empty
             return
         await self._start_all(claims, group)
 
@@ -144,8 +146,8 @@ class Runner:
         task, urls = run.claim.task, run.job.urls
         try:
             with run.scope:
-                for start in range(0, len(urls), BATCH):
-                    places = range(start, min(start + BATCH, len(urls)))
+                for start in range(0, len(urls), BATCH_URLS):
+                    places = range(start, min(start + BATCH_URLS, len(urls)))
                     wanted = {place for place in places if run.codes[place] is None}
                     if wanted:
                         batch = Batch(task, start, urls[start : places.stop], wanted, run.job.follow_redirects)

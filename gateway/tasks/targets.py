@@ -45,6 +45,7 @@ _PUBLIC_V6 = IPv6Network("2000::/3")
 _NOT_PUBLIC_V6 = ("2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20")
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
 _COMPATIBLE = IPv6Network("::/96")
 _never_v4 = [(IPv4Network(net), name) for net, name in _NEVER_V4.items()]
 _never_v6 = [(IPv6Network(net), name) for net, name in _NEVER_V6.items()]
@@ -82,6 +83,8 @@ def _unwrap(address: Address) -> list[Address]:
         return [address.sixtofour]
     if address.teredo is not None:  # the server and the client
         return list(address.teredo)
+    if address in _LOCAL_NAT64:  # RFC 8215: not global, whatever it leads to
+        return [address, IPv4Address(int(address) & 0xFFFF_FFFF)]
     if address in _NAT64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
         return [IPv4Address(int(address) & 0xFFFF_FFFF)]
     return [address]
