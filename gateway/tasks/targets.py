@@ -84,7 +84,7 @@ def _unwrap(address: Address) -> list[Address]:
     if address.teredo is not None:  # the server and the client
         return list(address.teredo)
     if address in _LOCAL_NAT64:  # RFC 8215: not global, whatever it leads to
-        return [address, IPv4Address(int(address) & 0xFFFF_FFFF)]
+        return [IPv4Address(int(address) & 0xFFFF_FFFF), address]
     if address in _NAT64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
         return [IPv4Address(int(address) & 0xFFFF_FFFF)]
     return [address]
