@@ -1,30 +1,18 @@
 """A real Chromium, and real audio for it to play."""
 
-import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from playwright.async_api import Browser, async_playwright
+
+from tests.programs import need
 
 _FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
 ]  # fmt: skip
-
-
-def need(*programs: str) -> str:
-    """The path of the first of `programs` that is here. Without one the test is skipped, but not under CI=true."""
-    found = next(filter(None, map(shutil.which, programs)), None)
-    if found is None:
-        message = f"{programs[0]} is not installed"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
 
 
 @asynccontextmanager

@@ -8,9 +8,9 @@ stays joinable until the cache has it, so that there is no moment at which the s
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -31,6 +31,7 @@ TURN_S = 0.005
 
 logger = logging.getLogger("gateway.tasks")
 
+T = TypeVar("T")
 Land = Callable[[Landing], None]
 
 
@@ -103,7 +104,8 @@ class Flights:
         before the whole batch is counted: a task that ended uncounted would stay so.
         """
         targets = [target async for target in _read_targets(batch.urls)]
-        await self._count(batch, Counter(target.domain for target in targets if target.domain))
+        domains = Counter(target.domain for target in targets if target.domain)
+        await _until_there(lambda: self._cache.count(batch.task, batch.start, domains))
         fresh: list[Flight] = []
         for place, target in enumerate(targets, batch.start):
             if place not in batch.wanted:
@@ -133,12 +135,8 @@ class Flights:
                     self._flights.pop((flight.url, flight.follow_redirects), None)
 
     async def _recall(self, fresh: list[Flight], *, follow_redirects: bool) -> None:
-        while True:
-            try:
-                codes = await self._cache.recall([f.url for f in fresh], follow_redirects=follow_redirects)
-                break
-            except RedisAway:
-                await anyio.sleep(RETRY_S)
+        urls = [flight.url for flight in fresh]
+        codes = await _until_there(lambda: self._cache.recall(urls, follow_redirects=follow_redirects))
         for flight, code in zip(fresh, codes, strict=True):
             if code:
                 flight.outcome = Outcome(code)
@@ -155,13 +153,6 @@ class Flights:
             for task in {waiter.task for waiter in flight.waiters}:
                 self._schedule.add(task, flight)
         self._wake(sent)
-
-    async def _count(self, batch: Batch, domains: Counter[str]) -> None:
-        while True:
-            try:
-                return await self._cache.count(batch.task, batch.start, domains)
-            except RedisAway:
-                await anyio.sleep(RETRY_S)
 
     def _wake(self, jobs: int) -> None:
         woken = min(jobs, len(self._idle))
@@ -202,25 +193,31 @@ class Flights:
                 await self._settle_batch(landed[start : start + MAX_CODES_AT_ONCE])
 
     async def _settle_batch(self, landed: list[Flight]) -> None:
-        while True:
-            now = time.monotonic()
-            codes = [
-                (flight.url, flight.follow_redirects, flight.outcome.code, now - flight.ended_at)
-                for flight in landed
-                if flight.outcome is not None and is_cacheable(flight.outcome)
-            ]
-            try:
-                await self._cache.remember(codes)
-                break
-            except RedisAway:
-                await anyio.sleep(RETRY_S)
-            except Exception:
-                logger.exception("%d codes could not be remembered", len(codes))
-                break
+        try:
+            await _until_there(lambda: self._remember(landed))
+        except Exception:
+            logger.exception("the codes of %d URLs could not be remembered", len(landed))
         for flight in landed:
             del self._flights[flight.url, flight.follow_redirects]
             if flight.outcome is not None:
                 flight.land(flight.outcome, cached=False)
+
+    async def _remember(self, landed: list[Flight]) -> None:
+        now = time.monotonic()
+        await self._cache.remember(
+            (flight.url, flight.follow_redirects, flight.outcome.code, now - flight.ended_at)
+            for flight in landed
+            if flight.outcome is not None and is_cacheable(flight.outcome)
+        )
+
+
+async def _until_there(call: Callable[[], Awaitable[T]]) -> T:
+    """What a call to Redis gives, made again and again while Redis is away."""
+    while True:
+        try:
+            return await call()
+        except RedisAway:
+            await anyio.sleep(RETRY_S)
 
 
 async def _read_targets(urls: Iterable[str]) -> AsyncIterator[Target | UrlRefused]:

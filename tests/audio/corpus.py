@@ -1,15 +1,13 @@
 """Audio as ffmpeg and sox write it, made when a test asks for it, and things that are no audio."""
 
 import io
-import os
-import shutil
 import struct
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
-import pytest
+from tests.programs import need
 
 AUDIO: dict[str, tuple[str, str]] = {
     # name: (content type, arguments of the tool; sox where they begin with `sox`)
@@ -132,8 +130,7 @@ FFMPEG = ("ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y")
 
 def run(*command: str) -> bytes:
     """What a tool writes. Where the tool is not installed the test is skipped, but never in CI."""
-    if shutil.which(command[0]) is None and not os.environ.get("CI"):
-        pytest.skip(f"{command[0]} is not installed")
+    need(command[0])
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
