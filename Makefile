@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 PORT ?= 8888
 HOST ?= 127.0.0.1
 
-.PHONY: help run test check format bench lock clean
+.PHONY: help run test trials check format bench lock clean
 
 help:
 	@echo "make run      install, and serve the gateway on http://$(HOST):$(PORT)"
 	@echo "make test     install, and run the tests"
+	@echo "make trials   crashes and faults, many times over; prints attempts and violations"
 	@echo "make check    ruff, mypy, import rules"
 	@echo "make format   let ruff arrange the code"
 	@echo "make bench    the measurements beside the peers"
@@ -22,6 +23,9 @@ run: $(VENV)/run.stamp
 
 test: $(VENV)/dev.stamp
 	$(BIN)/pytest
+
+trials: $(VENV)/dev.stamp
+	TRIALS=full $(BIN)/pytest --timeout=0 tests/trials
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

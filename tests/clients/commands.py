@@ -3,20 +3,13 @@
 import asyncio
 import os
 import pty
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).parents[2]
 Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
 
 
@@ -82,41 +75,3 @@ def run_on_terminal(
         code = process.wait()
         out.seek(0)
         return code, out.read(), seen
-
-
-def free_port() -> int:
-    """A port of the loopback address that nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def start_gateway(folder: Path, port: int) -> tuple[subprocess.Popen[bytes], str]:
-    """Start the gateway on that folder and wait until it is ready."""
-    url = f"http://127.0.0.1:{port}"
-    with (folder / "gateway.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "hypercorn", "gateway:app", "-b", f"127.0.0.1:{port}"],
-            stdout=log,
-            stderr=log,
-            cwd=folder,
-            env=environment({"PYTHONPATH": str(ROOT), "DATA_DIR": str(folder), "PROBE_TARGETS": "any"}),
-            start_new_session=True,
-        )
-    deadline = time.monotonic() + 8
-    while time.monotonic() < deadline and process.poll() is None:
-        with suppress(OSError), urllib.request.urlopen(f"{url}/readyz", timeout=1):
-            return process, url
-        time.sleep(0.05)
-    stop_gateway(process)
-    pytest.fail(f"the gateway does not start:\n{(folder / 'gateway.log').read_text()[-2000:]}")
-
-
-def stop_gateway(process: subprocess.Popen[bytes], how: int = signal.SIGTERM) -> None:
-    """End the gateway and all that it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, how)
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

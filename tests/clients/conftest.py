@@ -10,16 +10,13 @@ from typing import Any
 import pytest
 
 from tests.clients.commands import (
-    ROOT,
     Outcome,
     Run,
     Start,
     environment,
     finish,
-    free_port,
-    start_gateway,
-    stop_gateway,
 )
+from tests.processes import ROOT, running
 
 
 @pytest.fixture
@@ -65,6 +62,5 @@ def run(start: Start) -> Run:
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The real gateway as a process, shared by the tests of this folder."""
     folder = tmp_path_factory.mktemp("gateway")
-    process, url = start_gateway(folder, free_port())
-    yield url
-    stop_gateway(process)
+    with running(folder) as gateway:
+        yield gateway.url

@@ -16,18 +16,9 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.clients.commands import (
-    ROOT,
-    Run,
-    Start,
-    finish,
-    free_port,
-    run_in_shell,
-    run_on_terminal,
-    start_gateway,
-    stop_gateway,
-)
+from tests.clients.commands import Run, Start, finish, run_in_shell, run_on_terminal
 from tests.clients.wire import Call, Handler, serve_calls
+from tests.processes import ROOT, Gateway, free_port
 from tests.target import Target
 
 pytestmark = pytest.mark.anyio
@@ -174,17 +165,17 @@ async def test_gateway_restart_in_the_middle(start: Start, tmp_path: Path, targe
     urls = [f"{target.url}/delay/1.5/{number}" for number in range(5)]
     folder = tmp_path / "gateway"
     folder.mkdir()
-    port = free_port()
-    server, url = await anyio.to_thread.run_sync(start_gateway, folder, port)
+    gateway = Gateway(folder)
+    await anyio.to_thread.run_sync(gateway.start)
     try:
-        process = await start(SCRIPT, *urls, GATEWAY_URL=url)
+        process = await start(SCRIPT, *urls, GATEWAY_URL=gateway.url)
         while not target.requests:
             await asyncio.sleep(0.02)
-        await anyio.to_thread.run_sync(stop_gateway, server, signal.SIGKILL)
-        server, _ = await anyio.to_thread.run_sync(start_gateway, folder, port)
+        gateway.kill()
+        await anyio.to_thread.run_sync(gateway.start)
         outcome = await finish(process)
     finally:
-        await anyio.to_thread.run_sync(stop_gateway, server)
+        await anyio.to_thread.run_sync(gateway.stop)
     assert (outcome.code, outcome.out) == (0, "".join(f"200\t{url}\n" for url in urls))
     assert len(outcome.lines) == 1
     assert "trying again" in outcome.err

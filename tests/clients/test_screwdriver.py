@@ -13,8 +13,9 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.clients.commands import ROOT, Outcome, Run, Start, finish, free_port, run_in_shell, run_on_terminal
+from tests.clients.commands import Outcome, Run, Start, finish, run_in_shell, run_on_terminal
 from tests.clients.wire import Call, Handler, serve_calls
+from tests.processes import ROOT, free_port
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,103 @@
+"""Gateways as processes of their own, served as `make run` serves them: to be killed, stopped and started again."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from gateway.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+START_S = 15
+STOP_S = 20
+SETTINGS = {str(field.validation_alias) for field in Settings.model_fields.values()}
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody has now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class Gateway:
+    """One gateway on one folder and one port; starts and ends as often as it is told.
+
+    `settings` stand in its environment; without them it may probe any address, and nothing of the tester's own
+    settings reaches it.
+    """
+
+    def __init__(self, folder: Path, port: int | None = None, **settings: str) -> None:
+        self.folder = folder
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"gateway-{self.port}.log"
+        outside = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+        here = {"PYTHONPATH": str(ROOT), "DATA_DIR": str(folder / "data"), "PROBE_TARGETS": "any"}
+        self._environment = outside | here | settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process that was started last."""
+        assert self._process is not None
+        return self._process
+
+    def launch(self) -> None:
+        """Start it, in a process group of its own, and return at once."""
+        serve = [sys.executable, "-m", "hypercorn", "--config", str(ROOT / "hypercorn.toml")]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*serve, "--bind", f"127.0.0.1:{self.port}", "gateway:app"],
+                cwd=self.folder, env=self._environment, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    def start(self, path: str = "/readyz") -> None:
+        """Start it and return once `path` (by default: with its Redis and its folder) answers 200.
+
+        :raises AssertionError: it ended, or is not ready in time; with its log.
+        """
+        self.launch()
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"{self.url}{path}", timeout=1):
+                return
+            time.sleep(0.02)
+        self.kill()
+        raise AssertionError(f"the gateway does not start:\n{self.log.read_text()[-4000:]}")
+
+    def kill(self) -> None:
+        """kill -9 of its whole process group, as a crash of the machine would."""
+        self._signal(signal.SIGKILL)
+        self.process.wait(STOP_S)
+
+    def stop(self) -> int:
+        """SIGTERM, and its exit code."""
+        self._signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+
+@contextmanager
+def running(folder: Path, port: int | None = None, **settings: str) -> Iterator[Gateway]:
+    """A gateway that is ready; it is asked to end afterwards, if it has not."""
+    gateway = Gateway(folder, port, **settings)
+    gateway.start()
+    try:
+        yield gateway
+    finally:
+        if gateway.process.poll() is None:
+            gateway.stop()
