@@ -29,7 +29,7 @@ OWNERS = {
     "aiodns": {"tasks.resolve"},
     "pycares": {"tasks.resolve"},
     "filetype": {"audio.sniff"},
-    "tinytag": {"audio.sniff"},
+    "tinytag": {"audio.tags"},
     "pydantic_settings": {"settings"},
     "dotenv": set(),
     "prometheus_client": {"operations"},

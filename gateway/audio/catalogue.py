@@ -16,7 +16,8 @@ from unicodedata import normalize
 from ..errors import NotFound
 from .names import find_entry, is_visible
 from .reader import AudioType
-from .sniff import Tags, identify, read_tags
+from .sniff import identify
+from .tags import Cover, Tags, read_cover, read_tags
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class AudioFile:
     title: str | None = None
     artist: str | None = None
     album: str | None = None
+    bit_rate_bps: int | None = None
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+    has_cover: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,10 +59,7 @@ class _Key:
             content_type=found.content_type,
             uploaded_at=datetime.fromtimestamp(self.modified_ns / 1e9, UTC),
             version=f"{self.inode:x}-{self.size_bytes:x}-{self.modified_ns:x}",
-            duration_s=tags.duration_s,
-            title=tags.title,
-            artist=tags.artist,
-            album=tags.album,
+            **vars(tags),
         )
 
 
@@ -127,6 +129,17 @@ class Catalogue:
             file.close()
             raise not_found(name)
         return audio, file, disk_name
+
+
+def find_cover(audio: AudioFile, file: FileIO) -> Cover:
+    """The cover in an open file.
+
+    :raises NotFound: it has none.
+    """
+    cover = read_cover(file, audio.content_type) if audio.has_cover else None
+    if cover is None:
+        raise NotFound("This file has no cover.", name=audio.name)
+    return cover
 
 
 def not_found(name: str) -> NotFound:

@@ -19,10 +19,11 @@ import anyio
 from anyio import to_thread
 
 from ..errors import BodyTooLarge, GatewayError, Unavailable
-from .catalogue import AudioFile, Catalogue, not_found
+from .catalogue import AudioFile, Catalogue, find_cover, not_found
 from .names import check_name, find_entry
 from .sniff import HEAD_BYTES, Verdict, sniff_head
 from .staging import Staged, open_staged, sweep_leftovers
+from .tags import Cover
 
 _PIECE_BYTES = 1024 * 1024
 """How much is gathered for one trip to a worker thread."""
@@ -146,6 +147,10 @@ class Library:
         opened.close()
         return opened.audio
 
+    async def read_cover(self, name: str) -> Cover:
+        """The picture in the file of this name; raises as `open` does, also where there is none in it."""
+        return await self._run(self._read_cover, name)
+
     async def delete(self, name: str) -> None:
         """Remove the file of this name; raises as `open` does."""
         await self._run(self._delete, name)
@@ -210,6 +215,11 @@ class Library:
         audio, file, _ = self._catalogue.open(name)
         with file:
             return OpenAudio(audio, file, self._limiter)
+
+    def _read_cover(self, name: str) -> Cover:
+        audio, file, _ = self._catalogue.open(name)
+        with file:
+            return find_cover(audio, file)
 
     def _delete(self, name: str) -> None:
         _, file, disk_name = self._catalogue.open(name)

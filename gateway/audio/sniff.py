@@ -2,19 +2,16 @@
 
 A magic number alone proves nothing: filetype 1.2 takes `ID3<html>` for music, Ogg films for music and m4a for
 films, and knows 20 of 40 real forms. So every form of sound is a matcher added to filetype's own table, and
-each names the check that reads its structure. Owns filetype and tinytag; knows no folder and no request.
+each names the check that reads its structure. Owns filetype; knows no folder and no request.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from io import BytesIO
-from typing import BinaryIO, cast
-from unicodedata import category
+from typing import BinaryIO
 
 import filetype  # type: ignore[import-untyped]
-from tinytag import TinyTag
 
 from . import boxes, chunks, frames, headers, ogg
 from .reader import ENDLESS, AudioType, Beyond, Check, Exhausted, Reader
@@ -25,10 +22,6 @@ MAX_DURATION_S = 10 * 365 * 86_400
 """A length above this is a lie of the header."""
 _MAGIC_BYTES = 20
 _GATE_BYTES = 1024
-_TAG_READS = 20_000
-_TAG_BYTES = 4 * 1024 * 1024
-_TAG_CHARS = 300
-_TAGGED_TYPES = frozenset(f"audio/{name}" for name in ("mpeg", "ogg", "wav", "flac", "mp4", "3gpp", "aiff", "x-ms-wma"))
 _ID3_PADDING_BYTES = 64 * 1024
 _ID3_IN_A_ROW = 4
 
@@ -168,72 +161,11 @@ def identify(file: BinaryIO, size_bytes: int) -> AudioType | None:
         found = _check(Reader.over(file, size_bytes))
     except (Beyond, Exhausted):
         return None
-    if found and not _is_plausible(found.duration_s):
+    if found and not is_plausible(found.duration_s):
         return AudioType(found.content_type)
     return found
 
 
-def _is_plausible(duration_s: float | None) -> bool:
+def is_plausible(duration_s: float | None) -> bool:
+    """Whether a file can be so long."""
     return duration_s is not None and math.isfinite(duration_s) and 0 <= duration_s <= MAX_DURATION_S
-
-
-@dataclass(frozen=True)
-class Tags:
-    """What a file says of itself, cleaned of control characters; None where it says nothing."""
-
-    title: str | None = None
-    artist: str | None = None
-    album: str | None = None
-    duration_s: float | None = None
-
-
-class _Metered:
-    """A file of which only so much may be read, so that a hostile tag ends as an error."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._reads = _TAG_READS
-        self._bytes = _TAG_BYTES
-        self.seek = file.seek
-        self.tell = file.tell
-
-    def read(self, count: int) -> bytes:
-        """The next `count` bytes, within the meter."""
-        data = self._file.read(min(count, self._bytes + 1) if count >= 0 else self._bytes + 1)
-        self._reads -= 1
-        self._bytes -= len(data)
-        if self._reads < 0 or self._bytes < 0:
-            raise Exhausted
-        return data
-
-
-def read_tags(file: BinaryIO, found: AudioType) -> Tags:
-    """Title, artist and album by tinytag, and the length where the structure did not tell it. Never raises."""
-    if found.content_type not in _TAGGED_TYPES:
-        return Tags(duration_s=found.duration_s)
-    measures = found.duration_s is None or found.content_type == "audio/mpeg"
-    try:
-        file.seek(0)
-        tag = TinyTag.get(file_obj=cast("BinaryIO", _Metered(file)), duration=measures)
-    except Exception:  # tinytag lets everything through that a hostile file provokes
-        return Tags(duration_s=found.duration_s)
-    # A fragmented mp4 says 0 where it does not know.
-    duration_s = tag.duration if tag.duration and _is_plausible(tag.duration) else found.duration_s
-    return Tags(_clean(tag.title), _clean(tag.artist), _clean(tag.album), duration_s)
-
-
-def _clean(text: str | None) -> str | None:
-    if not isinstance(text, str):
-        return None
-    kept = "".join(" " if category(char) in {"Cc", "Cs"} else char for char in text[:_TAG_CHARS])
-    return " ".join(kept.split()) or None
-
-
-def _forget_field(self: TinyTag, fieldname: str, value: str) -> None:
-    """Stands in for tinytag's list of unknown fields, which it searches for each value it adds.
-
-    We read none of them, and 400,000 comments of one name (2 MB) would take hours.
-    """
-
-
-TinyTag._set_other_field = _forget_field  # type: ignore[method-assign]  # noqa: SLF001

@@ -28,6 +28,8 @@ _LARGE_PIECE_BYTES = 1024 * 1024
 _FLOWING_BYTES = 16 * 1024 * 1024
 """So much without a wait says that the peer is fast, and not only the socket buffer large."""
 _WAIT_S = 0.05
+_COVER_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+"""A picture comes from a stranger; opened by itself it may do nothing."""
 
 
 def blueprint(library: Library) -> Blueprint:
@@ -72,6 +74,16 @@ def _add_api(views: Blueprint, library: Library) -> None:
     async def get_file(name: str) -> ResponseReturnValue:
         return _answer_json(_describe(await library.find(name)))
 
+    @views.get("/api/v1/audio/<name>/cover", strict_slashes=False)
+    async def get_cover(name: str) -> ResponseReturnValue:
+        audio = await library.find(name)
+        validators = Validators(audio.version, audio.uploaded_at)
+        headers = {**validators.headers, "Cache-Control": "no-cache", "Content-Security-Policy": _COVER_POLICY}
+        if plan_answer(request.headers, validators, 0, is_get=False).status == 304:
+            return Response(status=304, headers=headers)
+        cover = await library.read_cover(name)
+        return Response(cover.data, content_type=cover.content_type, headers=headers)
+
     @views.put("/api/v1/audio/<name>", strict_slashes=False)
     async def put_file(name: str) -> ResponseReturnValue:
         if "Content-Range" in request.headers:  # RFC 9110, 14.5
@@ -92,6 +104,11 @@ def _describe(audio: AudioFile) -> dict[str, Any]:
         "duration_s": audio.duration_s,
         "title": audio.title,
         "artist": audio.artist,
+        "album": audio.album,
+        "bit_rate_bps": audio.bit_rate_bps,
+        "sample_rate_hz": audio.sample_rate_hz,
+        "channels": audio.channels,
+        "cover": url_for("audio.get_cover", name=audio.name) if audio.has_cover else None,
         "uploaded_at": audio.uploaded_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "url": url_for("audio.get_audio", name=audio.name),
     }

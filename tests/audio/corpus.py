@@ -92,6 +92,14 @@ VIDEO: dict[str, str] = {
 }
 
 
+COVERS: dict[str, str] = {
+    # as AUDIO, with a picture in it
+    "cover.mp3": "-c:a libmp3lame -id3v2_version 3",
+    "cover.flac": "-c:a flac",
+    "cover.m4a": "-c:a aac",
+}
+
+
 class Corpus:
     """The files of one test session; `corpus["cbr.mp3"]` makes one once and gives its bytes."""
 
@@ -115,6 +123,22 @@ class Corpus:
         if path.name in VIDEO:
             film = ["-f", "lavfi", "-i", "testsrc=size=176x144:rate=25:duration=1", "-shortest"]
             run(*FFMPEG, "-i", str(source), *film, *VIDEO[path.name].split(), str(path))
+            return
+        if path.suffix == ".png":
+            run(*FFMPEG, "-f", "lavfi", "-i", "testsrc=size=64x64:rate=1:duration=1", "-frames:v", "1", str(path))
+            return
+        if path.name in COVERS:
+            picture = ["-i", str(self.path("cover.png")), "-map", "0", "-map", "1", "-c:v", "copy"]
+            run(
+                *FFMPEG,
+                "-i",
+                str(source),
+                *picture,
+                "-disposition:v",
+                "attached_pic",
+                *COVERS[path.name].split(),
+                str(path),
+            )
             return
         arguments = AUDIO[path.name][1].split()
         if arguments[:1] == ["sox"]:

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.audio.reader import MAX_LOOK_BYTES, MAX_READS, AudioType
-from gateway.audio.sniff import HEAD_BYTES, Verdict, identify, read_tags, sniff_head
+from gateway.audio.sniff import HEAD_BYTES, Verdict, identify, sniff_head
+from gateway.audio.tags import read_tags
 from tests.audio.corpus import (
     AUDIO,
     HTML,
@@ -258,59 +259,6 @@ def test_work_is_milliseconds() -> None:
     for data in HOSTILE.values():
         identify(io.BytesIO(data), len(data))
     assert time.process_time() - started < 1
-
-
-def test_tags(corpus: Corpus) -> None:
-    """Title, artist and album come from the tags of the form."""
-    data = corpus["cbr.mp3"]
-    tags = read_tags(io.BytesIO(data), AudioType("audio/mpeg"))
-    assert (tags.title, tags.artist, tags.album) == ("Prelude", "Anna", "One")
-    for name, title in (("vorbis.ogg", "Fuge"), ("flac.flac", "Gigue"), ("aac.m4a", "Air"), ("windows.wma", "Menuett")):
-        data = corpus[name]
-        assert read_tags(io.BytesIO(data), AudioType(AUDIO[name][0])).title == title
-
-
-def make_comments(comments: list[bytes]) -> bytes:
-    """An Ogg Vorbis file of nothing but comments, in as many pages as it takes."""
-    packet = b"\x03vorbis" + struct.pack("<II", 0, len(comments))
-    packet += b"".join(struct.pack("<I", len(comment)) + comment for comment in comments)
-    first = make_ogg_page(b"\x01vorbis" + struct.pack("<IBIIIIBB", 0, 1, 8000, 0, 0, 0, 0x88, 1), flags=2)
-    parts = [packet[at : at + 65025] for at in range(0, len(packet), 65025)]
-    pages = [
-        struct.pack("<4sBBqIIIB", b"OggS", 0, 0 if n == 0 else 1, 0, 7, n + 1, 0, len(lacing := lace(part)))
-        + lacing
-        + part
-        for n, part in enumerate(parts)
-    ]
-    return first + b"".join(pages)
-
-
-def lace(part: bytes) -> bytes:
-    """The lacing values of a part of a packet."""
-    return bytes([255] * (len(part) // 255) + ([] if len(part) == 65025 else [len(part) % 255]))
-
-
-def test_tags_of_many_comments() -> None:
-    """Very many comments of one name cost no more than reading them; tinytag alone would take minutes."""
-    data = make_comments([b"TITLE=Real", *(b"x=%06d" % n for n in range(200_000))])
-    assert read_tags(io.BytesIO(data), AudioType("audio/ogg")).title == "Real"
-
-
-def test_tags_without_end() -> None:
-    """A tag longer than the meter allows gives no tags, and no exception."""
-    data = make_comments([b"TITLE=" + b"x" * 6_000_000])
-    assert read_tags(io.BytesIO(data), AudioType("audio/ogg", 2.0)) == read_tags(
-        io.BytesIO(b""), AudioType("audio/ogg", 2.0)
-    )
-
-
-def test_tags_are_clean() -> None:
-    """Control characters, surplus spaces and surplus length do not leave the tags; bidirectional marks stay."""
-    data = make_comments(["TITLE=a\x00\x1b[31m\n b\u200f".encode(), b"ARTIST= \x07 ", b"ALBUM=" + b"y" * 5000])
-    tags = read_tags(io.BytesIO(data), AudioType("audio/ogg"))
-    assert tags.title == "a [31m b\u200f"
-    assert tags.artist is None
-    assert tags.album == "y" * 300
 
 
 def test_duration_of_a_lie() -> None:

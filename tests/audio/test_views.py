@@ -31,12 +31,17 @@ async def test_file_fields(client: httpx.AsyncClient, folder: Path, corpus: Corp
     uploaded_at = datetime.fromisoformat(file.pop("uploaded_at"))
     assert uploaded_at.timestamp() == pytest.approx((folder / "日本.mp3").stat().st_mtime, abs=0.01)
     assert file.pop("duration_s") == pytest.approx(1, abs=0.1)
+    assert file.pop("bit_rate_bps") == pytest.approx(128_000, rel=0.1)
     assert file == {
         "name": "日本.mp3",
         "size_bytes": len(corpus["cbr.mp3"]),
         "content_type": "audio/mpeg",
         "title": "Prelude",
         "artist": "Anna",
+        "album": "One",
+        "sample_rate_hz": 44_100,
+        "channels": 1,
+        "cover": None,
         "url": "/audio/" + quote("日本.mp3"),
     }
     assert (await client.get(API + quote("日本.mp3"))).json()["name"] == "日本.mp3"
@@ -220,6 +225,27 @@ async def test_download(client: httpx.AsyncClient, folder: Path) -> None:
     assert answer.headers["Content-Disposition"] == (
         "attachment; filename=\"__ _x_;_.wav\"; filename*=UTF-8''%E6%97%A5%E6%9C%AC%20%22x%22%3B%25.wav"
     )
+
+
+async def test_cover(client: httpx.AsyncClient, folder: Path, corpus: Corpus) -> None:
+    """The picture in a file has the type of its bytes, a validator, and may do nothing; without one it is 404."""
+    (folder / "日本.mp3").write_bytes(corpus["cover.mp3"])
+    (folder / "bare.wav").write_bytes(WAVE)
+    bare, file = (await client.get(API)).json()["files"]
+    assert bare["cover"] is None
+    answer = await client.get(file["cover"])
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/png")
+    assert answer.content == corpus["cover.png"]
+    assert answer.headers["Content-Length"] == str(len(answer.content))
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    again = await client.get(file["cover"], headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    head = await client.head(file["cover"])
+    assert (head.status_code, head.headers["Content-Length"]) == (200, answer.headers["Content-Length"])
+    for name in ("bare.wav", "nothing.wav"):
+        answer = await client.get(f"{API}{name}/cover")
+        assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
 
 
 async def test_delete_while_playing(client: httpx.AsyncClient, folder: Path) -> None:
