@@ -14,6 +14,7 @@ from .audio.library import Library
 from .datastore import Datastore
 from .edge import Edge, EdgeRequest
 from .errors import CONTENT_TYPE, GatewayError, problem
+from .garbage import collecting_seldom
 from .guard import install_guard
 from .logs import configure_logging
 from .settings import Settings, read_settings
@@ -71,7 +72,8 @@ def create_app(settings: Settings | None = None) -> Quart:
             async with anyio.create_task_group() as inner:  # ends first: tasks are handed over while Redis is there
                 inner.start_soon(cache.run)
                 inner.start_soon(runner.run)
-                yield
+                with collecting_seldom():
+                    yield
                 inner.cancel_scope.cancel()
             outer.cancel_scope.cancel()
 
