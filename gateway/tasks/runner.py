@@ -34,7 +34,7 @@ logger = logging.getLogger("gateway.tasks")
 class Run:
     """A task in the hands of this gateway: what is known of it, and what of that is not saved yet."""
 
-    def __init__(self, claim: Claim, job: Job, wake: Callable[[], None]) -> None:
+    def __init__(self, claim: Claim, job: Job, wake: Callable[["Run"], None]) -> None:
         self.claim = claim
         self.job = job
         self.scope = anyio.CancelScope()
@@ -59,7 +59,7 @@ class Run:
         """Take note of one URL."""
         if self._know(landing):
             self.unsaved.append(landing)
-            self._wake()
+            self._wake(self)
 
     def _know(self, landing: Landing) -> bool:
         if self.codes[landing.place] is not None:
@@ -78,6 +78,7 @@ class Runner:
         self._flights = flights
         self._runs: dict[str, Run] = {}
         self._news = anyio.Event()
+        self._whole = anyio.Event()
 
     async def run(self) -> None:
         """Work for ever; at the end, save what is known and leave the rest to the next gateway."""
@@ -139,7 +140,8 @@ class Runner:
             await self._queue.acknowledge(claim)
             return
         run = self._runs[claim.task] = Run(claim, job, self._wake)
-        self._wake()
+        if run.news:  # another gateway saved the last of it and died
+            self._wake(run)
         group.start_soon(self._feed, run)
 
     async def _feed(self, run: Run) -> None:
@@ -158,20 +160,23 @@ class Runner:
         if run.scope.cancel_called:
             self._flights.leave(task)
 
-    def _wake(self) -> None:
+    def _wake(self, run: Run) -> None:
         self._news.set()
+        if run.missing == 0:
+            self._whole.set()
 
     async def _save(self) -> None:
+        """Save what is new: little by little in few calls, but a task that is whole at once."""
         await self._news.wait()
-        if not any(run.missing == 0 for run in self._runs.values()):
-            await anyio.sleep(SAVE_EVERY_S)
-        self._news = anyio.Event()
+        with anyio.move_on_after(SAVE_EVERY_S):
+            await self._whole.wait()
+        self._news, self._whole = anyio.Event(), anyio.Event()
         for run in [run for run in self._runs.values() if run.news]:
             try:
                 await self._save_run(run)
             except RedisAway:
                 self._runs[run.claim.task] = self._runs.pop(run.claim.task)  # the others come first next time
-                self._wake()
+                self._wake(run)
                 raise
             except Exception:
                 logger.exception("task %s cannot be saved; it is taken up again", run.claim.task)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from gateway.settings import Settings
+from gateway.tasks import runner
 from tests.conftest import OpenGateway
 from tests.target import Target
 
@@ -55,6 +56,16 @@ async def test_redis_away_at_the_start(open_gateway: OpenGateway) -> None:
             assert answer.status_code == 503
             assert answer.headers["Retry-After"] == "1"
             assert answer.json()["type"] == "urn:gateway:problem:unavailable"
+
+
+async def test_whole_task_is_saved_at_once(
+    client: httpx.AsyncClient, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known is saved now and then, but the end of a task does not wait for that moment."""
+    monkeypatch.setattr(runner, "SAVE_EVERY_S", 3600)
+    urls = [f"{target.url}/code/200", f"{target.url}/delay/0.3"]
+    location = (await client.post(TASKS, json=urls)).headers["Location"]
+    assert (await wait_ready(client, location))["result"] == [200, 200]
 
 
 async def test_redis_killed_in_the_middle(client: httpx.AsyncClient, settings: Settings, target: Target) -> None:
