@@ -18,6 +18,7 @@ from .garbage import collecting_seldom
 from .guard import install_guard
 from .logs import configure_logging
 from .settings import Settings, read_settings
+from .shutdown import Shutdown
 from .tasks import views as tasks_views
 from .tasks.cache import Cache
 from .tasks.flights import Flights
@@ -40,11 +41,12 @@ def create_app(settings: Settings | None = None) -> Quart:
     settings = settings or read_settings()
     token = settings.api_token.get_secret_value() if settings.api_token else None
 
+    shutdown = Shutdown()
     datastore = Datastore(redis_url=settings.redis_url, data_dir=settings.data_dir)
     library = Library(settings.audio_dir, max_upload_bytes=settings.max_upload_bytes)
     cache = Cache(datastore, timeout_s=settings.cache_timeout_s)
     queue = Queue(datastore)
-    store = Store(datastore, queue, task_ttl_s=settings.task_ttl_s)
+    store = Store(datastore, queue, shutdown, task_ttl_s=settings.task_ttl_s)
     prober = Prober(timeout_s=settings.probe_timeout_s, policy=settings.probe_targets)
     flights = Flights(cache, prober, concurrency=settings.concurrency, per_host=settings.per_host)
     runner = Runner(store, queue, flights)
@@ -67,15 +69,15 @@ def create_app(settings: Settings | None = None) -> Quart:
         configure_logging(settings.log_format)
         logger.info("calls need the token" if token else "API_TOKEN is not set: whoever reaches this server may use it")
         await library.prepare()
-        async with anyio.create_task_group() as outer:
-            await outer.start(datastore.run)
-            async with anyio.create_task_group() as inner:  # ends first: tasks are handed over while Redis is there
-                inner.start_soon(cache.run)
-                inner.start_soon(runner.run)
-                with collecting_seldom():
+        with shutdown.watched(), collecting_seldom():
+            async with anyio.create_task_group() as outer:
+                await outer.start(datastore.run)
+                async with anyio.create_task_group() as inner:  # ends first: tasks are handed over while Redis is there
+                    inner.start_soon(cache.run)
+                    inner.start_soon(runner.run)
                     yield
-                inner.cancel_scope.cancel()
-            outer.cancel_scope.cancel()
+                    inner.cancel_scope.cancel()
+                outer.cancel_scope.cancel()
 
     return app
 

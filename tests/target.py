@@ -20,11 +20,13 @@ class Target:
     /garbage    no HTTP                /headers     headers without an end
     /short      less than it says      /continue    100 without an end
     /raw/BYTES  just that
+    /later/1/3  answers 429 with Retry-After: 1, but only the first 3 of all calls of this kind
     """
 
     def __init__(self, hosts: int = 1) -> None:
         self.hosts = [f"127.0.0.{i + 1}" for i in range(hosts)]
         self.requests: Counter[str] = Counter()
+        self.later = 0
         self.open = 0
         self.most_open = 0
 
@@ -86,6 +88,11 @@ class Target:
         elif what == "hop":
             left = int(argument)
             _reply(writer, 302 if left else 200, f"Location: /hop/{left - 1}\r\n" if left else "")
+        elif what == "later":
+            wait, times = argument.split("/")
+            self.later += 1
+            busy = self.later <= int(times)
+            _reply(writer, 429 if busy else 200, f"Retry-After: {wait}\r\n" if busy else "")
         elif what == "to":
             _reply(writer, 302, f"Location: {argument}\r\n" if argument else "")
         else:

@@ -2,14 +2,15 @@
 
 A URL asked for while it is being asked for gets the same answer. A flight goes: recalled from the cache, or waiting
 for its turn in the schedule, or out with a worker, then remembered, then landed on everybody who waits for it. It
-stays joinable until the cache has it, so that there is no moment at which the same URL is asked twice.
+stays joinable until the cache has it, so that there is no moment at which the same URL is asked twice. A host that
+answers 429 or 503 with Retry-After is left alone for that time; its flights wait in the schedule, without a slot.
 """
 
 import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 import anyio
@@ -20,12 +21,16 @@ from ..datastore import RedisAway
 from .cache import MAX_CODES_AT_ONCE, Cache, is_cacheable
 from .models import Landing, Outcome, ProbeError
 from .probe import Prober, limit_concurrency
-from .schedule import Schedule
+from .schedule import Schedule, Turn
 from .urls import SchemeUnsupported, Target, UrlRefused, parse_target
 
 SETTLE_S = 0.01
 """How long landed flights gather before they are remembered together."""
 RETRY_S = 0.25
+MAX_HOLDS = 3
+"""How often in a row a host is left alone; then its URLs are asked all the same, and have the codes they get."""
+MAX_HELD_HOSTS = 10_000
+"""Of so many hosts it is remembered how often they were left alone."""
 TURN_S = 0.005
 """For how long URLs are read before the event loop has its turn."""
 
@@ -63,6 +68,7 @@ class Flight:
     waiters: list[Waiter] = field(default_factory=list)
     recalling: bool = True
     started: bool = False
+    held_s: float = 0.0
     outcome: Outcome | None = None
     ended_at: float = 0.0
 
@@ -78,8 +84,8 @@ class Flights:
     def __init__(self, cache: Cache, prober: Prober, *, concurrency: int, per_host: int) -> None:
         self._cache = cache
         self._prober = prober
-        self._concurrency = concurrency
-        self._schedule: Schedule[Flight] = Schedule(per_host)
+        self._schedule: Schedule[Flight] = Schedule(slots=concurrency, per_host=per_host)
+        self._holds: dict[str, int] = {}
         self._flights: dict[tuple[str, bool], Flight] = {}
         self._group: TaskGroup | None = None
         self._workers = 0
@@ -89,7 +95,7 @@ class Flights:
 
     async def run(self) -> None:
         """Work for ever. Workers start as they are needed and stay."""
-        self._concurrency = limit_concurrency(self._concurrency)
+        self._schedule.limit(limit_concurrency(self._schedule.slots))
         async with self._prober, anyio.create_task_group() as group:
             self._group = group
             try:
@@ -160,18 +166,19 @@ class Flights:
             self._idle.pop().set()
         if self._group is None:  # the end has begun
             return
-        for _ in range(min(jobs - woken, self._concurrency - self._workers)):
+        for _ in range(min(jobs - woken, self._schedule.slots - self._workers)):
             self._workers += 1
             self._group.start_soon(self._work)
 
     async def _work(self) -> None:
         while True:
-            flight = self._schedule.take()
-            if flight is None:
-                turn = anyio.Event()
-                self._idle.append(turn)
-                await turn.wait()
+            turn = self._schedule.take()
+            if turn is None:
+                news = anyio.Event()
+                self._idle.append(news)
+                await news.wait()
                 continue
+            flight = turn.job
             flight.started = True
             try:
                 flight.outcome = await self._prober.probe(flight.url, follow_redirects=flight.follow_redirects)
@@ -179,9 +186,37 @@ class Flights:
                 logger.exception("probing %r failed", flight.url)
                 flight.outcome = Outcome(0, ProbeError.PROTOCOL, "the gateway could not make sense of it")
             flight.ended_at = time.monotonic()
-            self._schedule.release(flight.host)
-            self._landed.append(flight)
-            self._news.set()
+            self._land(turn, flight.outcome)
+
+    def _land(self, turn: Turn[Flight], outcome: Outcome) -> None:
+        flight = turn.job
+        if outcome.retry_after_s:
+            self._leave_alone(flight.host, outcome.retry_after_s)
+        elif outcome.error is None:
+            self._holds.pop(flight.host, None)
+        if flight.held_s:
+            note = f"waited {flight.held_s:g} s, as the host had asked (Retry-After)"
+            flight.outcome = replace(outcome, detail=f"{outcome.detail}; {note}" if outcome.detail else note)
+        self._schedule.release(turn)
+        self._landed.append(flight)
+        self._news.set()
+
+    def _leave_alone(self, host: str, hold_s: float) -> None:
+        """Hold a host, unless it is held, or was MAX_HOLDS times since it last answered otherwise."""
+        holds = self._holds.pop(host, 0)
+        self._holds[host] = holds
+        if holds < MAX_HOLDS and self._group is not None and self._schedule.hold(host):
+            self._holds[host] += 1
+            self._group.start_soon(self._free_later, host, hold_s)
+        if len(self._holds) > MAX_HELD_HOSTS:
+            del self._holds[next(iter(self._holds))]
+
+    async def _free_later(self, host: str, hold_s: float) -> None:
+        await anyio.sleep(hold_s)
+        waiting = set(self._schedule.free(host))
+        for flight in waiting:
+            flight.held_s += hold_s
+        self._wake(len(waiting))
 
     async def _settle(self) -> None:
         while True:

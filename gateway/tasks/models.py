@@ -79,13 +79,17 @@ class Domain(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one URL. `code` is 0 when there was no HTTP answer; then `error` says why."""
+    """What became of one URL. `code` is 0 when there was no HTTP answer; then `error` says why.
+
+    `retry_after_s` is for how long its host asked to be left alone; it is not stored.
+    """
 
     code: int
     error: ProbeError | None = None
     detail: str | None = None
     elapsed_s: float | None = None
     location: str | None = None
+    retry_after_s: float | None = None
 
 
 class Landing(NamedTuple):

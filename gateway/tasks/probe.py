@@ -11,6 +11,8 @@ import resource
 import socket
 import ssl
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin
@@ -20,6 +22,7 @@ from yarl import URL
 
 from .models import Outcome, ProbeError
 from .resolve import DirectConnector, NameNotFound, Resolver
+from .retry_after import read_retry_after
 from .targets import Policy, refuse_address
 from .urls import DETAIL_CHARS, UrlRefused, parse_target
 
@@ -34,6 +37,7 @@ LOCATION_CHARS = 2_048
 """What is kept of a Location; the whole of it is followed."""
 USER_AGENT = "gateway/0.1"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_BUSY = frozenset({429, 503})
 _UNREACHABLE = frozenset(
     {
         errno.EHOSTUNREACH,
@@ -108,7 +112,7 @@ class Prober:
         start = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout_s):
-                code, location = await self._ask(url, follow_redirects=follow_redirects)
+                code, headers, last_url = await self._ask(url, follow_redirects=follow_redirects)
         except _Failed as failed:
             outcome = Outcome(0, failed.error, failed.detail)
         except TimeoutError:
@@ -116,15 +120,15 @@ class Prober:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             outcome = Outcome(0, *_name_error(error))
         else:
-            outcome = Outcome(code, location=location and _printable(location)[:LOCATION_CHARS])
-        elapsed_s = round(time.perf_counter() - start, 4)
-        return Outcome(outcome.code, outcome.error, outcome.detail, elapsed_s, outcome.location)
+            outcome = _read_answer(code, headers, own=last_url == url or URL(last_url).host == URL(url).host)
+        return replace(outcome, elapsed_s=round(time.perf_counter() - start, 4))
 
-    async def _ask(self, url: str, *, follow_redirects: bool) -> tuple[int, str | None]:
+    async def _ask(self, url: str, *, follow_redirects: bool) -> tuple[int, Mapping[str, str], str]:
         for _ in range(MAX_REDIRECTS + 1):
-            code, location = await self._get(url)
+            code, headers = await self._get(url)
+            location = headers.get("Location")
             if not follow_redirects or code not in _REDIRECTS or location is None:
-                return code, location
+                return code, headers, url
             try:
                 url = parse_target(urljoin(url, location)).url
             except (UrlRefused, ValueError) as error:
@@ -133,14 +137,13 @@ class Prober:
                 ) from None
         raise _Failed(ProbeError.REDIRECTS, f"over {MAX_REDIRECTS} redirects")
 
-    async def _get(self, url: str) -> tuple[int, str | None]:
+    async def _get(self, url: str) -> tuple[int, Mapping[str, str]]:
         response = await self._session.get(URL(url, encoded=True), allow_redirects=False)
         try:
             if response.status < 100:
                 raise _Failed(ProbeError.PROTOCOL, f"the status is {response.status:03}")
-            location = response.headers.get("Location")
             await _drain(response)
-            return response.status, location
+            return response.status, response.headers
         finally:
             response.close()
 
@@ -150,6 +153,19 @@ class Prober:
         if refusal is not None:
             raise AddressBlocked(refusal)
         return socket.socket(family, kind, protocol)
+
+
+def _read_answer(code: int, headers: Mapping[str, str], *, own: bool) -> Outcome:
+    """The outcome of an HTTP answer; `own`: it came from the host that was asked, not from one it leads to."""
+    location, later = headers.get("Location"), headers.get("Retry-After") if code in _BUSY else None
+    if location is None and later is None:
+        return Outcome(code)
+    return Outcome(
+        code,
+        detail=later and f"Retry-After: {_printable(later)}"[:DETAIL_CHARS],
+        location=location and _printable(location)[:LOCATION_CHARS],
+        retry_after_s=read_retry_after(later) if later and own else None,
+    )
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:

@@ -10,7 +10,7 @@ Cluster; between the slots every step can be repeated, and a crash leaves nothin
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -23,6 +23,7 @@ from pydantic_core import from_json, to_json
 
 from ..datastore import Datastore
 from ..errors import NotFound
+from ..shutdown import Shutdown
 from .models import Landing, NewTask, Outcome, Probe, ProbeError, Task, TaskStatus
 from .queue import Queue
 
@@ -32,6 +33,8 @@ UNPROMISED_S = 300
 """How long a task lives whose client was never told that it was taken."""
 POLL_S = 0.5
 """How often a wait looks whether another gateway has ended the task; this one tells at once."""
+BEAT_S = 10.0
+"""How often a task that stands still is shown again, so that whoever watches knows that the line holds."""
 
 _RECENT = "gateway:recent"
 _SUMMARY = ("status", "total", "done", "created_at", "finished_at")
@@ -79,9 +82,10 @@ class Job:
 class Store:
     """Tasks in Redis. `task_ttl_s` is how long an ended task is kept. Every method can raise RedisAway."""
 
-    def __init__(self, datastore: Datastore, queue: Queue, *, task_ttl_s: int) -> None:
+    def __init__(self, datastore: Datastore, queue: Queue, shutdown: Shutdown, *, task_ttl_s: int) -> None:
         self._datastore = datastore
         self._queue = queue
+        self._shutdown = shutdown
         self._task_ttl_s = task_ttl_s
         self._ends: WeakValueDictionary[str, anyio.Event] = WeakValueDictionary()
 
@@ -128,7 +132,7 @@ class Store:
         return task if result is None else task.model_copy(update={"result": from_json(result)})
 
     async def wait_task(self, identity: UUID, wait_s: float) -> Task:
-        """The task of this id once it has ended, or as it stands when `wait_s` have passed.
+        """The task of this id once it has ended, or as it stands when `wait_s` have passed or this process is to end.
 
         :raises NotFound: as `read_task`.
         """
@@ -137,9 +141,29 @@ class Store:
             end = self._ends.setdefault(str(identity), anyio.Event())  # lives as long as somebody waits
             task = await self.read_task(identity)
             left_s = deadline - time.monotonic()
-            if task.status is not TaskStatus.RUNNING or left_s <= 0:
+            if task.status is not TaskStatus.RUNNING or left_s <= 0 or self._shutdown.begun:
                 return task
             with anyio.move_on_after(min(left_s, POLL_S)):
+                await end.wait()
+
+    async def watch_task(self, identity: UUID) -> AsyncGenerator[Task, None]:
+        """The task of this id whenever it has gone on, and at least every `BEAT_S`; the last time once it has ended.
+
+        It stops before that when this process is to end.
+
+        :raises NotFound: as `read_task`.
+        """
+        done, due = -1, 0.0
+        while not self._shutdown.begun:
+            end = self._ends.setdefault(str(identity), anyio.Event())
+            task = await self.read_task(identity)
+            ended = task.status is not TaskStatus.RUNNING
+            if ended or task.done != done or time.monotonic() > due:
+                done, due = task.done, time.monotonic() + BEAT_S
+                yield task
+            if ended:
+                return
+            with anyio.move_on_after(POLL_S):
                 await end.wait()
 
     async def list_tasks(self, offset: int, limit: int) -> list[Task]:

@@ -1,6 +1,8 @@
 """The task API over HTTP: bytes in, a typed value to the store, a typed value back, bytes out."""
 
+import logging
 import re
+from collections.abc import AsyncIterator
 from typing import Any, cast
 from uuid import UUID
 
@@ -8,11 +10,14 @@ from pydantic_core import to_json
 from quart import Blueprint, Response, request
 
 from ..edge import EdgeRequest
-from ..errors import Unprocessable, UnsupportedBody
+from ..errors import GatewayError, Unprocessable, UnsupportedBody
+from ..event_stream import answer_events, encode_event
 from .cache import Cache
 from .idempotency import Idempotency
-from .models import MAX_BODY_BYTES, MAX_URLS, MAX_WAIT_S, Task, parse_new_task
+from .models import MAX_BODY_BYTES, MAX_URLS, MAX_WAIT_S, Task, TaskStatus, parse_new_task
 from .store import Store
+
+logger = logging.getLogger("gateway.tasks")
 
 PAGE = 100
 MAX_TASKS_PAGE = 100
@@ -59,6 +64,14 @@ def blueprint(store: Store, cache: Cache, idempotency: Idempotency) -> Blueprint
         offset, limit = _number("offset", 0), _number("limit", MAX_URLS, 1, MAX_URLS)
         return _answer({"probes": await store.list_probes(identity, offset, limit)})
 
+    @routes.get("/tasks/<uuid:identity>/events/", strict_slashes=False)
+    async def get_events(identity: UUID) -> Response:
+        seen = request.headers.get("Last-Event-ID", "")
+        task = await store.read_task(identity)
+        if seen == task.status:  # it has had them all; this tells an EventSource to stop
+            return Response(b"", 204)
+        return answer_events(_encode_events(store.watch_task(identity), seen))
+
     @routes.get("/domains/", strict_slashes=False)
     async def get_domains() -> Response:
         return _answer({"domains": await cache.list_domains(_number("limit", PAGE, 1, MAX_DOMAINS_PAGE))})
@@ -68,6 +81,19 @@ def blueprint(store: Store, cache: Cache, idempotency: Idempotency) -> Blueprint
 
 def _answer(value: Task | dict[str, Any], status: int = 200) -> Response:
     return Response(to_json(value), status, content_type="application/json")
+
+
+async def _encode_events(tasks: AsyncIterator[Task], seen: str) -> AsyncIterator[bytes]:
+    """An event each time; the identity of one says how far the task was, so what a client has `seen` is left out."""
+    try:
+        async for task in tasks:
+            if task.status is not TaskStatus.RUNNING:
+                yield encode_event(task.status, to_json(task), task.status)
+            elif seen != str(task.done):
+                yield encode_event("progress", to_json(task), str(task.done))
+            seen = ""
+    except GatewayError as error:  # the answer has begun, so it ends here; whoever comes again is told the reason
+        logger.info("an event stream broke off: %s", error.detail)
 
 
 def _number(name: str, default: int, least: int = 0, most: int = 1_000_000) -> int:

@@ -1,0 +1,141 @@
+"""A task as a stream of events, and how waiting ends with the process."""
+
+import json
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import httpx
+import pytest
+
+from tests.conftest import OpenGateway
+from tests.processes import Gateway
+from tests.target import Target
+
+pytestmark = pytest.mark.anyio
+
+
+async def read_events(answer: httpx.Response) -> AsyncIterator[tuple[str, str, dict[str, object]]]:
+    """(id, name, task) of each event of a stream."""
+    async for line in answer.aiter_lines():
+        if line:
+            name, _, value = line.partition(": ")
+            if name == "id":
+                identity = value
+            elif name == "event":
+                event = value
+            else:
+                assert name == "data"
+                yield identity, event, json.loads(value)
+
+
+async def post(client: httpx.AsyncClient, urls: list[str]) -> str:
+    """The path of a new task."""
+    return (await client.post("/api/v1/tasks/", json=urls)).headers["Location"]
+
+
+async def test_progress_then_ready(client: httpx.AsyncClient, target: Target) -> None:
+    """Progress as it is made, then the ready task with its result, and the end of the stream."""
+    task = await post(client, [f"{target.url}/code/200", f"{target.url}/delay/0.8", f"{target.url}/delay/1.6"])
+    async with client.stream("GET", f"{task}/events") as answer:
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        assert answer.headers["Cache-Control"] == "no-store"
+        events = [event async for event in read_events(answer)]
+    assert [event for _, event, _ in events[:-1]] == ["progress"] * (len(events) - 1)
+    done = [int(str(data["done"])) for _, _, data in events]
+    assert done == sorted(set(done))
+    assert len(done) >= 3
+    identity, event, data = events[-1]
+    assert (identity, event, data["result"]) == ("ready", "ready", [200, 200, 200])
+    assert data == (await client.get(task)).json()
+
+
+async def test_last_event_id(client: httpx.AsyncClient, target: Target) -> None:
+    """Who comes again gets what it has not seen; after the last event it is told to stop."""
+    task = await post(client, [f"{target.url}/delay/1", f"{target.url}/code/404"])
+    while (await client.get(task)).json()["done"] < 1:
+        await anyio.sleep(0.05)
+    async with client.stream("GET", f"{task}/events", headers={"Last-Event-ID": "1"}) as answer:
+        events = [(identity, event) async for identity, event, _ in read_events(answer)]
+    assert events == [("ready", "ready")]
+    assert (await client.get(f"{task}/events/", headers={"Last-Event-ID": "ready"})).status_code == 204
+    async with client.stream("GET", f"{task}/events", headers={"Last-Event-ID": "nonsense"}) as answer:
+        assert [identity async for identity, _, _ in read_events(answer)] == ["ready"]
+
+
+async def test_cancelled(client: httpx.AsyncClient, target: Target) -> None:
+    """The cancellation of a task is its last event."""
+    task = await post(client, [f"{target.url}/silent"])
+    async with client.stream("GET", f"{task}/events") as answer:
+        events = read_events(answer)
+        assert (await anext(events))[1] == "progress"
+        await client.delete(task)
+        assert (await anext(events))[1] == "cancelled"
+        with pytest.raises(StopAsyncIteration):
+            await anext(events)
+
+
+async def test_no_such_task(client: httpx.AsyncClient) -> None:
+    """A task that is not there is 404 before any stream begins."""
+    answer = await client.get("/api/v1/tasks/00000000-0000-4000-8000-000000000000/events")
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_client_goes(client: httpx.AsyncClient, target: Target) -> None:
+    """A client that goes in the middle of a stream leaves nothing behind and harms nobody."""
+    task = await post(client, [f"{target.url}/delay/1"])
+    for _ in range(20):
+        async with client.stream("GET", f"{task}/events") as answer:
+            assert (await anext(read_events(answer)))[1] == "progress"
+    assert (await client.get(task, headers={"Prefer": "wait=5"})).json()["status"] == "ready"
+
+
+async def test_short_task_beside_long_ones(open_gateway: OpenGateway) -> None:
+    """A task of one URL is ready while ten of 1,000 silent URLs hold every slot that they may."""
+    async with Target(hosts=50) as target, open_gateway(concurrency=100, per_host=100, probe_timeout_s=30) as client:
+        for task in range(10):
+            hosts = target.hosts[1:]
+            await post(client, [f"http://{hosts[i % 49]}:{target.port}/silent/{task}/{i}" for i in range(1000)])
+        while target.open < 90:
+            await anyio.sleep(0.02)
+        before = time.monotonic()
+        short = await post(client, [f"{target.url}/code/201"])
+        ready = (await client.get(short, headers={"Prefer": "wait=8"})).json()
+        taken_s = time.monotonic() - before
+    assert ready["result"] == [201]
+    assert taken_s < 5
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_end_of_the_process(tmp_path: Path, target: Target, number: signal.Signals) -> None:
+    """At a signal, streams end and waits are answered with the task as it stands; the gateway ends with 0, at once."""
+    gateway = Gateway(tmp_path)
+    await anyio.to_thread.run_sync(gateway.start)
+    try:
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=35, trust_env=False) as client:
+            task = await post(client, [f"{target.url}/silent"])
+            answers: list[httpx.Response] = []
+
+            async def wait() -> None:
+                answers.append(await client.get(task, headers={"Prefer": "wait=30"}))
+
+            async with anyio.create_task_group() as group, client.stream("GET", f"{task}/events") as answer:
+                group.start_soon(wait)
+                events = read_events(answer)
+                assert (await anext(events))[1] == "progress"
+                before = time.monotonic()
+                gateway.process.send_signal(number)
+                with pytest.raises(StopAsyncIteration):
+                    await anext(events)
+        assert await anyio.to_thread.run_sync(gateway.process.wait, 15) == 0
+        assert time.monotonic() - before < 8  # less than the graceful timeout of ten
+        assert answers[0].json()["status"] == "running"
+    finally:
+        if gateway.process.poll() is None:
+            gateway.kill()
