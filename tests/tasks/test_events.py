@@ -129,6 +129,7 @@ async def test_end_of_the_process(tmp_path: Path, target: Target, number: signal
                 group.start_soon(wait)
                 events = read_events(answer)
                 assert (await anext(events))[1] == "progress"
+                await anyio.sleep(1)  # so that both have been taken in
                 before = time.monotonic()
                 gateway.process.send_signal(number)
                 with pytest.raises(StopAsyncIteration):
