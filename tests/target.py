@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from types import TracebackType
 from typing import Self
 from urllib.parse import unquote_to_bytes
@@ -20,12 +21,15 @@ class Target:
     /garbage    no HTTP                /headers     headers without an end
     /short      less than it says      /continue    100 without an end
     /raw/BYTES  just that
+    /clock      answers 200 and as much more as tenths of a second have passed since the start (modulo 800)
     /later/1/3  answers 429 with Retry-After: 1, but only the first 3 of all calls of this kind
     """
 
     def __init__(self, hosts: int = 1) -> None:
         self.hosts = [f"127.0.0.{i + 1}" for i in range(hosts)]
         self.requests: Counter[str] = Counter()
+        self.asked_at: defaultdict[str, list[float]] = defaultdict(list)
+        self.started_at = time.monotonic()
         self.later = 0
         self.open = 0
         self.most_open = 0
@@ -61,6 +65,7 @@ class Target:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 path = head.split(b" ", 2)[1].decode("latin-1")
                 self.requests[path] += 1
+                self.asked_at[path].append(time.monotonic())
                 self.open += 1
                 self.most_open = max(self.most_open, self.open)
                 try:
@@ -88,6 +93,8 @@ class Target:
         elif what == "hop":
             left = int(argument)
             _reply(writer, 302 if left else 200, f"Location: /hop/{left - 1}\r\n" if left else "")
+        elif what == "clock":
+            _reply(writer, 200 + int((time.monotonic() - self.started_at) * 10) % 800)
         elif what == "later":
             wait, times = argument.split("/")
             self.later += 1
