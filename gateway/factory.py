@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from . import operations
 from .audio import views as audio_views
+from .audio.events import Feed
 from .audio.library import Library
 from .datastore import Datastore
 from .edge import Edge, EdgeRequest
@@ -44,6 +45,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     shutdown = Shutdown()
     datastore = Datastore(redis_url=settings.redis_url, data_dir=settings.data_dir)
     library = Library(settings.audio_dir, max_upload_bytes=settings.max_upload_bytes)
+    feed = Feed(library, shutdown)
     cache = Cache(datastore, timeout_s=settings.cache_timeout_s)
     queue = Queue(datastore)
     store = Store(datastore, queue, shutdown, task_ttl_s=settings.task_ttl_s)
@@ -60,7 +62,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     app.register_error_handler(HTTPException, _answer_http_exception)
     operations.observe(app, metrics)
     install_guard(app, api_token=token, allowed_hosts=settings.allowed_hosts)
-    app.register_blueprint(audio_views.blueprint(library))
+    app.register_blueprint(audio_views.blueprint(library, feed))
     app.register_blueprint(tasks_views.blueprint(store, cache, Idempotency(datastore)))
     app.register_blueprint(operations.blueprint(datastore, library, metrics))
 
@@ -75,6 +77,7 @@ def create_app(settings: Settings | None = None) -> Quart:
                 async with anyio.create_task_group() as inner:  # ends first: tasks are handed over while Redis is there
                     inner.start_soon(cache.run)
                     inner.start_soon(runner.run)
+                    inner.start_soon(feed.run)
                     yield
                     inner.cancel_scope.cancel()
                 outer.cancel_scope.cancel()

@@ -76,11 +76,12 @@ class OpenAudio:
 class Library:
     """The audio files of one folder, which other gateways and other programs may use at the same time.
 
-    `nameless=False` does not even try `O_TMPFILE`.
+    `nameless=False` does not even try `O_TMPFILE`. `on_change` is called after a file was added or deleted here.
     """
 
     def __init__(self, folder: Path, *, max_upload_bytes: int, nameless: bool = True) -> None:
         self.max_upload_bytes = max_upload_bytes
+        self.on_change: Callable[[], None] = lambda: None
         self._folder = folder
         self._nameless = nameless
         self._prepared = False
@@ -119,10 +120,12 @@ class Library:
         staged = await self._run(self._stage, name)
         try:
             await self._receive(staged, chunks)
-            return await self._run(self._publish, staged, name)
+            audio = await self._run(self._publish, staged, name)
         finally:
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(staged.close)
+        self.on_change()
+        return audio
 
     async def list_files(self) -> list[AudioFile]:
         """All files that are audio, by name.
@@ -154,6 +157,7 @@ class Library:
     async def delete(self, name: str) -> None:
         """Remove the file of this name; raises as `open` does."""
         await self._run(self._delete, name)
+        self.on_change()
 
     async def _run(self, call: Callable[[*Args], T], *args: *Args) -> T:
         """A blocking call in a worker thread, on a prepared folder, its failures translated."""

@@ -1,6 +1,7 @@
 """Which files of the library somebody asks for, and in which order. Pure."""
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 from unicodedata import normalize
 
@@ -28,6 +29,12 @@ def select_files(files: list[AudioFile], *, query: str = "", sort: str = "name")
     known = [audio for audio in found if key(audio) is not None]
     unknown = [audio for audio in found if key(audio) is None]
     return sorted(known, key=key, reverse=sort.startswith("-")) + unknown
+
+
+def fingerprint(files: list[AudioFile]) -> str:
+    """A short name for the state of the library: another one whenever a file comes, goes or changes."""
+    state = "\n".join(sorted(f"{audio.name}\0{audio.version}" for audio in files))
+    return sha256(state.encode()).hexdigest()[:20]
 
 
 def _list_words(audio: AudioFile) -> tuple[str | None, ...]:

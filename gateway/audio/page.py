@@ -15,7 +15,7 @@ from ..edge import EdgeRequest
 from ..errors import BodyTooLarge, GatewayError
 from .catalogue import AudioFile
 from .library import Library, NameTaken, NoSpace, NotAudio
-from .listing import select_files
+from .listing import fingerprint, select_files
 from .upload import Outcome, receive_files
 
 _QUERY_BYTES = 2000
@@ -77,6 +77,7 @@ async def _show_page(library: Library, outcomes: list[Outcome] | None) -> Respon
         "audio.html",
         files=select_files(files, query=query, sort=sort),
         total=len(files),
+        revision=fingerprint(files),
         query=query,
         sort=sort,
         sorts=_SORTS,

@@ -4,7 +4,8 @@ Requests become calls of the library here, and what it answers becomes JSON or b
 """
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from time import monotonic
 from typing import Any, cast
 
@@ -12,9 +13,11 @@ from pydantic_core import to_json
 from quart import Blueprint, Response, request, url_for
 from quart.typing import ResponseReturnValue
 
+from .. import event_stream
 from ..edge import EdgeRequest
 from ..errors import BadRequest
 from .catalogue import AudioFile
+from .events import Feed
 from .library import Library, OpenAudio
 from .listing import select_files
 from .page import add_page
@@ -32,8 +35,8 @@ _COVER_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 """A picture comes from a stranger; opened by itself it may do nothing."""
 
 
-def blueprint(library: Library) -> Blueprint:
-    """The routes of the audio library, on this library."""
+def blueprint(library: Library, feed: Feed) -> Blueprint:
+    """The routes of the audio library, on this library and the feed of its changes."""
     views = Blueprint(
         "audio",
         __name__,
@@ -44,6 +47,7 @@ def blueprint(library: Library) -> Blueprint:
     add_page(views, library)
     _add_bytes(views, library)
     _add_api(views, library)
+    _add_events(views, library, feed)
     return views
 
 
@@ -94,6 +98,28 @@ def _add_api(views: Blueprint, library: Library) -> None:
     async def delete_file(name: str) -> ResponseReturnValue:
         await library.delete(name)
         return "", 204
+
+
+def _add_events(views: Blueprint, library: Library, feed: Feed) -> None:
+    @views.get("/api/v1/audio/events", strict_slashes=False)
+    async def get_events() -> ResponseReturnValue:
+        kinds = [event_stream.CONTENT_TYPE, "application/json"]
+        if request.accept_mimetypes.best_match(kinds) == kinds[1]:  # a file may have this name too
+            return _answer_json(_describe(await library.find("events")))
+        if request.method == "HEAD":
+            return Response(content_type=event_stream.CONTENT_TYPE)
+        seen = request.headers.get("Last-Event-ID") or request.args.get("since")
+        return event_stream.answer_events(_encode_changes(feed.follow(seen)))
+
+
+async def _encode_changes(revisions: AsyncGenerator[str | None, None]) -> AsyncIterator[bytes]:
+    yield b"retry: 1000\n\n"
+    async with aclosing(revisions):
+        async for revision in revisions:
+            if revision is None:
+                yield b": still here\n\n"
+            else:
+                yield event_stream.encode_event("changed", to_json({"revision": revision}), revision)
 
 
 def _describe(audio: AudioFile) -> dict[str, Any]:
