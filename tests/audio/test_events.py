@@ -1,23 +1,26 @@
 """The list as a stream of events: who hears what, when, and that nobody is held by it."""
 
-import gc
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.abc
 import httpx
 import pytest
+from quart import Quart
 
 from gateway.audio.events import Feed
 from gateway.audio.library import Library
+from gateway.audio.views import blueprint
 from gateway.settings import Settings
 from gateway.shutdown import Shutdown
 from tests.audio.corpus import make_wave
 from tests.conftest import OpenGateway
 from tests.processes import running
+from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
 API = "/api/v1/audio/"
@@ -107,28 +110,45 @@ async def test_coming_back(client: httpx.AsyncClient, open_gateway: OpenGateway)
     assert re.findall(r'data-revision="(\w+)"', page) == [new]
 
 
-async def test_many_listeners(client: httpx.AsyncClient) -> None:
-    """Two hundred listeners hear one upload; once they have left nobody is counted, and nobody looks."""
-    limits = httpx.Limits(max_connections=250)
+async def test_many_listeners(settings: Settings) -> None:
+    """Two hundred listeners hear one upload; once they have left, in whatever way, nobody is counted."""
+    library = Library(settings.audio_dir, max_upload_bytes=100_000)
+    feed = Feed(library, shutdown := Shutdown())
+    app = Quart("gateway", static_folder=None)
+    app.register_blueprint(blueprint(library, feed))
     heard: list[dict[str, str]] = []
 
-    async def listen(many: httpx.AsyncClient, ready: anyio.abc.TaskStatus[None]) -> None:
-        async with listening(many) as listener:
+    @app.while_serving
+    async def lifespan() -> AsyncGenerator[None, None]:
+        async with anyio.create_task_group() as group:
+            group.start_soon(feed.run)
+            yield
+            group.cancel_scope.cancel()
+
+    async def listen(client: httpx.AsyncClient, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        async with listening(client) as listener:
             await listener.hear()
-            ready.started()
+            task_status.started()
             heard.append(await listener.hear())
 
-    async with httpx.AsyncClient(base_url=client.base_url, limits=limits, trust_env=False) as many:
+    limits = httpx.Limits(max_connections=250)
+    async with serve(app) as url, httpx.AsyncClient(base_url=url, limits=limits, trust_env=False) as client:
         async with anyio.create_task_group() as group:
             for _ in range(200):
-                await group.start(lambda *, task_status: listen(many, task_status))
-            (feed,) = [item for item in gc.get_objects() if isinstance(item, Feed) and item.listeners == 200]
-            await client.put(API + "a.wav", content=WAVE)
+                await group.start(listen, client)
+            assert feed.listeners == 200
+            await library.add("a.wav", send(WAVE))
         assert len(heard) == 200
         assert len({event["id"] for event in heard}) == 1
-    with anyio.fail_after(5):
-        while feed.listeners:
-            await anyio.sleep(0.02)
+        with anyio.fail_after(5):
+            while feed.listeners:
+                await anyio.sleep(0.02)
+        shutdown.begin()
+
+
+async def send(data: bytes) -> AsyncIterator[bytes]:
+    """A body in one chunk."""
+    yield data
 
 
 async def test_head_and_name(client: httpx.AsyncClient, folder: Path) -> None:
