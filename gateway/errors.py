@@ -7,17 +7,21 @@
     ├── NotFound                404  not-found               (this module)
     ├── BodyTimeout             408  body-timeout            edge
     ├── NameTaken               409  name-taken              audio.library
+    ├── OffsetMismatch          409  offset-mismatch         audio.resumable
     ├── PreconditionFailed      412  precondition-failed     audio.serve
+    ├── VersionUnsupported      412  tus-version-unsupported audio.tus
     ├── BodyTooLarge            413  too-large               (this module)
     ├── UnsupportedBody         415  unsupported-body        (this module)
-    ├── NotAudio                415  not-audio               audio.library
+    ├── NotAudio                415  not-audio               audio.intake
     ├── RangeNotSatisfiable     416  range-not-satisfiable   audio.serve
     ├── HostRefused             421  host-refused            guard
     ├── Unprocessable           422  unprocessable           (this module)
+    ├── UploadLocked            423  upload-locked           audio.partial
     ├── QueueFull               429  queue-full              tasks.queue
+    ├── ChecksumMismatch        460  checksum-mismatch       audio.resumable
     ├── Unavailable             503  unavailable             (this module)
     │   └── RedisAway           503  unavailable             datastore
-    └── NoSpace                 507  no-space                audio.library
+    └── NoSpace                 507  no-space                audio.disk
 
 A subclass used by one module stands beside the code that raises it. Nothing of ours is imported here.
 """
@@ -26,6 +30,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 CONTENT_TYPE = "application/problem+json"
+_STATUSES = frozenset(HTTPStatus)
 
 
 class StartRefused(SystemExit):
@@ -93,12 +98,12 @@ class Unavailable(GatewayError):
 def problem(status: int, code: str, detail: str, **fields: Any) -> dict[str, Any]:
     """The body of an error answer, a problem of RFC 9457.
 
-    `code` is a stable word for programs and stands in the `type` URI; `title` is the phrase of the status;
-    `detail` is the sentence for a person.
+    `code` is a stable word for programs and stands in the `type` URI; `title` is the phrase of the status, or the
+    code where no RFC names it; `detail` is the sentence for a person.
     """
     return {
         "type": f"urn:gateway:problem:{code}",
-        "title": HTTPStatus(status).phrase,
+        "title": HTTPStatus(status).phrase if status in _STATUSES else code,
         "status": status,
         "detail": detail,
         **fields,

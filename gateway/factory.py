@@ -9,9 +9,11 @@ from quart import Quart, Response
 from werkzeug.exceptions import HTTPException
 
 from . import operations
+from .audio import tus
 from .audio import views as audio_views
 from .audio.events import Feed
 from .audio.library import Library
+from .audio.resumable import Uploads
 from .datastore import Datastore
 from .edge import Edge, EdgeRequest
 from .errors import CONTENT_TYPE, GatewayError, problem
@@ -46,6 +48,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     datastore = Datastore(redis_url=settings.redis_url, data_dir=settings.data_dir)
     library = Library(settings.audio_dir, max_upload_bytes=settings.max_upload_bytes)
     feed = Feed(library, shutdown)
+    uploads = Uploads(library, expires_after_s=settings.upload_ttl_s)
     cache = Cache(datastore, timeout_s=settings.cache_timeout_s)
     queue = Queue(datastore)
     store = Store(datastore, queue, shutdown, task_ttl_s=settings.task_ttl_s)
@@ -63,6 +66,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     operations.observe(app, metrics)
     install_guard(app, api_token=token, allowed_hosts=settings.allowed_hosts)
     app.register_blueprint(audio_views.blueprint(library, feed))
+    app.register_blueprint(tus.blueprint(uploads))
     app.register_blueprint(tasks_views.blueprint(store, cache, Idempotency(datastore)))
     app.register_blueprint(operations.blueprint(datastore, library, metrics))
 
@@ -70,7 +74,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     async def lifespan() -> AsyncGenerator[None, None]:
         configure_logging(settings.log_format)
         logger.info("calls need the token" if token else "API_TOKEN is not set: whoever reaches this server may use it")
-        await library.prepare()
+        await library.disk.prepare()
         with shutdown.watched(), collecting_seldom():
             async with anyio.create_task_group() as outer:
                 await outer.start(datastore.run)
@@ -78,6 +82,7 @@ def create_app(settings: Settings | None = None) -> Quart:
                     inner.start_soon(cache.run)
                     inner.start_soon(runner.run)
                     inner.start_soon(feed.run)
+                    inner.start_soon(uploads.run)
                     yield
                     inner.cancel_scope.cancel()
                 outer.cancel_scope.cancel()

@@ -24,7 +24,7 @@ def blueprint(datastore: Datastore, library: Library, metrics: "Metrics") -> Blu
     @routes.get("/readyz")
     async def get_readiness() -> Response:
         redis = datastore.describe()
-        writable = await library.is_writable()
+        writable = await library.disk.is_writable()
         ready = redis.available and writable
         state = {"ready": ready, "redis": redis, "audio": {"writable": writable}}
         return Response(to_json(state), 200 if ready else 503, content_type="application/json")

@@ -61,6 +61,12 @@ class Settings(BaseSettings):
         validation_alias="UPLOAD_IDLE_TIMEOUT",
         description="How long a body may stand still.",
     )
+    upload_ttl_s: int = Field(
+        86_400,
+        gt=0,
+        validation_alias="UPLOAD_TTL",
+        description="How long an unfinished resumable upload is kept after its last byte.",
+    )
     probe_timeout_s: float = Field(
         30,
         gt=0,

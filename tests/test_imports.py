@@ -23,7 +23,17 @@ PURE = {
 }
 """Modules that import nothing of ours but `errors`; the parsers of audio call on each other."""
 OWNERS = {
-    "quart": {"factory", "guard", "operations", "edge", "event_stream", "audio.views", "audio.page", "tasks.views"},
+    "quart": {
+        "factory",
+        "guard",
+        "operations",
+        "edge",
+        "event_stream",
+        "audio.views",
+        "audio.page",
+        "audio.tus",
+        "tasks.views",
+    },
     "redis": {"datastore", "address"},
     "aiohttp": {"tasks.probe", "tasks.resolve"},
     "aiodns": {"tasks.resolve"},

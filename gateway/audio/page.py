@@ -14,7 +14,9 @@ from quart.typing import ResponseReturnValue
 from ..edge import EdgeRequest
 from ..errors import BodyTooLarge, GatewayError
 from .catalogue import AudioFile
-from .library import Library, NameTaken, NoSpace, NotAudio
+from .disk import NoSpace
+from .intake import NotAudio
+from .library import Library, NameTaken
 from .listing import fingerprint, select_files
 from .upload import Outcome, receive_files
 

@@ -15,7 +15,8 @@ from werkzeug.sansio.multipart import Data, Event, Field, File, MultipartDecoder
 from ..edge import BodyTimeout, EdgeRequest
 from ..errors import BadRequest, BodyTooLarge, GatewayError, Unprocessable, UnsupportedBody
 from .catalogue import AudioFile
-from .library import Library, too_large
+from .intake import too_large
+from .library import Library
 
 FIELD = "file"
 FORM_SLACK_BYTES = 1024 * 1024

@@ -17,7 +17,9 @@ from unicodedata import normalize
 import anyio
 import pytest
 
-from gateway.audio.library import Library, NameTaken, NoSpace, NotAudio
+from gateway.audio.disk import NoSpace
+from gateway.audio.intake import NotAudio
+from gateway.audio.library import Library, NameTaken
 from gateway.audio.staging import Staged, open_staged, sweep_leftovers
 from gateway.errors import BodyTooLarge, NotFound, Unavailable, Unprocessable
 from tests.audio.corpus import NOT_AUDIO, make_wave
@@ -272,13 +274,13 @@ async def test_kill(folder: Path, nameless: bool) -> None:  # noqa: FBT001
         while process.stdout.readline() not in {b"5000000\n", b""}:
             pass
         alive = Library(folder, max_upload_bytes=1000, nameless=nameless)
-        await alive.prepare()
+        await alive.disk.prepare()
         hidden = list_disk(folder)
         assert len(hidden) == (0 if nameless else 1)  # the sweep knows that its owner lives
         process.send_signal(signal.SIGKILL)
     library = Library(folder, max_upload_bytes=1000)
     assert list_disk(folder) == hidden
-    await library.prepare()
+    await library.disk.prepare()
     assert list_disk(folder) == []
     assert await library.list_files() == []
 
@@ -374,7 +376,7 @@ async def test_missing_folder(tmp_path: Path) -> None:
     """A folder that goes away makes every call unavailable, and is used again once it is back."""
     folder = tmp_path / "audio"
     library = Library(folder, max_upload_bytes=1_000_000)
-    await library.prepare()
+    await library.disk.prepare()
     await library.add("a.wav", feed(WAVE))
     folder.rename(tmp_path / "away")
     for call in (library.list_files(), library.find("a.wav"), library.delete("a.wav"), library.add("b", feed(WAVE))):
@@ -388,7 +390,7 @@ async def test_unusable_folder(tmp_path: Path) -> None:
     """A folder that cannot be made does not stop the start; it is made once it can be."""
     (tmp_path / "data").write_text("a file stands where the folder should be")
     library = Library(tmp_path / "data" / "audio", max_upload_bytes=1_000_000)
-    await library.prepare()
+    await library.disk.prepare()
     with pytest.raises(Unavailable):
         await library.add("a.wav", feed(WAVE))
     (tmp_path / "data").unlink()
