@@ -170,7 +170,7 @@ def _read_answer(code: int, headers: Mapping[str, str], *, own: bool) -> Outcome
 
 async def _drain(response: aiohttp.ClientResponse) -> None:
     """Read a short body to its end, so that its connection serves the next URL; give up on any other."""
-    if response.content.at_eof() or (response.content_length or 0) > BODY_BYTES:
+    if response.content.is_eof() or (response.content_length or 0) > BODY_BYTES:  # it is all there, or too much
         return
     left = BODY_BYTES
     try:
