@@ -14,7 +14,7 @@ help:
 	@echo "make trials   crashes and faults, many times over; prints attempts and violations"
 	@echo "make check    ruff, mypy, import rules"
 	@echo "make format   let ruff arrange the code"
-	@echo "make bench    the measurements beside the peers"
+	@echo "make bench    the measurements beside the peers, and a table; BENCH=crawl for some"
 	@echo "make lock     resolve requirements/*.txt anew from pyproject.toml"
 	@echo "make clean    remove what these commands made, but for data/"
 
@@ -38,7 +38,7 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 
 bench: $(VENV)/bench.stamp
-	for bench in bench/*_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+	$(BIN)/python bench $(BENCH)
 
 lock: $(VENV)/bin/python
 	$(BIN)/pip install --quiet uv

@@ -6,49 +6,17 @@ Each time runs from the start of the process to its last line. The gateway is se
 PER_HOST=50; what it has seen is asked once more from its cache.
 """
 
-import os
-import resource
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-HOSTS = [f"127.0.{1 + i // 250}.{1 + i % 250}" for i in range(500)]
-RUNS = 3
+from stand import ROOT, make_urls, raise_file_limit, running_gateway, running_site, tell
 
-
-def find_port() -> int:
-    """A port that is free on loopback."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-@contextmanager
-def running(command: Sequence[str], folder: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """A process for as long as the block."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)} | settings
-    with (folder / "log").open("a") as log:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def wait_ready(url: str) -> None:
-    """Return once the gateway and its Redis are there."""
-    for _ in range(500):
-        with suppress(OSError), urllib.request.urlopen(f"{url}/readyz", timeout=1):
-            return
-        time.sleep(0.02)
-    raise TimeoutError(url)
+TURNS = 3
+PEER = "curl -Z --parallel-max 300"
 
 
 def measure(command: Sequence[str], folder: Path, total: int) -> float:
@@ -63,35 +31,26 @@ def measure(command: Sequence[str], folder: Path, total: int) -> float:
 
 
 def main() -> None:
-    """Print a line a run and the ratios of the best ones."""
+    """Print a line a turn and the ratios of the best ones."""
     total = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    latency_s = sys.argv[2] if len(sys.argv) > 2 else "0.1"
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    site_port, port = find_port(), find_port()
-    gateway = f"http://127.0.0.1:{port}"
-    serve = [sys.executable, "-m", "hypercorn", "--config", str(ROOT / "hypercorn.toml"), "--bind", f"127.0.0.1:{port}"]
+    latency_s = float(sys.argv[2]) if len(sys.argv) > 2 else 0.1
+    raise_file_limit()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        site = running([sys.executable, str(ROOT / "bench/site.py"), str(site_port), latency_s, *HOSTS], folder)
-        web = running([*serve, "gateway:app"], folder, PROBE_TARGETS="any", PER_HOST="50", TIMEOUT="3600")
-        with site as ready, web:
-            assert ready.stdout is not None
-            ready.stdout.readline()
-            wait_ready(gateway)
+        with running_site(folder, latency_s) as site_port, running_gateway(folder) as gateway:
+            curl = ["curl", "-s", "-Z", "--parallel-max", "300", "-w", "%{http_code}\n", "-K", "curl"]
+            crawl = [sys.executable, str(ROOT / "crawl.py"), "--server", gateway.url, "-f", "urls"]
             best = {"curl": 1e9, "crawl.py": 1e9, "crawl.py, cached": 1e9}
-            for run in range(RUNS):
-                urls = [f"http://{HOSTS[i % 500]}:{site_port}/{run}/{i}" for i in range(total)]
+            for turn in range(TURNS):
+                urls = make_urls(site_port, turn, total)
                 (folder / "urls").write_text("".join(f"{url}\n" for url in urls))
                 (folder / "curl").write_text("".join(f'url = "{url}"\noutput = /dev/null\n' for url in urls))
-                curl = ["curl", "-s", "-Z", "--parallel-max", "300", "-w", "%{http_code}\n", "-K", "curl"]
-                crawl = [sys.executable, str(ROOT / "crawl.py"), "--server", gateway, "-f", "urls"]
                 for label, command in (("curl", curl), ("crawl.py", crawl), ("crawl.py, cached", crawl)):
                     taken_s = measure(command, folder, total)
                     best[label] = min(best[label], taken_s)
                     print(f"{label:<18} {taken_s:6.2f} s  {total / taken_s:8.0f} URLs/s", flush=True)
-    for label in ("crawl.py", "crawl.py, cached"):
-        print(f"ratio {label} / curl: {best[label] / best['curl']:.2f}")
+    tell(f"crawl.py, {total:,} URLs, time", PEER, best["crawl.py"] / best["curl"], at_most=0.75)
+    print(f"ratio from the cache: {best['crawl.py, cached'] / best['curl']:.2f}")
 
 
 if __name__ == "__main__":

@@ -18,19 +18,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import IO
 
-ROOT = Path(__file__).parent.parent
+from stand import ROOT, find_port, tell
+
 PATH = "/?species=Time%20Lord"
 CONNECTIONS = 16
 OURS, OURS_LOGGED, GUNICORN, WAITRESS = "credentials.py --quiet", "credentials.py", "gunicorn gthread", "waitress"
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def commands(port: int) -> dict[str, list[str]]:
@@ -48,7 +42,7 @@ def commands(port: int) -> dict[str, list[str]]:
 @contextmanager
 def serve(name: str, log: IO[bytes]) -> Iterator[int]:
     """The port on which that server answers; it is ended afterwards."""
-    port = free_port()
+    port = find_port()
     command = [sys.executable, *commands(port)[name]]
     with subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.DEVNULL) as server:
         try:
@@ -128,7 +122,8 @@ def main() -> None:
     for name, rate in best.items():
         print(f"{name:24}{rate:10,.0f} requests/s")
     peer = max(best[GUNICORN], best[WAITRESS])
-    print(f"ratio {best[OURS] / peer:.2f} quiet, {best[OURS_LOGGED] / peer:.2f} logging (target 3)")
+    for name in (OURS, OURS_LOGGED):
+        tell(f"{name}, requests a second", "the better of gunicorn gthread and waitress", best[name] / peer, at_least=3)
 
 
 if __name__ == "__main__":
