@@ -39,6 +39,8 @@ from .errors import Unavailable
 
 ANSWER_S = 0.7
 """How long Redis may take for one answer."""
+PLACE_S = 0.1
+"""How much longer a call may take than one answer, its place among many others and its connection included."""
 BLOCK_S = 2.0
 """The longest BLOCK that a command sent through `client(blocking=True)` may ask for."""
 EXAMINE_S = 1.5
@@ -50,7 +52,7 @@ AWAY_S = 0.05
 LOADING_S = 0.7
 """How long a server may load its data without being held for away."""
 
-_AWAY = (RedisConnectionError, RedisTimeoutError, InvalidResponse, ClusterError, RedisClusterException)
+_AWAY = (TimeoutError, RedisConnectionError, RedisTimeoutError, InvalidResponse, ClusterError, RedisClusterException)
 _REFUSED = (ReadOnlyError, NoPermissionError, TryAgainError, AskError)
 _OURS = (CrossSlotTransactionError, InvalidPipelineStack)
 # What redis-py leaves untyped of the words of a server that cannot serve for now; a pipeline puts others before.
@@ -64,6 +66,10 @@ class RedisAway(Unavailable):
 
     def __init__(self, detail: str = "Redis is away for now.", *, retry_after_s: int = 1, **fields: Any) -> None:
         super().__init__(detail, retry_after_s=retry_after_s, **fields)
+
+
+class KeySpoiled(RedisAway):
+    """A key of ours holds something of another type. Trying again does not help; somebody has to mend the key."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,8 @@ class Datastore:
         hang_s: float = 5.0,
     ) -> None:
         self._address = parse_address(redis_url) if redis_url else None
+        patience_s = self._address.options.get("socket_timeout", 0) if self._address else 0
+        self._call_s = max(ANSWER_S, patience_s) + PLACE_S
         self._server = EmbeddedServer(data_dir, hang_s=hang_s)
         self._find_binary = find_binary
         self._health = Health("remote" if redis_url else "embedded")
@@ -145,16 +153,19 @@ class Datastore:
     def open(self, *, blocking: bool = False) -> Iterator[Any]:
         """`with datastore.open() as redis`: the client, and every error of Redis as RedisAway.
 
-        `blocking`: the one for commands that wait. It is typed as Any because redis-py types an answer as the
-        union of what every protocol and decoding would give; these give RESP2 shapes of bytes.
+        The block as a whole has the time of one answer, so that a call fails within a second however many others
+        wait for a connection to a Redis that hangs. `blocking`: the client for commands that wait, without that
+        limit. It is typed as Any because redis-py types an answer as the union of what every protocol and decoding
+        would give; these give RESP2 shapes of bytes.
 
-        :raises RedisAway: as `translated`, and for keys that hold something of another type than ours.
+        :raises RedisAway: as `translated`.
+        :raises KeySpoiled: a key holds something of another type than ours.
         """
         try:
-            with self.translated():
+            with self.translated(), anyio.fail_after(None if blocking else self._call_s):
                 yield self.client(blocking=blocking)
         except ResponseError as error:
-            raise RedisAway("Redis does not hold what is expected of it.") from error
+            raise KeySpoiled("Redis does not hold what is expected of it.") from error
 
     async def eval(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """What a Lua script gives. It is sent whole, which a Redis that restarts or fails over does not mind.

@@ -21,6 +21,7 @@
     ├── ChecksumMismatch        460  checksum-mismatch       audio.resumable
     ├── Unavailable             503  unavailable             (this module)
     │   └── RedisAway           503  unavailable             datastore
+    │       └── KeySpoiled      503  unavailable             datastore
     └── NoSpace                 507  no-space                audio.disk
 
 A subclass used by one module stands beside the code that raises it. Nothing of ours is imported here.

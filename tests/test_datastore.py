@@ -1,7 +1,6 @@
 """The Redis at REDIS_URL: used when it is there, waited for when it is not, and never slow to be away."""
 
 import logging
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -10,13 +9,15 @@ from typing import Any
 
 import anyio
 import pytest
-from anyio.abc import ByteStream, Process
+from anyio.abc import ByteStream
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from gateway.address import CONNECTIONS, RedisUrlInvalid, parse_address
 from gateway.datastore import Datastore, RedisAway
 from gateway.embedded import find_server
+from tests.processes import free_port
+from tests.redis_server import accepts, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -32,36 +33,6 @@ async def running(url: str, tmp_path: Path) -> AsyncIterator[Datastore]:
         yield datastore
         group.cancel_scope.cancel()
     assert not (tmp_path / "unused").exists()
-
-
-def find_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@asynccontextmanager
-async def serving(folder: Path, port: int, *options: str) -> AsyncIterator[Process]:
-    """A real server on a TCP port."""
-    await anyio.Path(folder).mkdir(exist_ok=True)
-    base = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
-    log_file = str(folder / "log")
-    process = await anyio.open_process([str(find_server()), *base, "--logfile", log_file, *options], stdin=None)
-    try:
-        await wait_until(lambda: accepts(port))
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            process.send_signal(SIGCONT)
-            process.kill()
-        await process.aclose()
-
-
-async def accepts(port: int) -> bool:
-    with suppress(OSError):
-        async with await anyio.connect_tcp("127.0.0.1", port):
-            return True
-    return False
 
 
 async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -84,7 +55,7 @@ async def wait_for_answer(datastore: Datastore) -> None:
 @pytest.fixture
 async def port(tmp_path: Path) -> AsyncIterator[int]:
     """The port of a server that runs."""
-    port = find_port()
+    port = free_port()
     async with serving(tmp_path / "server", port):
         yield port
 
@@ -110,7 +81,7 @@ async def test_remote_server_is_described(port: int, tmp_path: Path, caplog: pyt
 )
 async def test_durability_is_that_of_the_server(options: list[str], durability: str, tmp_path: Path) -> None:
     """The durability described is what the server's own settings say, as far as it may be asked."""
-    port = find_port()
+    port = free_port()
     async with (
         serving(tmp_path / "server", port, *options),
         running(f"redis://127.0.0.1:{port}", tmp_path) as datastore,
@@ -120,7 +91,7 @@ async def test_durability_is_that_of_the_server(options: list[str], durability: 
 
 async def test_evicting_server_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A Redis that may throw tasks away is used, and the log says what to change."""
-    port = find_port()
+    port = free_port()
     async with (
         serving(tmp_path / "server", port, "--maxmemory-policy", "allkeys-lru"),
         running(f"redis://127.0.0.1:{port}", tmp_path) as datastore,
@@ -131,7 +102,7 @@ async def test_evicting_server_is_warned_of(tmp_path: Path, caplog: pytest.LogCa
 
 async def test_server_that_comes_later_is_found(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A server that is away at the start is named in the log once, fails calls at once, and is used when it comes."""
-    port = find_port()
+    port = free_port()
     async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
         with pytest.raises(RedisAway):
             datastore.client()
@@ -162,7 +133,7 @@ async def away(datastore: Datastore) -> bool:
 
 async def test_call_to_a_hung_server_fails_soon(tmp_path: Path) -> None:
     """A server that stops answering makes the calls under way fail soon, and recovers without a restart."""
-    port = find_port()
+    port = free_port()
     async with (
         serving(tmp_path / "server", port) as process,
         running(f"redis://127.0.0.1:{port}", tmp_path) as datastore,
@@ -232,7 +203,7 @@ async def call(command: Callable[..., Awaitable[Any]], *args: Any) -> None:
 
 async def test_call_waits_for_a_server_that_restarts(tmp_path: Path) -> None:
     """A call that begins while a server is not listening for a moment is answered, not refused."""
-    port = find_port()
+    port = free_port()
 
     async def answer(stream: ByteStream) -> None:
         async with stream:
@@ -335,7 +306,7 @@ async def test_mistakes_of_ours_are_not_hidden(port: int, tmp_path: Path) -> Non
 async def test_password_stands_in_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture, password: str) -> None:
     """A right password opens the server, a wrong one does not, and neither is logged at any level."""
     caplog.set_level(logging.DEBUG)
-    port = find_port()
+    port = free_port()
     async with (
         serving(tmp_path / "server", port, "--requirepass", "s3cret"),
         running(f"redis://:{password}@127.0.0.1:{port}", tmp_path) as datastore,
@@ -369,8 +340,8 @@ async def test_what_is_no_redis_is_away(tmp_path: Path, caplog: pytest.LogCaptur
 @pytest.mark.slow
 async def test_cluster_is_used(tmp_path: Path) -> None:
     """A Cluster answers through its own client; without it calls fail soon; when it is back they do not."""
-    port = find_port()
-    cluster = ["--cluster-enabled", "yes", "--cluster-port", str(find_port()), "--appendonly", "yes"]
+    port = free_port()
+    cluster = ["--cluster-enabled", "yes", "--cluster-port", str(free_port()), "--appendonly", "yes"]
     async with serving(tmp_path / "server", port, *cluster) as process:
         async with Redis(port=port) as node:
             await node.cluster("ADDSLOTSRANGE", 0, 16383)
@@ -394,9 +365,9 @@ async def test_cluster_is_used(tmp_path: Path) -> None:
 
 async def test_node_of_a_cluster_takes_a_cluster_address(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A single-server address of a Cluster's node is answered with the address that it needs."""
-    port = find_port()
+    port = free_port()
     async with (
-        serving(tmp_path / "server", port, "--cluster-enabled", "yes", "--cluster-port", str(find_port())),
+        serving(tmp_path / "server", port, "--cluster-enabled", "yes", "--cluster-port", str(free_port())),
         running(f"redis://127.0.0.1:{port}", tmp_path) as datastore,
     ):
         assert datastore.describe().kind == "remote"
@@ -405,7 +376,7 @@ async def test_node_of_a_cluster_takes_a_cluster_address(tmp_path: Path, caplog:
 
 async def test_sentinel_leads_to_the_master(tmp_path: Path) -> None:
     """Of the sentinels named the one that answers is asked for the master, and a silent one costs little time."""
-    port, sentinel_port = find_port(), find_port()
+    port, sentinel_port = free_port(), free_port()
     conf = tmp_path / "sentinel.conf"
     conf.write_text(f"sentinel monitor main 127.0.0.1 {port} 1\nsentinel auth-pass main s3cret\n")
     async with (

@@ -17,7 +17,7 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
-from ..datastore import RedisAway
+from ..datastore import KeySpoiled, RedisAway
 from .cache import MAX_CODES_AT_ONCE, Cache, is_cacheable
 from .models import Landing, Outcome, ProbeError
 from .probe import Prober, limit_concurrency
@@ -107,11 +107,15 @@ class Flights:
         """Send off one batch of a task; `land` is called for each place that is wanted, now or later.
 
         Returns once the domains are counted and the cache was asked; while Redis is away it waits. Nothing lands
-        before the whole batch is counted: a task that ended uncounted would stay so.
+        before the whole batch is counted: a task that ended uncounted would stay so. Counters or a cache that
+        somebody has spoilt stop no task.
         """
         targets = [target async for target in _read_targets(batch.urls)]
         domains = Counter(target.domain for target in targets if target.domain)
-        await _until_there(lambda: self._cache.count(batch.task, batch.start, domains))
+        try:
+            await _until_there(lambda: self._cache.count(batch.task, batch.start, domains))
+        except KeySpoiled as error:
+            logger.error("task %s: %d URLs are not counted: %s", batch.task, domains.total(), error.__cause__)  # noqa: TRY400
         fresh: list[Flight] = []
         for place, target in enumerate(targets, batch.start):
             if place not in batch.wanted:
@@ -142,7 +146,11 @@ class Flights:
 
     async def _recall(self, fresh: list[Flight], *, follow_redirects: bool) -> None:
         urls = [flight.url for flight in fresh]
-        codes = await _until_there(lambda: self._cache.recall(urls, follow_redirects=follow_redirects))
+        try:
+            codes = await _until_there(lambda: self._cache.recall(urls, follow_redirects=follow_redirects))
+        except KeySpoiled as error:
+            logger.error("the codes of %d URLs cannot be recalled: %s", len(urls), error.__cause__)  # noqa: TRY400
+            return
         for flight, code in zip(fresh, codes, strict=True):
             if code:
                 flight.outcome = Outcome(code)
@@ -230,8 +238,8 @@ class Flights:
     async def _settle_batch(self, landed: list[Flight]) -> None:
         try:
             await _until_there(lambda: self._remember(landed))
-        except Exception:
-            logger.exception("the codes of %d URLs could not be remembered", len(landed))
+        except Exception as error:
+            logger.error("the codes of %d URLs are not remembered: %s", len(landed), error.__cause__ or error)  # noqa: TRY400
         for flight in landed:
             del self._flights[flight.url, flight.follow_redirects]
             if flight.outcome is not None:
@@ -247,10 +255,15 @@ class Flights:
 
 
 async def _until_there(call: Callable[[], Awaitable[T]]) -> T:
-    """What a call to Redis gives, made again and again while Redis is away."""
+    """What a call to Redis gives, made again and again while Redis is away.
+
+    :raises KeySpoiled: it would never give anything.
+    """
     while True:
         try:
             return await call()
+        except KeySpoiled:
+            raise
         except RedisAway:
             await anyio.sleep(RETRY_S)
 

@@ -11,7 +11,7 @@ from itertools import islice
 import anyio
 from anyio.abc import TaskGroup
 
-from ..datastore import RedisAway
+from ..datastore import KeySpoiled, RedisAway
 from .flights import Batch, Flights
 from .models import Landing
 from .queue import RENEW_EVERY_S, Claim, Queue
@@ -135,7 +135,7 @@ class Runner:
                 logger.exception("task %s cannot be read", claim.task)
 
     async def _start(self, claim: Claim, group: TaskGroup) -> None:
-        job = await self._store.read_job(claim.task) if await self._store.keep_task(claim.task) else None
+        job = await self._store.take_task(claim.task)
         if job is None or claim.task in self._runs:  # ended or expired; or an entry that was added twice
             await self._queue.acknowledge(claim)
             return
@@ -203,9 +203,15 @@ class Runner:
             if run.claim.entry not in held and self._runs.get(run.claim.task) is run:
                 logger.warning("task %s: another gateway has taken it over", run.claim.task)
                 self._drop(run)
-            elif run.missing and not await self._store.keep_task(run.claim.task):  # cancelled
+            elif run.missing and await self._has_ended(run):  # cancelled
                 self._drop(run)
                 await self._queue.acknowledge(run.claim)
+
+    async def _has_ended(self, run: Run) -> bool:
+        try:
+            return not await self._store.keep_task(run.claim.task)
+        except KeySpoiled:
+            return False  # it is not known, and the others must not wait for it
 
     def _drop(self, run: Run) -> None:
         self._runs.pop(run.claim.task, None)

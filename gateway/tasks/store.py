@@ -9,6 +9,7 @@ A task is durable before its 201 is sent and bears no expiry while it runs. The 
 Cluster; between the slots every step can be repeated, and a crash leaves nothing that was promised to anybody.
 """
 
+import logging
 import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from weakref import WeakValueDictionary
 import anyio
 from pydantic_core import from_json, to_json
 
-from ..datastore import Datastore
+from ..datastore import Datastore, KeySpoiled
 from ..errors import NotFound
 from ..shutdown import Shutdown
 from .models import Landing, NewTask, Outcome, Probe, ProbeError, Task, TaskStatus
@@ -35,6 +36,8 @@ POLL_S = 0.5
 """How often a wait looks whether another gateway has ended the task; this one tells at once."""
 BEAT_S = 10.0
 """How often a task that stands still is shown again, so that whoever watches knows that the line holds."""
+
+logger = logging.getLogger("gateway.tasks")
 
 _RECENT = "gateway:recent"
 _SUMMARY = ("status", "total", "done", "created_at", "finished_at")
@@ -105,13 +108,12 @@ class Store:
             "created_at": created_at.isoformat(),
         }
         if not await self._datastore.eval(_CREATE, [key], [UNPROMISED_S, *chain.from_iterable(fields.items())]):
-            return await self.read_task(identity)
+            task = await self.read_task(identity)
+            await self._list_task(identity, task.created_at)  # whoever made it may have died before
+            return task
         await self._queue.put(str(identity), total)
         await self._datastore.eval(_KEEP, [key], [])
-        with self._datastore.open() as redis:
-            await redis.zadd(_RECENT, {str(identity): time.time() * 1000})
-            await redis.zremrangebyrank(_RECENT, 0, -RECENT_TASKS - 1)
-        return Task(
+        task = Task(
             id=identity,
             status=TaskStatus.RUNNING,
             result=None,
@@ -120,6 +122,8 @@ class Store:
             created_at=created_at,
             finished_at=None,
         )
+        await self._list_task(identity, created_at)
+        return task
 
     async def read_task(self, identity: UUID) -> Task:
         """The task of this id.
@@ -168,16 +172,16 @@ class Store:
 
     async def list_tasks(self, offset: int, limit: int) -> list[Task]:
         """Recent tasks, newest first, without their results."""
-        tasks = []
         with self._datastore.open() as redis:
-            for name in await redis.zrevrange(_RECENT, offset, offset + limit - 1):
-                try:
-                    tasks.append(
-                        _read_summary(UUID(name.decode()), await redis.hmget(_task_key(name.decode()), _SUMMARY))
-                    )
-                except NotFound:
-                    await redis.zrem(_RECENT, name)
-        return tasks
+            names = [name.decode() for name in await redis.zrevrange(_RECENT, offset, offset + limit - 1)]
+            summaries = redis.pipeline(transaction=False)
+            for name in names:
+                summaries.hmget(_task_key(name), _SUMMARY)
+            found = dict(zip(names, await summaries.execute() if names else (), strict=True))
+            gone = [name for name, (status, *_) in found.items() if status is None]
+            if gone:
+                await redis.zrem(_RECENT, *gone)
+        return [_read_summary(UUID(name), found[name]) for name in names if name not in gone]
 
     async def list_probes(self, identity: UUID, offset: int, limit: int) -> list[Probe]:
         """What is known of URLs `offset` to `offset + limit` of a task, in the order they were sent.
@@ -203,18 +207,24 @@ class Store:
         await self._end(str(identity), TaskStatus.CANCELLED)
         return await self.read_task(identity)
 
-    async def read_job(self, task: str) -> Job | None:
-        """The work of a task, None if there is no such task (any more)."""
+    async def take_task(self, task: str) -> Job | None:
+        """The work of a task from the queue, None if it has ended or is gone.
+
+        From now on it does not expire, and is listed, whatever became of the call that made it.
+        """
+        if not await self.keep_task(task):
+            return None
         with self._datastore.open() as redis:
-            urls, follow = await redis.hmget(_task_key(task), ("urls", "follow"))
+            urls, follow, created_at = await redis.hmget(_task_key(task), ("urls", "follow", "created_at"))
             if urls is None:
                 return None
             chunks = await redis.lrange(_probes_key(task), 0, -1)
+        await self._list_task(UUID(task), datetime.fromisoformat(created_at.decode()))
         saved = [_landing(row) for chunk in chunks for row in from_json(chunk)]
         return Job(urls=from_json(urls), follow_redirects=follow == b"1", saved=saved)
 
     async def keep_task(self, task: str) -> bool:
-        """Make sure that a task taken from the queue does not expire; whether it is still running."""
+        """Make sure that a task does not expire; whether it is still running."""
         return bool(await self._datastore.eval(_KEEP, [_task_key(task)], []))
 
     async def save_probes(self, task: str, landings: Iterable[Landing], done: int) -> bool:
@@ -225,6 +235,15 @@ class Store:
     async def finish_task(self, task: str, result: Sequence[int]) -> None:
         """Make a task ready: all its probes are saved, `result` has the code of each."""
         await self._end(task, TaskStatus.READY, to_json(result))
+
+    async def _list_task(self, identity: UUID, created_at: datetime) -> None:
+        """Put a task on the list of recent ones, once. Without a list it is a task all the same."""
+        try:
+            with self._datastore.open() as redis:
+                await redis.zadd(_RECENT, {str(identity): created_at.timestamp() * 1000}, nx=True)
+                await redis.zremrangebyrank(_RECENT, 0, -RECENT_TASKS - 1)
+        except KeySpoiled as error:
+            logger.error("task %s is not listed: %s", identity, error.__cause__)  # noqa: TRY400
 
     async def _end(self, task: str, status: TaskStatus, *result: bytes) -> None:
         arguments = [status.value, datetime.now(UTC).isoformat(), self._task_ttl_s, *result]

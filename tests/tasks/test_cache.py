@@ -41,9 +41,10 @@ async def test_clear(datastore: Datastore) -> None:
         await cache.count("task", 0, Counter(a=1))
         with datastore.open() as redis:
             await redis.set("other", "value")
-            await cache.remember([(f"http://old/{i}", False, 200, 0.9) for i in range(3000)])
-            await cache.remember([("http://new/", False, 200, 0.0)])
-            await anyio.sleep(0.8)
+        await cache.remember([(f"http://old/{i}", False, 200, 0.9) for i in range(3000)])
+        await cache.remember([("http://new/", False, 200, 0.0)])
+        await anyio.sleep(0.8)
+        with datastore.open() as redis:
             keys = set(await redis.keys("*"))
             members = await redis.zrange("gateway:{codes}", 0, -1)
         group.cancel_scope.cancel()
