@@ -2,8 +2,10 @@
 """Command line of the audio library: upload, list, download and delete files of a gateway.
 
 Data goes to stdout; words, progress and errors go to stderr. A file is sent as the raw body of a PUT, in
-chunks and with its exact length, so memory stays flat whatever its size. Whether a file is audio is decided
-by the server; this program knows nothing of formats. Nothing of the gateway is imported.
+chunks and with its exact length, so memory stays flat whatever its size; a large one by tus 1.0, so that a
+broken connection or a restarted gateway costs only what was under way. Whether a file is audio is decided by
+the server; this program knows nothing of formats. Nothing of the gateway is imported, and it is one file so
+that it can be copied to where it is needed.
 """
 
 import argparse
@@ -13,12 +15,13 @@ import re
 import stat
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import IntEnum
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 VERSION = "0.1.0"
 CHUNK_BYTES = 256 * 1024
+RESUMABLE_BYTES = 16 * 1024 * 1024
+"""From here on a file is sent by tus: what is smaller is sooner sent again."""
 ANSWER_BYTES = 64 * 1024 * 1024
 """The longest list that is read: a hostile server must not fill the memory."""
 
@@ -44,18 +49,19 @@ class Exit(IntEnum):
 
 
 class Refused(Exception):
-    """The server, or this program, said no. The text is one line for a person."""
+    """The server, or this program, said no. The text is one line for a person; `again` says whether it may pass."""
 
-    def __init__(self, words: str, code: Exit = Exit.REFUSED) -> None:
+    def __init__(self, words: str, code: Exit = Exit.REFUSED, *, again: bool = False) -> None:
         super().__init__(words)
         self.code = code
+        self.again = again
 
 
 class Broken(Refused):
     """The server broke off, or what it sent makes no sense."""
 
     def __init__(self, words: str) -> None:
-        super().__init__(words, Exit.BROKEN)
+        super().__init__(words, Exit.BROKEN, again=True)
 
 
 class Unreachable(Broken):
@@ -87,7 +93,7 @@ def cause(error: BaseException | None) -> str:
 
 @contextmanager
 def meter(label: str, total_bytes: int | None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on a terminal's stderr, nothing elsewhere. rich costs 100 ms: it is imported here."""
+    """A bar of the bytes that are done, on a terminal's stderr only. rich costs 100 ms: it is imported here."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -97,7 +103,7 @@ def meter(label: str, total_bytes: int | None) -> Iterator[Callable[[int], None]
     columns = TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn()
     with Progress(*columns, TransferSpeedColumn(), console=Console(stderr=True)) as progress:
         task = progress.add_task(shown(label), total=total_bytes)
-        yield lambda size_bytes: progress.advance(task, size_bytes)
+        yield lambda done_bytes: progress.update(task, completed=done_bytes)
 
 
 # --- The server ---------------------------------------------------------------------------------------------
@@ -140,7 +146,7 @@ class Gateway:
         self._base = str(url).rstrip("/")
         self._name = f"{url.scheme}://{url.netloc.decode()}"
         self._plain = url.scheme == "http"
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._stream: Any = None
         self._headers: dict[str, Any] = {"User-Agent": f"screwdriver.py/{VERSION}"}
         self._headers["Accept-Encoding"] = "identity"
@@ -188,13 +194,13 @@ class Gateway:
 
     def _read(self, answer: "httpx.Response") -> bytes:
         body = bytearray()
-        deadline = time.monotonic() + self._timeout_s
+        deadline = time.monotonic() + self.timeout_s
         for chunk in answer.iter_raw():
             body += chunk
             if len(body) > ANSWER_BYTES:
                 raise Broken(f"{self._name} sent more than {ANSWER_BYTES} bytes")
             if time.monotonic() > deadline:
-                raise Broken(f"{self._name} took more than {self._timeout_s:g} s for its answer")
+                raise Broken(f"{self._name} took more than {self.timeout_s:g} s for its answer")
         return bytes(body)
 
     def _refusal(self, answer: "httpx.Response") -> Refused:
@@ -205,17 +211,19 @@ class Gateway:
             problem = json.loads(self._read(answer))
         if isinstance(problem, dict) and isinstance(problem.get("detail"), str):
             words = shown(problem["detail"])[:500]
-        refused = 400 <= answer.status_code < 500 or answer.status_code == 507
-        return Refused(words) if refused else Broken(words)
+        if 400 <= answer.status_code < 500 or answer.status_code == 507:
+            elsewhere = isinstance(problem, dict) and problem.get("type") == "urn:gateway:problem:offset-mismatch"
+            return Refused(words, again=elsewhere or answer.status_code in (408, 423, 429))
+        return Broken(words)
 
 
 # --- The commands -------------------------------------------------------------------------------------------
 
 
 def read_chunks(
-    file: FileIO, found: os.stat_result, answered: Callable[[], bool], advance: Callable[[int], None]
+    file: FileIO, found: os.stat_result, offset_bytes: int, answered: Callable[[], bool], show: Callable[[int], None]
 ) -> Iterator[bytes]:
-    """The bytes of a file. One that changed meanwhile ends before its last chunk: the server stores nothing.
+    """The bytes of a file from an offset on. One that changed ends before its last chunk: nothing is stored.
 
     An answer that is there already ends them too. httpcore takes a failed write for "the server may have
     answered" and reads on, which is what we want; but where it fails by itself it is late, by a reset that
@@ -225,17 +233,78 @@ def read_chunks(
     """
     from httpcore import WriteError
 
-    sent_bytes = 0
-    while sent_bytes < found.st_size:
+    file.seek(offset_bytes)
+    while offset_bytes < found.st_size:
+        show(offset_bytes)
         if answered():
             raise WriteError("answered early")
-        chunk = file.read(min(CHUNK_BYTES, found.st_size - sent_bytes))
-        sent_bytes += len(chunk)
+        chunk = file.read(min(CHUNK_BYTES, found.st_size - offset_bytes))
+        offset_bytes += len(chunk)
         now = os.fstat(file.fileno())
         if not chunk or (now.st_size, now.st_mtime_ns) != (found.st_size, found.st_mtime_ns):
             raise Refused("the file changed while it was being read")
         yield chunk
-        advance(len(chunk))
+    show(offset_bytes)
+
+
+class Resumable:
+    """One file on its way by tus 1.0 (https://tus.io/protocols/resumable-upload), in as many requests as it takes."""
+
+    def __init__(self, gateway: Gateway, name: str, file: FileIO, found: os.stat_result) -> None:
+        """Ask for a place. :raises Refused: the server does not want the file: that is known before it is sent."""
+        self._gateway, self._file, self._found, self._key = gateway, file, found, ""
+        metadata = f"filename {b64encode(name.encode()).decode()}"
+        headers = {"Upload-Length": str(found.st_size), "Upload-Metadata": metadata, "Content-Length": "0"}
+        # Only the last part counts: a server cannot send the file elsewhere, and a proxy may have a path of its own.
+        self._key = quote(self._ask("POST", headers).get("Location", "").rpartition("/")[2], safe="")
+        if not self._key:
+            raise Broken("the upload got no place: is it a gateway?")
+
+    def send(self, show: Callable[[int], None]) -> None:
+        """Send it all. What breaks is gone on with from where the server has it, until nothing moved for the timeout.
+
+        :raises Refused: the server said no, the file changed or nothing moved; what had arrived is removed.
+        """
+        reached_bytes, failed_s, pause_s = 0, 0.0, 0.25
+        offset_bytes: int | None = 0
+        try:
+            while reached_bytes < self._found.st_size:
+                try:
+                    before_bytes = self._ask_offset("HEAD", {}) if offset_bytes is None else offset_bytes
+                    offset_bytes = self._send_rest(before_bytes, show)
+                    if offset_bytes <= reached_bytes:
+                        raise Broken("the server takes nothing of the file")
+                    reached_bytes, failed_s, pause_s = offset_bytes, 0.0, 0.25
+                except Refused as error:
+                    failed_s = failed_s or time.monotonic()
+                    if not error.again or time.monotonic() - failed_s > self._gateway.timeout_s:
+                        raise
+                    time.sleep(pause_s)
+                    offset_bytes, pause_s = None, min(2 * pause_s, 10)
+        except BaseException:
+            with suppress(Refused):
+                self._ask("DELETE", {}, timeout=1)
+            raise
+
+    def _send_rest(self, offset_bytes: int, show: Callable[[int], None]) -> int:
+        left_bytes = self._found.st_size - offset_bytes
+        if not left_bytes:  # an answer was lost
+            return offset_bytes
+        headers = {"Upload-Offset": str(offset_bytes), "Content-Length": str(left_bytes)}
+        headers["Content-Type"] = "application/offset+octet-stream"
+        chunks = read_chunks(self._file, self._found, offset_bytes, self._gateway.answered, show)
+        return self._ask_offset("PATCH", headers, content=chunks)
+
+    def _ask_offset(self, method: str, headers: dict[str, str], **request: Any) -> int:
+        offset = self._ask(method, headers, **request).get("Upload-Offset", "")
+        if not (offset.isascii() and offset.isdigit() and len(offset) < 20 and int(offset) <= self._found.st_size):
+            raise Broken("the upload is nowhere: is it a gateway?")
+        return int(offset)
+
+    def _ask(self, method: str, headers: dict[str, str], **request: Any) -> "httpx.Headers":
+        headers = {"Tus-Resumable": "1.0.0"} | headers
+        with self._gateway.ask(method, f"/api/v1/uploads/{self._key}", headers=headers, **request) as answer:
+            return answer.headers
 
 
 def upload_file(gateway: Gateway, name: str, arguments: argparse.Namespace) -> None:
@@ -246,41 +315,57 @@ def upload_file(gateway: Gateway, name: str, arguments: argparse.Namespace) -> N
         raise Refused("a folder, not a file" if stat.S_ISDIR(mode) else "not a regular file")
     if re.search("[\ud800-\udfff]", path.name):
         raise Refused("its name is not UTF-8")
+    target = f"/api/v1/audio/{quote(path.name, safe='')}"
     with path.open("rb", buffering=0) as file:
         found = os.fstat(file.fileno())
-        headers = {"Content-Length": str(found.st_size), "Content-Type": "application/octet-stream"}
-        with meter(path.name, found.st_size) as advance:
-            chunks = read_chunks(file, found, gateway.answered, advance)
-            target = f"/api/v1/audio/{quote(path.name, safe='')}"
-            stored = gateway.ask_json("PUT", target, headers=headers, content=chunks)
+        with meter(path.name, found.st_size) as show:
+            if found.st_size > RESUMABLE_BYTES:
+                Resumable(gateway, path.name, file, found).send(show)
+                stored = gateway.ask_json("GET", target) if arguments.json else {}
+            else:
+                headers = {"Content-Length": str(found.st_size), "Content-Type": "application/octet-stream"}
+                chunks = read_chunks(file, found, 0, gateway.answered, show)
+                stored = gateway.ask_json("PUT", target, headers=headers, content=chunks)
     if arguments.json:
         print(json.dumps(stored), flush=True)
 
 
 def download_file(gateway: Gateway, name: str, arguments: argparse.Namespace) -> None:
-    """Fetch one file into the current folder, whole or not at all.
+    """Fetch one file, whole or not at all: into this folder, a given one, under a given name, or to stdout.
 
     :raises Refused: the name is no plain file name (a hostile list must not lead elsewhere), or is taken.
     """
-    path = Path(name)
-    if not name or path.name != name or name.startswith(".") or UNSAFE.search(name):
+    if not name or Path(name).name != name or name.startswith(".") or UNSAFE.search(name):
         raise Refused("not a plain file name")
+    output = Path(arguments.output)
+    path = output / name if output.is_dir() else output
+    if arguments.output == "-":
+        receive(gateway, name, sys.stdout.buffer)
+        return
     if not arguments.force and os.path.lexists(path):
         raise Refused("a file of this name is here already (--force replaces it)")
-    part = Path(f".{os.urandom(8).hex()}.part")
+    part = path.parent / f".{os.urandom(8).hex()}.part"
     try:
-        with gateway.ask("GET", f"/audio/{quote(name, safe='')}") as answer, part.open("xb") as file:
-            length = answer.headers.get("Content-Length", "")
-            with meter(name, int(length) if length.isdigit() else None) as advance:
-                for chunk in answer.iter_bytes():
-                    file.write(chunk)
-                    advance(len(chunk))
+        with part.open("xb") as file:
+            receive(gateway, name, file)
         if arguments.force:
             part.replace(path)
         else:
             path.hardlink_to(part)  # fails if the name came up meanwhile; a rename would not
     finally:
         part.unlink(missing_ok=True)
+
+
+def receive(gateway: Gateway, name: str, file: IO[bytes]) -> None:
+    """Write the bytes of one file of the library as they come."""
+    with gateway.ask("GET", f"/audio/{quote(name, safe='')}") as answer:
+        length = answer.headers.get("Content-Length", "")
+        done_bytes = 0
+        with meter(name, int(length) if length.isdigit() else None) as show:
+            for chunk in answer.iter_bytes():
+                file.write(chunk)
+                done_bytes += len(chunk)
+                show(done_bytes)
 
 
 def delete_file(gateway: Gateway, name: str, _: argparse.Namespace) -> None:
@@ -364,12 +449,16 @@ def read_arguments() -> argparse.Namespace:
         command.set_defaults(command=each, action=action)
         if verb == "download":
             command.add_argument("--force", action="store_true", help="replace a file that is here already")
+            command.add_argument("-o", "--output", default=".", metavar="PATH", help="folder, file or - for stdout (.)")
     # Not set_defaults: it would give every command its own default, over what stands before the command.
     server, token = os.environ.get("GATEWAY_URL") or "http://127.0.0.1:8888", os.environ.get("API_TOKEN", "")
     defaults = argparse.Namespace(server=server, token=token, timeout=60.0, json=False)
     arguments = parser.parse_args(namespace=defaults)
     if not 0 < arguments.timeout < 1e6:
         parser.error("--timeout must be a positive number of seconds")
+    output = getattr(arguments, "output", ".")
+    if len(getattr(arguments, "names", ())) > 1 and not Path(output).is_dir():
+        parser.error("--output must be a folder for more than one file")
     return arguments
 
 

@@ -13,13 +13,16 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.audio.corpus import make_wave
 from tests.clients.commands import Outcome, Run, Start, finish, run_in_shell, run_on_terminal
 from tests.clients.wire import Call, Handler, serve_calls
-from tests.processes import ROOT, free_port
+from tests.processes import ROOT, free_port, running
+from tests.relay import relaying
 
 pytestmark = pytest.mark.anyio
 
 SCRIPT = "screwdriver.py"
+MIB = 1024 * 1024
 PROBLEM = {"type": "urn:gateway:problem:not-audio", "status": 415, "detail": "Non-audio file detected"}
 
 
@@ -42,7 +45,7 @@ def make_file(path: Path, size_bytes: int) -> Path:
 
 def names_in(folder: Path) -> list[str]:
     """What is in a folder."""
-    return [path.name for path in folder.iterdir()]
+    return sorted(path.name for path in folder.iterdir())
 
 
 async def follow_peak(process: asyncio.subprocess.Process) -> int:
@@ -70,6 +73,23 @@ def listing(files: Any) -> Handler:
         await call.answer(200, {"files": files})
 
     return handler
+
+
+def after_creation(handler: Handler, calls: list[str] | None = None) -> Handler:
+    """A server of resumable uploads that knows one, has nothing of it, and answers its bytes as `handler` does."""
+
+    async def resumable(call: Call) -> None:
+        if calls is not None:
+            calls.append(call.method)
+        if call.method == "POST":
+            await call.answer(201, {}, "Location: http://elsewhere.example:1/x/key?y")
+        elif call.method == "PATCH":
+            assert call.path == "/api/v1/uploads/key%3Fy"
+            await handler(call)
+        else:
+            await call.send(b"HTTP/1.1 204 None\r\nUpload-Offset: 0\r\n\r\n")
+
+    return resumable
 
 
 # --- The real gateway ---------------------------------------------------------------------------------------
@@ -154,8 +174,9 @@ async def test_upload_sends_exact_length(run: Run, tmp_path: Path) -> None:
 
 
 async def test_early_answer_stops_the_upload(run: Run, tmp_path: Path) -> None:
-    """A server that answers on the first bytes is understood at once: the rest is not sent."""
+    """A server that answers on the first bytes is understood at once: the rest is not sent, and the upload removed."""
     large = make_file(tmp_path / "large.mp3", 512 * 1024 * 1024)
+    calls: list[str] = []
     taken_bytes = 0
 
     async def handler(call: Call) -> None:
@@ -165,22 +186,24 @@ async def test_early_answer_stops_the_upload(run: Run, tmp_path: Path) -> None:
         while chunk := await call.reader.read(1 << 20):
             taken_bytes += len(chunk)
 
-    async with serve_calls(handler) as url:
+    async with serve_calls(after_creation(handler, calls)) as url:
         outcome = await run(SCRIPT, "upload", large, GATEWAY_URL=url)
     assert (outcome.code, outcome.lines) == (1, [f"{large}: Non-audio file detected"])
     assert taken_bytes < 64 * 1024 * 1024
+    assert calls == ["POST", "PATCH", "DELETE"]
 
 
-async def test_early_answer_before_a_reset(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("size_bytes", [16 * MIB, 64 * MIB], ids=["put", "tus"])
+async def test_early_answer_before_a_reset(run: Run, tmp_path: Path, size_bytes: int) -> None:
     """The words of a server that answers, reads nothing more and resets are still shown."""
-    large = make_file(tmp_path / "large.mp3", 64 * 1024 * 1024)
+    large = make_file(tmp_path / "large.mp3", size_bytes)
 
     async def handler(call: Call) -> None:
         await call.answer(415, PROBLEM, "Connection: close")
         await asyncio.sleep(0.2)
         call.reset()
 
-    async with serve_calls(handler) as url:
+    async with serve_calls(handler if size_bytes == 16 * MIB else after_creation(handler)) as url:
         outcome = await run(SCRIPT, "upload", large, GATEWAY_URL=url)
     assert (outcome.code, outcome.lines) == (1, [f"{large}: Non-audio file detected"])
 
@@ -218,9 +241,10 @@ async def test_hostile_files_get_one_line_each(run: Run, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("change", [lambda file: file.truncate(1000), lambda file: file.write(b"more")])
-async def test_file_that_changes_during_upload(change: Any, run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("size_bytes", [16 * MIB, 64 * MIB], ids=["put", "tus"])
+async def test_file_that_changes_during_upload(change: Any, size_bytes: int, run: Run, tmp_path: Path) -> None:
     """A file that grows or shrinks while it is sent is broken off before its end, in one clear line."""
-    path = make_file(tmp_path / "live.mp3", 64 * 1024 * 1024)
+    path = make_file(tmp_path / "live.mp3", size_bytes)
     whole = False
 
     async def handler(call: Call) -> None:
@@ -229,10 +253,10 @@ async def test_file_that_changes_during_upload(change: Any, run: Run, tmp_path: 
         with path.open("ab") as file:
             change(file)
         rest = await call.reader.read(-1)
-        whole = len(rest) >= 63 * 1024 * 1024
+        whole = len(rest) >= size_bytes - MIB
         await call.answer(201, {})
 
-    async with serve_calls(handler) as url:
+    async with serve_calls(handler if size_bytes == 16 * MIB else after_creation(handler)) as url:
         outcome = await run(SCRIPT, "upload", path, GATEWAY_URL=url)
     assert (outcome.code, outcome.lines) == (1, [f"{path}: the file changed while it was being read"])
     assert not whole
@@ -246,16 +270,132 @@ async def test_upload_memory_stays_flat(start: Start, tmp_path: Path) -> None:
         left = int(call.headers["content-length"])
         while left:
             left -= len(await call.reader.read(1 << 20))
-        await call.answer(201, {})
+        await call.answer(201, {}, f"Upload-Offset: {300 * MIB}")
 
-    async with serve_calls(handler) as url:
-        for size_bytes in (1, 300 * 1024 * 1024):
+    async with serve_calls(lambda call: (handler if call.method == "PUT" else after_creation(handler))(call)) as url:
+        for size_bytes in (1, 300 * MIB):
             path = make_file(tmp_path / f"{size_bytes}.mp3", size_bytes)
             process = await start(SCRIPT, "upload", path, GATEWAY_URL=url)
             peak_kib = await follow_peak(process)
             assert process.returncode == 0
             peaks.append(peak_kib)
     assert peaks[1] - peaks[0] < 16 * 1024
+
+
+# --- Large files --------------------------------------------------------------------------------------------
+
+
+def make_large_wav(path: Path, size_bytes: int) -> Path:
+    """A wav that takes no space."""
+    path.write_bytes(make_wave(size_bytes)[:1000])
+    os.truncate(path, size_bytes)
+    return path
+
+
+async def test_large_upload_over_a_bad_road(gateway: str, run: Run, tmp_path: Path) -> None:
+    """A connection that is reset three times costs no more than what was under way: the bytes are sent once."""
+    sound = make_large_wav(tmp_path / "日本 large.wav", 24 * MIB)
+    async with relaying(int(gateway.rpartition(":")[2]), 3 * MIB, 5 * MIB, 1) as road:
+        outcome = await run(SCRIPT, "upload", "--json", sound, GATEWAY_URL=road.url)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert json.loads(outcome.out)["size_bytes"] == 24 * MIB
+    assert road.cuts == []
+    assert road.sent_bytes < 25 * MIB
+    before = sound.read_bytes()
+    sound.unlink()
+    assert (await run(SCRIPT, "download", sound.name, GATEWAY_URL=gateway)).code == 0
+    assert sound.read_bytes() == before
+    await run(SCRIPT, "delete", sound.name, GATEWAY_URL=gateway)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+async def test_large_upload_over_a_restart(start: Start, tmp_path: Path) -> None:
+    """kill -9 of the gateway in the middle and a start 2 s later: the upload goes on and ends whole."""
+    sound = make_large_wav(tmp_path / "large.wav", 400 * MIB)
+    with running(tmp_path) as served:
+        process = await start(SCRIPT, "upload", sound, GATEWAY_URL=served.url)
+        folder = tmp_path / "data" / "audio"
+        while not any(path.stat().st_size > 5 * MIB for path in folder.glob(".resumable-*")):
+            await asyncio.sleep(0.001)
+        served.kill()
+        await asyncio.sleep(2)
+        await anyio.to_thread.run_sync(served.start)
+        (partial,) = (path for path in folder.glob(".resumable-*") if not path.suffix)
+        begun = partial.stat().st_ino
+        outcome = await finish(process)
+        assert (outcome.code, outcome.err) == (0, "")
+        assert (folder / "large.wav").stat().st_ino == begun
+        assert (folder / "large.wav").stat().st_size == 400 * MIB
+
+
+async def test_large_upload_is_refused(gateway: str, run: Run, tmp_path: Path) -> None:
+    """A name that is taken is known before a byte is sent; what is no audio, on the first bytes."""
+    taken = make_wav(tmp_path / "taken.wav")
+    await run(SCRIPT, "upload", taken, GATEWAY_URL=gateway)
+    make_large_wav(taken, 64 * MIB)
+    zeros = make_file(tmp_path / "zeros.wav", 64 * MIB)
+    async with relaying(int(gateway.rpartition(":")[2])) as road:
+        outcome = await run(SCRIPT, "upload", taken, GATEWAY_URL=road.url)
+        assert (outcome.code, outcome.lines) == (1, [f"{taken}: A file of this name already exists."])
+        assert road.sent_bytes < MIB
+        outcome = await run(SCRIPT, "upload", zeros, GATEWAY_URL=road.url)
+        assert (outcome.code, outcome.lines) == (1, [f"{zeros}: Non-audio file detected"])
+    await run(SCRIPT, "delete", "taken.wav", GATEWAY_URL=gateway)
+
+
+def tells(offset: str, status: int = 204) -> Handler:
+    """A server that reads a PATCH and says that this is where it is."""
+
+    async def handler(call: Call) -> None:
+        await call.read_body()
+        await call.send(b"HTTP/1.1 %d X\r\nUpload-Offset: %b\r\nContent-Length: 0\r\n\r\n" % (status, offset.encode()))
+
+    return handler
+
+
+STUBBORN: dict[str, tuple[Handler, str]] = {
+    "no progress": (tells("0"), "takes nothing of the file"),
+    "too far": (tells(str(10**9)), "nowhere"),
+    "negative": (tells("-1"), "nowhere"),
+    "no number": (tells("x"), "nowhere"),
+    "locked": (tells("0", 423), "answered 423"),
+    "failing": (tells("0", 500), "answered 500"),
+}
+
+
+@pytest.mark.parametrize("name", STUBBORN)
+async def test_large_upload_gives_up(name: str, run: Run, tmp_path: Path) -> None:
+    """A server that makes no progress is asked again for as long as silence is borne, and then given up in a line."""
+    handler, words = STUBBORN[name]
+    path = make_file(tmp_path / "a.mp3", 17 * MIB)
+    calls: list[str] = []
+    async with serve_calls(after_creation(handler, calls)) as url:
+        outcome = await run(SCRIPT, "upload", path, "--timeout", "1", GATEWAY_URL=url)
+    assert (outcome.code, len(outcome.lines)) == (1 if name == "locked" else 3, 1)
+    assert words in outcome.err
+    assert 2 <= calls.count("PATCH") <= 5
+    assert calls[-1] == "DELETE"
+
+
+async def test_large_upload_goes_on_behind_an_answer_that_was_lost(run: Run, tmp_path: Path) -> None:
+    """A server that has it all already is not sent it again."""
+    path = make_file(tmp_path / "a.mp3", 17 * MIB)
+    calls: list[str] = []
+
+    async def handler(call: Call) -> None:
+        calls.append(call.method)
+        if call.method == "POST":
+            await call.answer(201, {}, "Location: k")
+        elif call.method == "PATCH":
+            await call.read_body()
+            call.reset()
+        else:
+            await call.send(b"HTTP/1.1 204 None\r\nUpload-Offset: %d\r\n\r\n" % (17 * MIB))
+
+    async with serve_calls(handler) as url:
+        outcome = await run(SCRIPT, "upload", path, GATEWAY_URL=url)
+    assert (outcome.code, outcome.err, calls) == (0, "", ["POST", "PATCH", "HEAD"])
 
 
 # --- Servers that mean harm ---------------------------------------------------------------------------------
@@ -469,6 +609,24 @@ async def test_download_race_never_overwrites(run: Run, tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["x.mp3"]
 
 
+async def test_download_goes_where_it_is_told(run: Run, tmp_path: Path) -> None:
+    """-o names a folder, a file, or stdout; a second file needs a folder."""
+    (tmp_path / "folder").mkdir()
+    async with serve_calls(sends(b"theirs")) as url:
+        for arguments in (["x.mp3", "y.mp3", "-o", "folder"], ["x.mp3", "-o", "z.mp3"]):
+            outcome = await run(SCRIPT, "download", *arguments, GATEWAY_URL=url)
+            assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+        assert names_in(tmp_path / "folder") == ["x.mp3", "y.mp3"]
+        assert (tmp_path / "z.mp3").read_text() == "theirs"
+        outcome = await run(SCRIPT, "download", "x.mp3", "-o", "-", GATEWAY_URL=url)
+        assert (outcome.code, outcome.out, outcome.err) == (0, "theirs", "")
+        outcome = await run(SCRIPT, "download", "x.mp3", "-o", "no/such", GATEWAY_URL=url)
+        assert (outcome.code, outcome.err) == (1, "x.mp3: No such file or directory\n")
+        outcome = await run(SCRIPT, "download", "x.mp3", "y.mp3", "-o", "new", GATEWAY_URL=url)
+        assert outcome.code == 2
+    assert names_in(tmp_path) == ["folder", "z.mp3"]
+
+
 async def test_broken_download_leaves_nothing(run: Run, tmp_path: Path) -> None:
     """A download that breaks off leaves no file, whole or partial."""
     async with serve_calls(promise_too_much) as url:
@@ -518,7 +676,7 @@ async def test_interrupt_exits_130(start: Start, tmp_path: Path) -> None:
         begun.set()
         await asyncio.sleep(3600)
 
-    async with serve_calls(handler) as url:
+    async with serve_calls(after_creation(handler)) as url:
         process = await start(SCRIPT, "upload", make_file(tmp_path / "a.mp3", 1 << 30), GATEWAY_URL=url)
         await begun.wait()
         process.send_signal(signal.SIGINT)
