@@ -17,6 +17,8 @@ class Crowd:
         self.hosts = [f"127.0.{3 + i // 250}.{1 + i % 250}" for i in range(hosts)]
         self.latency_s = latency_s
         self.requests: Counter[str] = Counter()
+        self.peers: Counter[int] = Counter()
+        """Requests by the port that they came from."""
 
     async def __aenter__(self) -> Self:
         listeners = [socket.create_server((self.hosts[0], 0), backlog=4096)]
@@ -62,6 +64,7 @@ class _Guest(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._peer = int(transport.get_extra_info("peername")[1])
         self._crowd._transports.add(self._transport)
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
@@ -72,6 +75,7 @@ class _Guest(asyncio.Protocol):
         for head in heads:
             path = head.split(b" ", 2)[1].decode("ascii")
             self._crowd.requests[path] += 1
+            self._crowd.peers[self._peer] += 1
             answer = f"HTTP/1.1 {path.split('/', 2)[1]} Status\r\nContent-Length: 2\r\n\r\nok".encode("ascii")
             if self._crowd.latency_s:
                 asyncio.get_running_loop().call_later(self._crowd.latency_s, self._transport.write, answer)

@@ -86,6 +86,14 @@ class Gateway:
             self.kill()
             raise
 
+    def freeze(self) -> None:
+        """SIGSTOP: it lives and does nothing, as on a machine that is out of breath."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)

@@ -93,6 +93,11 @@ class Flights:
         self._landed: list[Flight] = []
         self._news = anyio.Event()
 
+    @property
+    def slots(self) -> int:
+        """How many URLs can be out at once."""
+        return self._schedule.slots
+
     async def run(self) -> None:
         """Work for ever. Workers start as they are needed and stay."""
         self._schedule.limit(limit_concurrency(self._schedule.slots))

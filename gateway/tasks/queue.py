@@ -25,7 +25,16 @@ _GROUP = "gateways"
 _STREAM = "gateway:{queue}"
 _QUEUED = "gateway:{queue}:urls"
 
-_CREATE_GROUP = "redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')"
+_PREPARE = """
+redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
+for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+    local found = {}
+    for i = 1, #consumer, 2 do found[consumer[i]] = consumer[i + 1] end
+    if found.pending == 0 and found.idle > tonumber(ARGV[2]) then
+        redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], found.name)
+    end
+end
+"""
 
 _ENQUEUE = """
 if tonumber(redis.call('GET', KEYS[2]) or 0) + ARGV[2] > tonumber(ARGV[3]) then return 0 end
@@ -75,12 +84,11 @@ class Queue:
         self._consumer = uuid4().hex
 
     async def prepare(self) -> None:
-        """Make the consumer group, if it is not there (an empty Redis), and forget consumers long gone."""
-        await self._datastore.eval(_CREATE_GROUP, [_STREAM], [_GROUP])
-        with self._datastore.open() as redis:
-            for consumer in await redis.xinfo_consumers(_STREAM, _GROUP):
-                if consumer["pending"] == 0 and consumer["idle"] > FORGET_CONSUMER_S * 1000:
-                    await redis.xgroup_delconsumer(_STREAM, _GROUP, consumer["name"])
+        """Make the consumer group, if it is not there (an empty Redis), and forget consumers long gone.
+
+        In one step: an entry that a consumer took in between would be lost with it.
+        """
+        await self._datastore.eval(_PREPARE, [_STREAM], [_GROUP, FORGET_CONSUMER_S * 1000])
 
     async def put(self, task: str, total: int) -> None:
         """Add a task of `total` URLs.
@@ -92,8 +100,15 @@ class Queue:
 
     async def take(self) -> list[Claim]:
         """The next task that nobody has taken; waits up to two seconds for one, and may return none."""
-        with self._datastore.open(blocking=True) as redis:
-            streams = await redis.xreadgroup(_GROUP, self._consumer, {_STREAM: ">"}, count=1, block=TAKE_BLOCK_MS)
+        return await self._take(1, TAKE_BLOCK_MS)
+
+    async def take_left(self, count: int) -> list[Claim]:
+        """Up to `count` tasks that nobody has taken and nobody waits for, if there are any now."""
+        return await self._take(count, None)
+
+    async def _take(self, count: int, block_ms: int | None) -> list[Claim]:
+        with self._datastore.open(blocking=block_ms is not None) as redis:
+            streams = await redis.xreadgroup(_GROUP, self._consumer, {_STREAM: ">"}, count=count, block=block_ms)
         return _read_claims(streams[0][1]) if streams else []
 
     async def take_abandoned(self, count: int) -> list[Claim]:

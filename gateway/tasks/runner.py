@@ -19,6 +19,9 @@ from .store import Job, Store
 
 MAX_RUNS = 256
 """How many tasks a gateway works on at once; the others wait in the queue, where every gateway sees them."""
+LEFT_EVERY_S = 0.05
+"""How often a gateway with work for all its slots looks for tasks that no other has taken."""
+LEFT_AT_ONCE = 4
 BATCH_URLS = 500
 """How many URLs are counted and recalled at once; at most `MAX_CODES_AT_ONCE`."""
 SAVE_EVERY_S = 0.05
@@ -77,6 +80,7 @@ class Runner:
         self._queue = queue
         self._flights = flights
         self._runs: dict[str, Run] = {}
+        self._prepared = False
         self._news = anyio.Event()
         self._whole = anyio.Event()
 
@@ -106,15 +110,22 @@ class Runner:
             await anyio.sleep(pause_s)
 
     async def _take(self, group: TaskGroup) -> None:
+        """Take what is queued. A gateway that is busy does not wait in line: those that are idle come first."""
+        if not self._prepared:  # at the start, and when Redis may have come back empty
+            await self._queue.prepare()
+            self._prepared = True
         if len(self._runs) >= MAX_RUNS:
             await anyio.sleep(PAUSE_S)
             return
         try:
-            claims = await self._queue.take()
+            if sum(run.missing for run in self._runs.values()) < self._flights.slots:
+                claims = await self._queue.take()
+            else:
+                await anyio.sleep(LEFT_EVERY_S)
+                claims = await self._queue.take_left(min(LEFT_AT_ONCE, MAX_RUNS - len(self._runs)))
         except RedisAway:
-            await anyio.sleep(PAUSE_S)
-            await self._queue.prepare()  # it may have come back empty
-            return
+            self._prepared = False
+            raise
         await self._start_all(claims, group)
 
     async def _adopt(self, group: TaskGroup) -> None:

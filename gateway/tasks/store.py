@@ -34,6 +34,8 @@ UNPROMISED_S = 300
 """How long a task lives whose client was never told that it was taken."""
 POLL_S = 0.5
 """How often a wait looks whether another gateway has ended the task; this one tells at once."""
+FIRST_POLL_S = 0.02
+"""How soon it looks for the first time; the pauses double from this."""
 BEAT_S = 10.0
 """How often a task that stands still is shown again, so that whoever watches knows that the line holds."""
 
@@ -59,7 +61,9 @@ return 1
 _SAVE = """
 if redis.call('HGET', KEYS[1], 'status') ~= 'running' then return 0 end
 redis.call('RPUSH', KEYS[2], ARGV[2])
-redis.call('HSET', KEYS[1], 'done', ARGV[1])
+if tonumber(ARGV[1]) > tonumber(redis.call('HGET', KEYS[1], 'done')) then
+    redis.call('HSET', KEYS[1], 'done', ARGV[1])
+end
 return 1
 """
 
@@ -141,14 +145,16 @@ class Store:
         :raises NotFound: as `read_task`.
         """
         deadline = time.monotonic() + wait_s
+        pause_s = FIRST_POLL_S
         while True:
             end = self._ends.setdefault(str(identity), anyio.Event())  # lives as long as somebody waits
             task = await self.read_task(identity)
             left_s = deadline - time.monotonic()
             if task.status is not TaskStatus.RUNNING or left_s <= 0 or self._shutdown.begun:
                 return task
-            with anyio.move_on_after(min(left_s, POLL_S)):
+            with anyio.move_on_after(min(left_s, pause_s)):
                 await end.wait()
+            pause_s = min(2 * pause_s, POLL_S)
 
     async def watch_task(self, identity: UUID) -> AsyncGenerator[Task, None]:
         """The task of this id whenever it has gone on, and at least every `BEAT_S`; the last time once it has ended.
@@ -228,7 +234,10 @@ class Store:
         return bool(await self._datastore.eval(_KEEP, [_task_key(task)], []))
 
     async def save_probes(self, task: str, landings: Iterable[Landing], done: int) -> bool:
-        """Save what has become known; `done` is how much is known by then. Whether the task is still running."""
+        """Save what has become known; `done` is how much is known by then. Whether the task is still running.
+
+        A gateway that was held for dead and comes back knows less than its heir: the task never goes backwards.
+        """
         rows = [_row(landing) for landing in landings]
         return bool(await self._datastore.eval(_SAVE, [_task_key(task), _probes_key(task)], [done, to_json(rows)]))
 
