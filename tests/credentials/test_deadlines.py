@@ -5,30 +5,35 @@ import socket
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import pytest
 
 import credentials
-from credentials import Limits
 from tests.credentials.rows import get, post
 from tests.credentials.wire import GET, Running, read_all, read_answer, serving, statuses
 
-QUICK = Limits(
-    head_s=0.5, body_idle_s=0.5, body_s=1.5, keep_alive_s=0.5, send_s=0.5, linger_s=0.5, shutdown_s=1, sweep_s=0.02
-)
+QUICK: dict[str, Any] = {
+    "HEAD_S": 0.5,
+    "BODY_IDLE_S": 0.5,
+    "BODY_S": 1.5,
+    "KEEP_ALIVE_S": 0.5,
+    "SEND_S": 0.5,
+    "LINGER_S": 0.5,
+    "SHUTDOWN_S": 1,
+}
 
 
 def test_a_silent_client_is_let_go() -> None:
     """Without a byte there is nothing to answer: the connection just ends."""
-    with serving(limits=QUICK) as running:
+    with serving(**QUICK) as running:
         assert running.ask(b"") == b""
 
 
 def test_an_idle_connection_is_let_go() -> None:
     """After its answer a client may stay for the keep-alive time, and each request begins it anew."""
-    with serving(limits=QUICK) as running, running.connect() as client:
+    with serving(**QUICK) as running, running.connect() as client:
         for _ in range(5):
             time.sleep(0.1)
             client.sendall(GET)
@@ -41,14 +46,14 @@ def test_an_idle_connection_is_let_go() -> None:
 )
 def test_an_unfinished_request_is_408(begun: bytes) -> None:
     """Its head has a deadline, and its body too when nothing more comes."""
-    with serving(limits=replace(QUICK, body_s=60)) as running:
+    with serving(**{**QUICK, "BODY_S": 60}) as running:
         assert statuses(running.ask(begun)) == [408]
         assert statuses(running.ask(GET + begun)) == [200, 408]
 
 
 def test_the_first_byte_begins_the_deadline_of_a_head() -> None:
     """A request that begins on an idle connection has its own time, not what is left of the other's."""
-    with serving(limits=Limits(head_s=0.3, keep_alive_s=60, sweep_s=0.02)) as running:
+    with serving(HEAD_S=0.3, KEEP_ALIVE_S=60) as running:
         with running.connect() as client:
             client.sendall(GET)
             read_answer(client)
@@ -60,7 +65,7 @@ def test_the_first_byte_begins_the_deadline_of_a_head() -> None:
 @pytest.mark.parametrize(("begun", "drip"), [(b"GET / HTTP/1.1\r\nX: ", b"y"), (post(b"Content-Length: 9999"), b"y")])
 def test_a_dripping_client_is_let_go(begun: bytes, drip: bytes) -> None:
     """A byte now and then does not buy another deadline: a head and a body have one in total."""
-    with serving(limits=QUICK) as running, running.connect() as client:
+    with serving(**QUICK) as running, running.connect() as client:
         client.sendall(begun)
         client.settimeout(0.05)
         sent, started = b"", time.monotonic()
@@ -74,7 +79,7 @@ def test_a_dripping_client_is_let_go(begun: bytes, drip: bytes) -> None:
 
 def test_a_slow_body_has_the_time_it_needs() -> None:
     """As long as the next piece comes within the idle time, a body may take longer than that."""
-    with serving(limits=QUICK) as running, running.connect() as client:
+    with serving(**QUICK) as running, running.connect() as client:
         client.sendall(post(b"Content-Length: 5"))
         for byte in b"hello":
             time.sleep(0.1)
@@ -91,7 +96,7 @@ def answer_at_length(_environ: WSGIEnvironment, start_response: StartResponse) -
 @pytest.mark.parametrize("application", [credentials.app, answer_at_length])
 def test_a_client_that_never_reads_is_let_go(application: WSGIApplication) -> None:
     """It gets no more than the buffers hold, is read no further, and is dropped; memory stays where it was."""
-    with serving(application, QUICK) as running, running.connect(receive_bytes=4096) as deaf:
+    with serving(application, **QUICK) as running, running.connect(receive_bytes=4096) as deaf:
         deaf.settimeout(0.2)
         sent_bytes = 0
         try:
@@ -109,7 +114,7 @@ def test_a_client_that_never_reads_is_let_go(application: WSGIApplication) -> No
 
 def test_a_client_that_reads_slowly_is_served() -> None:
     """A pipeline whose answers are read late is answered whole."""
-    with serving(limits=Limits(sweep_s=0.02)) as running, running.connect(receive_bytes=4096) as slow:
+    with serving() as running, running.connect(receive_bytes=4096) as slow:
         selector = selectors.DefaultSelector()
         selector.register(slow, selectors.EVENT_READ | selectors.EVENT_WRITE)
         slow.setblocking(False)  # noqa: FBT003
@@ -137,7 +142,7 @@ def test_a_large_answer_may_take_its_time() -> None:
         for _ in range(40):
             yield b"a" * 100_000
 
-    with serving(stream, QUICK) as running, running.connect(receive_bytes=65536) as slow:
+    with serving(stream, **QUICK) as running, running.connect(receive_bytes=65536) as slow:
         slow.sendall(get(b"Connection: close"))
         got, pieces = 0, 0
         while part := slow.recv(65536):
@@ -149,7 +154,7 @@ def test_a_large_answer_may_take_its_time() -> None:
 
 def test_an_answer_nobody_fetches_does_not_hold_the_connection() -> None:
     """A client that says close and stays is let go as well."""
-    with serving(limits=QUICK) as running, running.connect() as client:
+    with serving(**QUICK) as running, running.connect() as client:
         client.sendall(get(b"Connection: close"))
         assert wait_until_empty(running)
         assert statuses(read_all(client)) == [200]

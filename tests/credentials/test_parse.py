@@ -2,25 +2,31 @@
 
 import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from credentials import HTTPError, Limits, Parser, field_key
+from credentials import HTTPError, Parser, parse_head
 from tests.credentials.rows import ACCEPTED, REFUSED, chunked, get, post
-from tests.credentials.wire import GET
+from tests.credentials.wire import GET, limiting
 
 SMALL = {name: request for name, (request, _) in ACCEPTED.items() if len(request) < 500}
 HELD_BYTES = 8192 + 16384 + 2 + 2 + 4  # an incomplete head at its limits, with all its line ends
-LIMITS = Limits(body_bytes=100)
 
 
-def parse(pieces: Iterable[bytes], limits: Limits = LIMITS) -> tuple[list[dict[str, Any]], int | None]:
+@pytest.fixture(autouse=True, scope="module")
+def small_bodies() -> Iterator[None]:
+    """A limit for bodies at which what the parser holds can be seen."""
+    with limiting(BODY_BYTES=100):
+        yield
+
+
+def parse(pieces: Iterable[bytes]) -> tuple[list[dict[str, Any]], int | None]:
     """All requests out of the pieces, and the status that ended them, if one did."""
-    parser, requests = Parser(limits), []
+    parser, requests = Parser(), []
     try:
         for piece in pieces:
             parser.buffer += piece
@@ -105,7 +111,7 @@ def test_no_input_is_slow(data: bytes) -> None:
 
 def test_what_is_consumed_leaves_the_buffer() -> None:
     """A request takes its own bytes and no more; what follows waits."""
-    parser = Parser(Limits())
+    parser = Parser()
     parser.buffer += post(b"Content-Length: 5", body=b"hello") + b"GET /x"
     environ = next(parser.requests)
     assert environ is not None
@@ -170,8 +176,15 @@ def test_a_chunked_body_becomes_a_body_of_known_length() -> None:
     assert "HTTP_X" not in environ
 
 
-def test_field_names_do_not_fill_the_memory() -> None:
-    """The cache of names is bounded."""
+def test_heads_do_not_fill_the_memory() -> None:
+    """The cache of heads is bounded, and what one request does to its environ is not seen by the next."""
     for number in range(1000):
-        parse([get(b"X-%d: y" % number, b"(%d): y" % number)])
-    assert field_key.cache_info().currsize == field_key.cache_info().maxsize == 256
+        parse([get(b"X-%d: y" % number), get(b"(%d): y" % number)])
+    assert parse_head.cache_info().currsize == parse_head.cache_info().maxsize == 64
+    parser = Parser()
+    for _ in range(2):
+        parser.buffer += GET
+        environ = next(parser.requests)
+        assert environ is not None
+        assert "mark" not in environ
+        environ["mark"] = "x"

@@ -49,7 +49,7 @@ def test_the_rows_hold_in_small_pieces(size: int) -> None:
 
 def trickle(request: bytes, size: int) -> int | None:
     """The status with which the parser refuses a request fed in pieces of that size, None if it does not."""
-    parser = credentials.Parser(credentials.Limits())
+    parser = credentials.Parser()
     environ = None
     try:
         for start in range(0, len(request), size):
@@ -59,7 +59,8 @@ def trickle(request: bytes, size: int) -> int | None:
     except credentials.HTTPError as error:
         return int(error.args[0])
     assert environ is not None
-    assert parser.idle
+    assert not parser.buffer
+    assert not parser.pending
     return None
 
 

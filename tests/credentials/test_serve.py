@@ -14,7 +14,6 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 
 import credentials
-from credentials import Limits
 from tests.credentials.rows import get, post
 from tests.credentials.wire import GET, Running, connect, process, read_all, read_answer, serving, statuses
 
@@ -162,7 +161,7 @@ def test_a_client_that_vanishes_harms_nobody(shipped: Running) -> None:
 
 def test_beyond_the_limit_a_connection_gets_503() -> None:
     """It is told so at once, with Retry-After; when there is room again it is served."""
-    with serving(limits=Limits(connections=2, sweep_s=0.02)) as running:
+    with serving(room=2) as running:
         with running.connect() as first, running.connect() as second:
             for client in (first, second):
                 client.sendall(GET)
@@ -178,10 +177,10 @@ def test_beyond_the_limit_a_connection_gets_503() -> None:
 def test_bodies_in_flight_are_bounded() -> None:
     """The bodies on their way are held in memory: one too many is 503, and a GET is served all the same."""
     begun = post(b"Content-Length: 10", body=b"hello")
-    with serving(limits=Limits(bodies=2)) as running, running.connect() as first, running.connect() as second:
+    with serving(BODIES=2) as running, running.connect() as first, running.connect() as second:
         first.sendall(begun)
         second.sendall(begun)
-        assert wait_for(lambda: sum(not c.parser.idle for c in running.server.connections) == 2)
+        assert wait_for(lambda: sum(not c.idle for c in running.server.connections) == 2)
         with running.connect() as third:
             third.sendall(begun)
             assert statuses(read_answer(third)) == [503]

@@ -6,10 +6,12 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import IO
 from wsgiref.types import WSGIApplication
 
 import credentials
@@ -24,7 +26,13 @@ class Running:
 
     port: int
     server: credentials.Server
-    log: list[str] = field(default_factory=list)
+    written: IO[bytes]
+
+    @property
+    def log(self) -> list[str]:
+        """The lines it has logged so far."""
+        self.written.seek(0)
+        return self.written.read().decode().splitlines()
 
     def connect(self, *, receive_bytes: int | None = None) -> socket.socket:
         """A new connection, with a small receive buffer if asked."""
@@ -36,28 +44,37 @@ class Running:
 
 
 @contextmanager
-def serving(
-    application: WSGIApplication = credentials.application, limits: credentials.Limits | None = None
-) -> Iterator[Running]:
-    """A server in a thread of its own, stopped in order at the end."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    lines: list[str] = []
-    limits = limits or credentials.Limits()
-    server = credentials.Server(application, limits, lambda written: lines.extend(written.splitlines()))
-    stop, started = asyncio.Event(), threading.Event()
-
-    async def run() -> None:
-        asyncio.get_running_loop().call_soon(started.set)  # once it waits for the first connection
-        await server.serve([listener], stop)
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
-    thread.start()
-    started.wait()
+def limiting(**limits: float) -> Iterator[None]:
+    """The limits of those names changed for a while; heads judged by other limits are forgotten."""
+    shipped = {name: getattr(credentials, name) for name in limits}
     try:
-        yield Running(listener.getsockname()[1], server, lines)
+        for name, value in limits.items():
+            setattr(credentials, name, value)
+        credentials.parse_head.cache_clear()
+        yield
     finally:
-        server.loop.call_soon_threadsafe(stop.set)
-        thread.join()
+        for name, value in shipped.items():
+            setattr(credentials, name, value)
+        credentials.parse_head.cache_clear()
+
+
+@contextmanager
+def serving(
+    application: WSGIApplication = credentials.application, room: int = credentials.CONNECTIONS, **limits: float
+) -> Iterator[Running]:
+    """A server in a thread of its own, with these limits, stopped in order at the end."""
+    [listener] = credentials.bind("127.0.0.1", 0)
+    with tempfile.TemporaryFile() as log, limiting(**{"SWEEP_S": 0.02, **limits}):
+        server = credentials.Server(application, room, os.dup(log.fileno()))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
+        thread.start()
+        try:
+            yield Running(listener.getsockname()[1], server, log)
+        finally:
+            server.stopping = True
+            thread.join()
+            assert server.log is not None
+            os.close(server.log)
 
 
 @dataclass
