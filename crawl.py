@@ -2,7 +2,8 @@
 """Command line of the task API: prints `code<TAB>url` for every URL, in the order given.
 
 The gateway does the probing; this program sends tasks, waits for them and prints. Lines go to stdout;
-reasons, progress and errors go to stderr. Nothing of the gateway is imported.
+reasons, progress and errors go to stderr. Nothing of the gateway is imported: the file, long as it is, can be copied
+to another machine and works there.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import os
 import re
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ TASKS_PATH = "/api/v1/tasks/"
 TASK_URLS = 10_000
 TASK_BYTES = 4 * 1024 * 1024 - 1
 TASKS_AT_ONCE = 4
+POLL_S = 1.0
+"""The server is never polled more often than this, however many tasks there are."""
 PROBES_AT_ONCE = 1000
 STRANGER_S = 10
 """How long a server is waited for that took a connection but has never answered: it may be none of ours."""
@@ -136,12 +140,10 @@ class Meter:
 
     def __init__(self, total: int) -> None:
         self.on = sys.stderr.isatty()
-        self.done: dict[str, int] = {}
-        """How many URLs of each task are done."""
         self._total = total
         self._bar: Any = None
 
-    def show(self) -> None:
+    def show(self, done: int) -> None:
         """Bring the bar up to date."""
         if self.on and self._bar is None:
             from rich.console import Console
@@ -151,7 +153,7 @@ class Meter:
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.add_task("", total=self._total)
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=sum(self.done.values()))
+            self._bar.update(self._bar.task_ids[0], completed=done)
             self._bar.start()
 
     def hide(self) -> None:
@@ -193,15 +195,16 @@ class Gateway:
             self.client = httpx.AsyncClient(verify=verify, trust_env=not local, timeout=timeout)
         except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
             raise Stop(f"cannot use the server {shown(server)}: {cause(error)}", Exit.USAGE) from None
-        bad = url.scheme not in ("http", "https") or not url.host or (url.port or 0) > 65535
-        if bad or UNSAFE.search(token):
-            words = f"the server must be http://HOST[:PORT], not {shown(server)}"
-            raise Stop(words if bad else "the token has control characters", Exit.USAGE)
+        if url.scheme not in ("http", "https") or not url.host or (url.port or 0) > 65535:
+            raise Stop(f"the server must be http://HOST[:PORT], not {shown(server)}", Exit.USAGE)
+        if UNSAFE.search(token):
+            raise Stop("the token has control characters", Exit.USAGE)
         self._base = str(url).rstrip("/")
         self._name = f"{url.scheme}://{url.netloc.decode()}"
         self._timeout_s = timeout_s
         self._patience_s = 0.0  # nobody is waited for at an address where nobody was met
         self._told = False
+        self._polled_at = 0.0
         self._headers: dict[str, Any] = {"User-Agent": f"crawl.py/{VERSION}", "Accept-Encoding": "identity"}
         self._headers["Content-Type"] = "application/json"
         if token:
@@ -236,11 +239,14 @@ class Gateway:
     async def call_once(
         self, method: str, path: str, *, wait_s: int = 0, key: str = "", body: bytes | None = None
     ) -> dict[str, Any]:
-        """The same, tried once. `wait_s` lets the server hold its answer, `key` lets a POST be repeated.
+        """The same, tried once. `wait_s` is for a poll: the server may hold its answer. `key` lets a POST be repeated.
 
         :raises Away: no answer for now.
         """
         httpx = self._httpx
+        if wait_s:
+            await asyncio.sleep(self._polled_at + POLL_S - time.monotonic())
+            self._polled_at = time.monotonic()
         headers = self._headers | ({"Prefer": f"wait={wait_s}"} if wait_s else {})
         headers |= {"Idempotency-Key": key} if key else {}
         content = bytearray()
@@ -287,18 +293,16 @@ class Gateway:
 
 @dataclass
 class Task:
-    """One task: its URLs, how many of their lines are out, and when its turn to print comes."""
+    """One task that is under way: its URLs, how many of them were done when it was polled, how many lines are out."""
 
     urls: list[str]
-    body: bytes
-    turn: asyncio.Event
-    turn_after: asyncio.Event
-    path: str = ""
+    path: str
+    done: int = 0
     printed: int = 0
 
 
 class Crawl:
-    """All the URLs of one run: tasks go out side by side, lines come out in order."""
+    """All the URLs of one run: a few tasks are under way, and the oldest is polled and printed."""
 
     def __init__(self, gateway: Gateway, meter: Meter, *, as_json: bool) -> None:
         self.bad = False
@@ -306,8 +310,8 @@ class Crawl:
         self._gateway = gateway
         self._meter = meter
         self._as_json = as_json
-        self._room = asyncio.Semaphore(TASKS_AT_ONCE)
-        self._running: set[str] = set()
+        self._running: deque[Task] = deque()
+        self._finished = 0
 
     async def run(self, batches: Iterator[tuple[list[str], bytes]]) -> None:
         """Send the tasks and print their lines. Whatever ends it, no task is left running.
@@ -315,41 +319,31 @@ class Crawl:
         :raises Stop: the server said no or is gone.
         :raises OSError: stdout takes no more.
         """
-        turn = asyncio.Event()
-        turn.set()
         try:
-            async with asyncio.TaskGroup() as group:
-                for urls, body in batches:
-                    await self._room.acquire()
-                    task = Task(urls, body, turn, asyncio.Event())
-                    group.create_task(self._run_task(task))
-                    turn = task.turn_after
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+            for urls, body in batches:
+                if len(self._running) == TASKS_AT_ONCE:
+                    await self._finish_oldest()
+                state = await self._gateway.call("POST", TASKS_PATH, body=body, key=os.urandom(16).hex())
+                self._running.append(Task(urls, TASKS_PATH + quote(str(state.get("id")), safe="")))
+            while self._running:
+                await self._finish_oldest()
         finally:
             self._meter.hide()
             with suppress(TimeoutError):
                 async with asyncio.timeout(CANCEL_S):
-                    calls = [self._gateway.call_once("DELETE", path) for path in self._running]
+                    calls = [self._gateway.call_once("DELETE", task.path) for task in self._running]
                     await asyncio.gather(*calls, return_exceptions=True)
 
-    async def _run_task(self, task: Task) -> None:
-        state = await self._gateway.call("POST", TASKS_PATH, body=task.body, key=os.urandom(16).hex())
-        task.path = TASKS_PATH + quote(str(state.get("id")), safe="")
-        self._running.add(task.path)
-        while state.get("status") == "running":
-            asked = time.monotonic()
-            state = await self._gateway.call("GET", task.path, wait_s=1 if self._meter.on else 5)
-            if state.get("status") == "running":
-                if task.turn.is_set():
-                    await self._print_known(task)
-                done = state.get("done")
-                self._meter.done[task.path] = done if isinstance(done, int) else 0
-                self._meter.show()
-                await asyncio.sleep(asked + 1 - time.monotonic())
-        self._running.discard(task.path)
-        self._room.release()
-        await task.turn.wait()
+    async def _finish_oldest(self) -> None:
+        task = self._running[0]
+        while (state := await self._poll(task)).get("status") == "running":
+            await self._print_known(task)
+            self._meter.show(self._finished + sum(each.done for each in self._running))
+            behind = [each for each in self._running if each.done < len(each.urls)][1:]
+            if self._meter.on and behind:  # for their share of the bar
+                await self._poll(min(behind, key=lambda each: each.done))
+        self._running.popleft()
+        self._finished += len(task.urls)
         codes = state.get("result")
         if self._as_json or not isinstance(codes, list):
             await self._print_known(task)
@@ -358,8 +352,12 @@ class Crawl:
         if task.printed < len(task.urls):
             cancelled = state.get("status") == "cancelled"
             raise Stop("the task was cancelled", Exit.REFUSED) if cancelled else self._gateway.nonsense()
-        self._meter.done[task.path] = task.printed
-        task.turn_after.set()
+
+    async def _poll(self, task: Task) -> dict[str, Any]:
+        state = await self._gateway.call("GET", task.path, wait_s=1 if self._meter.on else 5)
+        done = state.get("done")
+        task.done = done if isinstance(done, int) else 0
+        return state
 
     async def _print_known(self, task: Task) -> None:
         """Print what is known so far, up to the first URL that is not."""

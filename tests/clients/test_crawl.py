@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -24,6 +25,11 @@ from tests.target import Target
 pytestmark = pytest.mark.anyio
 
 SCRIPT = "crawl.py"
+TELL_PEAK = """import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(code)"""
+"""Runs a command and tells the most memory that it held, in KiB."""
 
 
 @dataclass
@@ -226,6 +232,20 @@ async def test_tasks_stay_under_the_limits(run: Run, tmp_path: Path) -> None:
     assert len(tasks.bodies) <= 8
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(60)  # ten tasks, and one poll a second
+async def test_a_hundred_thousand_urls(tmp_path: Path) -> None:
+    """100,000 URLs come out in order, in tasks of 10,000, and cost little memory."""
+    urls = [f"http://site/{number}/{200 + number % 99}" for number in range(100_000)]
+    (tmp_path / "list").write_text("\n".join(urls))
+    command = [sys.executable, "-c", TELL_PEAK, sys.executable, str(ROOT / SCRIPT), "-f", str(tmp_path / "list")]
+    async with serve_calls(tasks := Tasks()) as url:
+        outcome = await run_in_shell(shlex.join(command), GATEWAY_URL=url)
+    assert (outcome.code, outcome.out) == (0, lines_of(urls))
+    assert len(tasks.tasks) == 10
+    assert int(outcome.err) < 100 * 1024
+
+
 async def test_reasons_of_silent_urls(run: Run) -> None:
     """The server is asked why only where it must be; each reason is one line."""
     urls = urls_of(*([200] * 2500), "a", 404, *([200] * 1500), "b")
@@ -260,6 +280,24 @@ async def test_polls_wait_and_are_rare(run: Run) -> None:
     assert all(int(call.headers["prefer"].removeprefix("wait=")) in range(1, 31) for call in polls)
     assert all(call.headers["authorization"] == "Bearer secret" for call in tasks.calls)
     assert json.loads(tasks.bodies[0])["follow_redirects"] is True
+
+
+@pytest.mark.slow
+async def test_polls_are_rare_whatever_happens(run: Run) -> None:
+    """Several tasks, and a server that stumbles over a poll: still no two polls within a second."""
+    tasks = Tasks(polls=2)
+    polls: list[float] = []
+
+    async def handler(call: Call) -> None:
+        polls.extend([call.at_s] * (call.method == "GET" and "/probes" not in call.path))
+        await (be_unavailable if len(polls) == 2 else tasks)(call)
+
+    urls = urls_of(*[200] * 20_001)
+    async with serve_calls(handler) as url:
+        outcome = await run(SCRIPT, "-", stdin="\n".join(urls).encode(), GATEWAY_URL=url)
+    assert (outcome.code, outcome.out) == (0, lines_of(urls))
+    assert len(polls) == 3 * 2 + 1
+    assert all(later - sooner > 0.95 for sooner, later in pairwise(polls))
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
@@ -387,13 +425,9 @@ async def test_refusal_in_the_servers_words(run: Run) -> None:
     """A problem's detail is shown, escaped, with exit code 1; what was running is cancelled."""
     tasks = Tasks(polls=99)
 
-    posts: list[Call] = []
-
     async def handler(call: Call) -> None:
-        posts.extend([call] * (call.method == "POST"))
-        if call.method == "POST" and len(posts) > 1:
+        if call.method == "POST" and tasks.bodies:
             await call.read_body()
-            await tasks.polled.wait()
             await call.answer(422, {"detail": "URL 0: too\x1b long."})
         else:
             await tasks(call)
@@ -589,6 +623,19 @@ async def test_progress_on_a_terminal_only(where: str, tmp_path: Path) -> None:
             assert b"404\thttp://site/404\r\n" in seen
         else:
             assert out.decode() == lines_of(urls_of(200, 404))
+
+
+@pytest.mark.slow
+async def test_progress_counts_all_tasks(tmp_path: Path) -> None:
+    """The bar counts what is done of the tasks behind the oldest, too."""
+    (tmp_path / "list").write_text("\n".join(urls_of(*[200] * 10_001)))
+    async with serve_calls(tasks := Tasks(polls=3, known=1)) as url:
+        code, out, seen = await anyio.to_thread.run_sync(
+            lambda: run_on_terminal([ROOT / SCRIPT, "-f", "list"], tmp_path, GATEWAY_URL=url)
+        )
+    assert (code, out.count(b"\n"), list(tasks.asked.values())) == (0, 10_001, [3, 3])
+    assert b"1/10001" in seen
+    assert b"2/10001" in seen
 
 
 async def test_quick_run_shows_no_progress(tmp_path: Path) -> None:
