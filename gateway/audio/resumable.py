@@ -26,6 +26,8 @@ from .sniff import HEAD_BYTES
 ALGORITHMS = ("sha1", "sha256", "sha512", "md5")
 _TURN_S = 10
 """How long a later request waits for an earlier one to leave what it has in order."""
+_LOCK_S = 1
+_LOCK_POLL_S = 0.05
 _MAX_SWEEP_PAUSE_S = 600
 
 logger = logging.getLogger(__name__)
@@ -226,7 +228,7 @@ class Uploads:
             raise UploadLocked("Another request is at this upload.", retry_after_s=1)
         turn = self._turns[key] = _Turn()
         try:
-            partial = await self._disk.run(self._open, key)
+            partial = await self._wait_open(key)
             try:
                 yield partial, turn.scope
             except (NotAudio, NameTaken):
@@ -238,6 +240,17 @@ class Uploads:
         finally:
             del self._turns[key]
             turn.ended.set()
+
+    async def _wait_open(self, key: str) -> Partial:
+        """The upload, once the lock is free: a client may be back before another gateway has noticed that it went."""
+        deadline_s = anyio.current_time() + _LOCK_S
+        while True:
+            try:
+                return await self._disk.run(self._open, key)
+            except UploadLocked:
+                if anyio.current_time() > deadline_s:
+                    raise
+                await anyio.sleep(_LOCK_POLL_S)
 
     def _open(self, key: str) -> Partial:
         return open_partial(self._disk.folder, key, self._disk.writers, expires_after_s=self._expires_after_s)

@@ -23,6 +23,7 @@ from gateway.audio.library import Library, NameTaken
 from gateway.audio.staging import Staged, open_staged, sweep_leftovers
 from gateway.errors import BodyTooLarge, NotFound, Unavailable, Unprocessable
 from tests.audio.corpus import NOT_AUDIO, make_wave
+from tests.disks import mounting
 
 pytestmark = pytest.mark.anyio
 WAVE = make_wave(10_000)
@@ -315,15 +316,8 @@ def test_write_after_close(folder: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 2 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"mounting is not allowed here: {mounted.stderr.decode().strip()}")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with mounting(tmp_path / "disk", "2m") as disk:
+        yield disk
 
 
 @pytest.mark.parametrize("nameless", [True, False])
