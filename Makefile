@@ -13,7 +13,7 @@ help:
 	@echo "make test     install, and run the tests"
 	@echo "make trials   crashes and faults, many times over; prints attempts and violations"
 	@echo "make coverage the tests once more, with their branch coverage: under 95 % fails"
-	@echo "make check    ruff, mypy, import rules"
+	@echo "make check    ruff, mypy, import rules, an operation for each route"
 	@echo "make format   let ruff arrange the code"
 	@echo "make bench    the measurements beside the peers, and a table; BENCH=crawl for some"
 	@echo "make lock     resolve requirements/*.txt anew from pyproject.toml"
@@ -38,7 +38,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q tests/test_imports.py
+	$(BIN)/pytest -q tests/test_imports.py tests/test_reference.py::test_every_route
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .

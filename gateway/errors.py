@@ -9,7 +9,7 @@
     ├── NameTaken               409  name-taken              audio.library
     ├── OffsetMismatch          409  offset-mismatch         audio.resumable
     ├── PreconditionFailed      412  precondition-failed     audio.serve
-    ├── VersionUnsupported      412  tus-version-unsupported audio.tus
+    ├── VersionUnsupported      412  tus-version-unsupported audio.tus_contract
     ├── BodyTooLarge            413  too-large               (this module)
     ├── UnsupportedBody         415  unsupported-body        (this module)
     ├── NotAudio                415  not-audio               audio.intake
@@ -29,6 +29,8 @@ A subclass used by one module stands beside the code that raises it. Nothing of 
 
 from http import HTTPStatus
 from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
 
 CONTENT_TYPE = "application/problem+json"
 _STATUSES = frozenset(HTTPStatus)
@@ -96,16 +98,28 @@ class Unavailable(GatewayError):
     status, code = 503, "unavailable"
 
 
-def problem(status: int, code: str, detail: str, **fields: Any) -> dict[str, Any]:
-    """The body of an error answer, a problem of RFC 9457.
+class Problem(BaseModel):
+    """The body of a refusal: a problem of RFC 9457. Fields that help may stand beside these (`name`, `index`)."""
 
-    `code` is a stable word for programs and stands in the `type` URI; `title` is the phrase of the status, or the
-    code where no RFC names it; `detail` is the sentence for a person.
-    """
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="`urn:gateway:problem:` and a stable word for programs.")
+    title: str = Field(description="The phrase of the status, or the stable word where no RFC names it.")
+    status: int
+    detail: str = Field(description="A sentence for a person.")
+
+
+def problem(status: int, code: str, detail: str, **fields: Any) -> dict[str, Any]:
+    """The body of an error answer, a `Problem` with what stands beside it."""
     return {
-        "type": f"urn:gateway:problem:{code}",
+        "type": name_problem(code),
         "title": HTTPStatus(status).phrase if status in _STATUSES else code,
         "status": status,
         "detail": detail,
         **fields,
     }
+
+
+def name_problem(code: str) -> str:
+    """The URI in `type` of a problem."""
+    return f"urn:gateway:problem:{code}"

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from quart import Response
 
-CONTENT_TYPE = "text/event-stream"
+from .contract import EVENTS
 
 
 def encode_event(name: str, data: bytes, identity: str) -> bytes:
@@ -15,4 +15,4 @@ def encode_event(name: str, data: bytes, identity: str) -> bytes:
 def answer_events(events: AsyncIterator[bytes]) -> Response:
     """The answer whose body are these events, for as long as they come; no proxy is to keep or gather them."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return Response(events, 200, headers=headers, content_type=CONTENT_TYPE)
+    return Response(events, 200, headers=headers, content_type=EVENTS)

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from quart import Quart, Response
 from werkzeug.exceptions import HTTPException
 
-from . import operations
+from . import operations, reference
 from .audio import tus
 from .audio import views as audio_views
 from .audio.events import Feed
@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     app.register_blueprint(audio_views.blueprint(library, feed))
     app.register_blueprint(tus.blueprint(uploads))
     app.register_blueprint(tasks_views.blueprint(store, cache, Idempotency(datastore)))
+    app.register_blueprint(reference.blueprint(needs_token=token is not None))
     app.register_blueprint(operations.blueprint(datastore, library, metrics))
 
     @app.while_serving

@@ -74,6 +74,16 @@ def install_guard(app: Quart, *, api_token: str | None, allowed_hosts: tuple[str
         return response
 
 
+def list_refusals(method: str, path: str, *, needs_token: bool) -> tuple[type[GatewayError], ...]:
+    """The refusals that a call can meet here before any view sees it."""
+    refusals: list[type[GatewayError]] = [HostRefused]
+    if needs_token and path not in OPEN_PATHS:
+        refusals.append(Unauthorized)
+    if method not in SAFE_METHODS:
+        refusals.append(CrossSite)
+    return tuple(refusals)
+
+
 def check_host(value: str, allowed_hosts: tuple[str, ...]) -> None:
     """Let an IP address, `localhost`, a name without a dot or an allowed name through; no Host at all is HTTP/1.0.
 

@@ -7,7 +7,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from pydantic_core import to_json
 from quart import Blueprint, Quart, Response, g, request
 
+from . import operations_contract as contract
 from .audio.library import Library
+from .contract import promises
 from .datastore import Datastore
 
 access = logging.getLogger("gateway.access")
@@ -18,10 +20,12 @@ def blueprint(datastore: Datastore, library: Library, metrics: "Metrics") -> Blu
     routes = Blueprint("operations", __name__)
 
     @routes.get("/healthz")
+    @promises(contract.GET_HEALTH)
     async def get_health() -> Response:
         return Response('{"status": "ok"}', content_type="application/json")
 
     @routes.get("/readyz")
+    @promises(contract.GET_READINESS)
     async def get_readiness() -> Response:
         redis = datastore.describe()
         writable = await library.disk.is_writable()
@@ -30,6 +34,7 @@ def blueprint(datastore: Datastore, library: Library, metrics: "Metrics") -> Blu
         return Response(to_json(state), 200 if ready else 503, content_type="application/json")
 
     @routes.get("/metrics")
+    @promises(contract.GET_METRICS)
     async def get_metrics() -> Response:
         metrics.redis_up.set(datastore.describe().available)
         return Response(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST)

@@ -17,7 +17,10 @@ MODULES = {
 
 PARSERS = {f"gateway.audio.{name}" for name in ("boxes", "chunks", "frames", "headers", "ogg", "reader")}
 PURE = {
-    **{short: set[str]() for short in ("errors", "tasks.urls", "tasks.targets", "tasks.models", "tasks.schedule")},
+    **{
+        short: set[str]()
+        for short in ("errors", "contract", "tasks.urls", "tasks.targets", "tasks.models", "tasks.schedule")
+    },
     "settings": set[str](),
     **{name.removeprefix("gateway."): PARSERS for name in (*PARSERS, "gateway.audio.sniff")},
 }
@@ -27,6 +30,7 @@ OWNERS = {
         "factory",
         "guard",
         "operations",
+        "reference",
         "edge",
         "event_stream",
         "audio.views",

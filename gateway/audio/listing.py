@@ -8,7 +8,7 @@ from unicodedata import normalize
 from ..errors import Unprocessable
 from .catalogue import AudioFile
 
-_SORT_KEYS: dict[str, Callable[[AudioFile], Any]] = {
+SORT_KEYS: dict[str, Callable[[AudioFile], Any]] = {
     "name": lambda audio: (audio.name.casefold(), audio.name),
     "uploaded_at": lambda audio: audio.uploaded_at,
     "size_bytes": lambda audio: audio.size_bytes,
@@ -21,9 +21,9 @@ def select_files(files: list[AudioFile], *, query: str = "", sort: str = "name")
 
     :raises Unprocessable: there is no such order.
     """
-    key = _SORT_KEYS.get(sort.removeprefix("-"))
+    key = SORT_KEYS.get(sort.removeprefix("-"))
     if key is None:
-        raise Unprocessable("The order must be one of " + ", ".join(_SORT_KEYS) + ", or one of them after `-`.")
+        raise Unprocessable("The order must be one of " + ", ".join(SORT_KEYS) + ", or one of them after `-`.")
     wanted = _fold(query)
     found = [audio for audio in files if wanted in _fold(" ".join(filter(None, _list_words(audio))))]
     known = [audio for audio in found if key(audio) is not None]

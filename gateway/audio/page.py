@@ -11,8 +11,10 @@ from urllib.parse import quote
 from quart import Blueprint, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
 
+from ..contract import promises
 from ..edge import EdgeRequest
 from ..errors import BodyTooLarge, GatewayError
+from . import contract
 from .catalogue import AudioFile
 from .disk import NoSpace
 from .intake import NotAudio
@@ -49,10 +51,12 @@ def add_page(views: Blueprint, library: Library) -> None:
     """The routes of the page."""
 
     @views.get("/")
+    @promises(contract.GET_PAGE)
     async def get_page() -> ResponseReturnValue:
         return await _show_page(library, None)
 
     @views.post("/")
+    @promises(contract.POST_PAGE)
     async def post_page() -> ResponseReturnValue:
         try:
             outcomes = await receive_files(cast(EdgeRequest, request), library)

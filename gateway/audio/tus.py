@@ -17,28 +17,17 @@ from quart.typing import ResponseReturnValue
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.http import http_date
 
+from ..contract import promises
 from ..edge import EdgeRequest
 from ..errors import BadRequest, GatewayError, Unprocessable, UnsupportedBody
+from . import tus_contract as contract
 from .resumable import ALGORITHMS, Checksum, Upload, Uploads
+from .tus_contract import CONTENT_TYPE, EXTENSIONS, VERSION, VersionUnsupported
 
-VERSION = "1.0.0"
-EXTENSIONS = "creation,creation-with-upload,expiration,checksum,termination"
-CONTENT_TYPE = "application/offset+octet-stream"
 _PATH = "/api/v1/uploads/"
 Route = Callable[..., Callable[[Any], Any]]
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _METADATA_KEY = re.compile(r"[!-+\--~]+")
-
-
-class VersionUnsupported(GatewayError):
-    """The client speaks another version of the protocol, or none."""
-
-    status, code = 412, "tus-version-unsupported"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The versions there are."""
-        return {"Tus-Version": VERSION}
 
 
 def blueprint(uploads: Uploads) -> Blueprint:
@@ -66,11 +55,13 @@ async def _add_headers(response: Response) -> Response:
 def _add_creation(route: Route, uploads: Uploads) -> None:
     @route(_PATH, methods=["OPTIONS"])
     @route(_PATH + "<key>", methods=["OPTIONS"])
+    @promises(contract.GET_OPTIONS)
     async def get_options(key: str | None = None) -> ResponseReturnValue:
         allow = "HEAD, PATCH, DELETE, OPTIONS" if key else "POST, OPTIONS"
         return Response(status=204, headers={"Allow": allow} | _list_capabilities(uploads))
 
     @route(_PATH, methods=["POST"])
+    @promises(contract.POST_UPLOAD)
     async def post_upload() -> ResponseReturnValue:
         upload = await _create(uploads)
         headers = _describe(upload) | {"Location": url_for("uploads.patch_upload", key=upload.key)}
@@ -79,6 +70,7 @@ def _add_creation(route: Route, uploads: Uploads) -> None:
 
 def _add_upload(route: Route, uploads: Uploads) -> None:
     @route(_PATH + "<key>", methods=["HEAD"])
+    @promises(contract.HEAD_UPLOAD)
     async def head_upload(key: str) -> Response:
         upload = await uploads.find(key)
         headers = _describe(upload) | {"Upload-Length": str(upload.length_bytes)}
@@ -87,12 +79,14 @@ def _add_upload(route: Route, uploads: Uploads) -> None:
         return Response(status=200, headers=headers)
 
     @route(_PATH + "<key>", methods=["PATCH"])
+    @promises(contract.PATCH_UPLOAD)
     async def patch_upload(key: str) -> Response:
         if request.mimetype != CONTENT_TYPE:
             raise UnsupportedBody(f"The body must be of the type {CONTENT_TYPE}.")
         return Response(status=204, headers=_describe(await _append(uploads, key, _read_number("Upload-Offset"))))
 
     @route(_PATH + "<key>", methods=["DELETE"])
+    @promises(contract.DELETE_UPLOAD)
     async def delete_upload(key: str) -> Response:
         await uploads.remove(key)
         return Response(status=204)
@@ -105,6 +99,7 @@ def _add_upload(route: Route, uploads: Uploads) -> None:
 
     # Only POST, which the guard takes for a write, can stand for another method.
     @route(_PATH + "<key>", methods=["POST"])
+    @promises(contract.POST_OVERRIDDEN)
     async def post_overridden(key: str) -> Response:
         view = overridden.get(request.headers.get("X-HTTP-Method-Override", "").upper())
         if view is None:

@@ -7,16 +7,19 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from time import monotonic
-from typing import Any, cast
+from typing import cast
 
 from pydantic_core import to_json
 from quart import Blueprint, Response, request, url_for
 from quart.typing import ResponseReturnValue
 
 from .. import event_stream
+from ..contract import EVENTS, JSON, promises
 from ..edge import EdgeRequest
 from ..errors import BadRequest
+from . import contract
 from .catalogue import AudioFile
+from .contract import File, Files
 from .events import Feed
 from .library import Library, OpenAudio
 from .listing import select_files
@@ -53,6 +56,7 @@ def blueprint(library: Library, feed: Feed) -> Blueprint:
 
 def _add_bytes(views: Blueprint, library: Library) -> None:
     @views.get("/audio/<name>", strict_slashes=False)
+    @promises(contract.GET_AUDIO)
     async def get_audio(name: str) -> ResponseReturnValue:
         opened = await library.open(name)
         try:
@@ -64,21 +68,25 @@ def _add_bytes(views: Blueprint, library: Library) -> None:
 
 def _add_api(views: Blueprint, library: Library) -> None:
     @views.get("/api/v1/audio/", strict_slashes=False)
+    @promises(contract.GET_FILES)
     async def get_files() -> ResponseReturnValue:
         files = await library.list_files()
         query, sort = request.args.get("q", ""), request.args.get("sort", "name")
         found = select_files(files, query=query, sort=sort)
-        return _answer_json({"files": [_describe(audio) for audio in found]})
+        return _answer_json(Files([_describe(audio) for audio in found]))
 
     @views.post("/api/v1/audio/", strict_slashes=False)
+    @promises(contract.POST_FILE)
     async def post_file() -> ResponseReturnValue:
         return _answer_created(await receive_file(cast(EdgeRequest, request), library))
 
     @views.get("/api/v1/audio/<name>", strict_slashes=False)
+    @promises(contract.GET_FILE)
     async def get_file(name: str) -> ResponseReturnValue:
         return _answer_json(_describe(await library.find(name)))
 
     @views.get("/api/v1/audio/<name>/cover", strict_slashes=False)
+    @promises(contract.GET_COVER)
     async def get_cover(name: str) -> ResponseReturnValue:
         audio = await library.find(name)
         validators = Validators(audio.version, audio.uploaded_at)
@@ -89,12 +97,14 @@ def _add_api(views: Blueprint, library: Library) -> None:
         return Response(cover.data, content_type=cover.content_type, headers=headers)
 
     @views.put("/api/v1/audio/<name>", strict_slashes=False)
+    @promises(contract.PUT_FILE)
     async def put_file(name: str) -> ResponseReturnValue:
         if "Content-Range" in request.headers:  # RFC 9110, 14.5
             raise BadRequest("A part of a file cannot be put.")
         return _answer_created(await receive_raw(cast(EdgeRequest, request), library, name))
 
     @views.delete("/api/v1/audio/<name>", strict_slashes=False)
+    @promises(contract.DELETE_FILE)
     async def delete_file(name: str) -> ResponseReturnValue:
         await library.delete(name)
         return "", 204
@@ -102,12 +112,13 @@ def _add_api(views: Blueprint, library: Library) -> None:
 
 def _add_events(views: Blueprint, library: Library, feed: Feed) -> None:
     @views.get("/api/v1/audio/events", strict_slashes=False)
+    @promises(contract.GET_EVENTS)
     async def get_events() -> ResponseReturnValue:
-        kinds = [event_stream.CONTENT_TYPE, "application/json"]
+        kinds = [EVENTS, JSON]
         if request.accept_mimetypes.best_match(kinds) == kinds[1]:  # a file may have this name too
             return _answer_json(_describe(await library.find("events")))
         if request.method == "HEAD":
-            return Response(content_type=event_stream.CONTENT_TYPE)
+            return Response(content_type=EVENTS)
         seen = request.headers.get("Last-Event-ID") or request.args.get("since")
         return event_stream.answer_events(_encode_changes(feed.follow(seen)))
 
@@ -122,26 +133,26 @@ async def _encode_changes(revisions: AsyncGenerator[str | None, None]) -> AsyncI
                 yield event_stream.encode_event("changed", to_json({"revision": revision}), revision)
 
 
-def _describe(audio: AudioFile) -> dict[str, Any]:
-    return {
-        "name": audio.name,
-        "size_bytes": audio.size_bytes,
-        "content_type": audio.content_type,
-        "duration_s": audio.duration_s,
-        "title": audio.title,
-        "artist": audio.artist,
-        "album": audio.album,
-        "bit_rate_bps": audio.bit_rate_bps,
-        "sample_rate_hz": audio.sample_rate_hz,
-        "channels": audio.channels,
-        "cover": url_for("audio.get_cover", name=audio.name) if audio.has_cover else None,
-        "uploaded_at": audio.uploaded_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "url": url_for("audio.get_audio", name=audio.name),
-    }
+def _describe(audio: AudioFile) -> File:
+    return File(
+        name=audio.name,
+        size_bytes=audio.size_bytes,
+        content_type=audio.content_type,
+        duration_s=audio.duration_s,
+        title=audio.title,
+        artist=audio.artist,
+        album=audio.album,
+        bit_rate_bps=audio.bit_rate_bps,
+        sample_rate_hz=audio.sample_rate_hz,
+        channels=audio.channels,
+        cover=url_for("audio.get_cover", name=audio.name) if audio.has_cover else None,
+        uploaded_at=audio.uploaded_at,
+        url=url_for("audio.get_audio", name=audio.name),
+    )
 
 
-def _answer_json(value: Any) -> Response:
-    return Response(to_json(value), content_type="application/json")
+def _answer_json(value: File | Files) -> Response:
+    return Response(to_json(value), content_type=JSON)
 
 
 def _answer_created(audio: AudioFile) -> Response:

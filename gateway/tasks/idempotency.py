@@ -15,7 +15,6 @@ from ..datastore import Datastore
 from ..errors import Unprocessable
 
 KEPT_S = 86_400
-MAX_CHARS = 255
 
 _CLAIM = """
 local held = redis.call('GET', KEYS[1])
@@ -34,11 +33,9 @@ class Idempotency:
     async def claim(self, key: str, body: bytes) -> UUID:
         """The id of the task that a POST of `body` under `key` makes, the first time and every time after.
 
-        :raises Unprocessable: the key is too long, or came with another body before.
+        :raises Unprocessable: the key came with another body before.
         :raises RedisAway: there is no Redis for now.
         """
-        if not 0 < len(key) <= MAX_CHARS:
-            raise Unprocessable(f"An Idempotency-Key has 1 to {MAX_CHARS} characters.")
         digest = blake2b(body, digest_size=16).hexdigest()
         held = await self._datastore.eval(_CLAIM, [f"gateway:idempotency:{key}"], [f"{uuid4()} {digest}", KEPT_S])
         identity, _, seen = bytes(held).decode().partition(" ")

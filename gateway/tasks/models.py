@@ -45,27 +45,32 @@ class ProbeError(StrEnum):
     REDIRECTS = "redirects"
 
 
+Url = Annotated[str, Field(max_length=MAX_URL_CHARS)]
+UrlList = Annotated[list[Url], Field(min_length=1, max_length=MAX_URLS)]
+
+
 class NewTask(BaseModel):
-    """What a client posts: `{"urls": […], "follow_redirects": false}`, or the bare list."""
+    """What a client posts: this, or the bare list of URLs."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    urls: list[Annotated[str, Field(max_length=MAX_URL_CHARS)]] = Field(min_length=1, max_length=MAX_URLS)
+    urls: UrlList
     follow_redirects: bool = False
 
 
 class Task(BaseModel):
-    """A task as a client sees it.
-
-    `result` is null until the task is ready, then it has one integer a URL sent, in order, duplicates kept: the
-    HTTP code, or 0 for a URL that gave no HTTP answer.
-    """
+    """A task as a client sees it."""
 
     id: UUID
     status: TaskStatus
-    result: list[int] | None
-    total: int
-    done: int
+    result: list[int] | None = Field(
+        description=(
+            "Null until the task is ready; then one integer a URL sent, in order, duplicates kept: the HTTP code, "
+            "or 0 for a URL that gave no HTTP answer."
+        )
+    )
+    total: int = Field(description="How many URLs were sent.")
+    done: int = Field(description="How many of them are known.")
     created_at: datetime
     finished_at: datetime | None
 
@@ -73,7 +78,7 @@ class Task(BaseModel):
 class Domain(BaseModel):
     """How many URLs of one domain were sent, cached or not."""
 
-    domain: str
+    domain: str = Field(description="The host in lower case, IDNA, without the port.")
     requests: int
 
 
@@ -106,11 +111,32 @@ class Probe:
 
     url: str
     code: int | None
-    error: str | None
+    error: ProbeError | None
     detail: str | None
     cached: bool
     elapsed_s: float | None
     location: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """Some tasks, without their results."""
+
+    tasks: list[Task]
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """Some URLs of a task, in the order sent."""
+
+    probes: list[Probe]
+
+
+@dataclass(frozen=True, slots=True)
+class Domains:
+    """Some domains, the most requested first."""
+
+    domains: list[Domain]
 
 
 def parse_new_task(body: bytes) -> NewTask:

@@ -3,25 +3,24 @@
 import logging
 import re
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from pydantic_core import to_json
 from quart import Blueprint, Response, request
 
+from ..contract import JSON, promises
 from ..edge import EdgeRequest
-from ..errors import GatewayError, Unprocessable, UnsupportedBody
+from ..errors import GatewayError, UnsupportedBody
 from ..event_stream import answer_events, encode_event
+from . import contract
 from .cache import Cache
 from .idempotency import Idempotency
-from .models import MAX_BODY_BYTES, MAX_URLS, MAX_WAIT_S, Task, TaskStatus, parse_new_task
+from .models import MAX_BODY_BYTES, MAX_WAIT_S, Domains, Probes, Task, Tasks, TaskStatus, parse_new_task
 from .store import Store
 
 logger = logging.getLogger("gateway.tasks")
 
-PAGE = 100
-MAX_TASKS_PAGE = 100
-MAX_DOMAINS_PAGE = 10_000
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
@@ -30,11 +29,12 @@ def blueprint(store: Store, cache: Cache, idempotency: Idempotency) -> Blueprint
     routes = Blueprint("tasks", __name__, url_prefix="/api/v1")
 
     @routes.post("/tasks/", strict_slashes=False)
+    @promises(contract.POST_TASK)
     async def post_task() -> Response:
         if request.mimetype not in ("application/json", ""):
             raise UnsupportedBody("Send the list of URLs as application/json.")
         body = await cast(EdgeRequest, request).read_body(MAX_BODY_BYTES)
-        new, key = parse_new_task(body), request.headers.get("Idempotency-Key")
+        new, key = parse_new_task(body), contract.IDEMPOTENCY_KEY.read(request.headers)
         identity = None if key is None else await idempotency.claim(key.strip('"'), body)
         task = await store.add_task(new, identity)
         answer = _answer(task, 201)
@@ -42,11 +42,13 @@ def blueprint(store: Store, cache: Cache, idempotency: Idempotency) -> Blueprint
         return answer
 
     @routes.get("/tasks/", strict_slashes=False)
+    @promises(contract.GET_TASKS)
     async def get_tasks() -> Response:
-        tasks = await store.list_tasks(_number("offset", 0), _number("limit", PAGE, 1, MAX_TASKS_PAGE))
-        return _answer({"tasks": tasks})
+        offset, limit = contract.OFFSET.read(request.args), contract.TASK_LIMIT.read(request.args)
+        return _answer(Tasks(await store.list_tasks(offset, limit)))
 
-    @routes.get("/tasks/<uuid:identity>/", strict_slashes=False)
+    @routes.get("/tasks/<uuid:identity>", strict_slashes=False)
+    @promises(contract.GET_TASK)
     async def get_task(identity: UUID) -> Response:
         wait_s = _read_wait()
         if wait_s is None:
@@ -55,16 +57,19 @@ def blueprint(store: Store, cache: Cache, idempotency: Idempotency) -> Blueprint
         answer.headers["Preference-Applied"] = f"wait={wait_s}"
         return answer
 
-    @routes.delete("/tasks/<uuid:identity>/", strict_slashes=False)
+    @routes.delete("/tasks/<uuid:identity>", strict_slashes=False)
+    @promises(contract.DELETE_TASK)
     async def delete_task(identity: UUID) -> Response:
         return _answer(await store.cancel_task(identity))
 
-    @routes.get("/tasks/<uuid:identity>/probes/", strict_slashes=False)
+    @routes.get("/tasks/<uuid:identity>/probes", strict_slashes=False)
+    @promises(contract.GET_PROBES)
     async def get_probes(identity: UUID) -> Response:
-        offset, limit = _number("offset", 0), _number("limit", MAX_URLS, 1, MAX_URLS)
-        return _answer({"probes": await store.list_probes(identity, offset, limit)})
+        offset, limit = contract.OFFSET.read(request.args), contract.PROBE_LIMIT.read(request.args)
+        return _answer(Probes(await store.list_probes(identity, offset, limit)))
 
-    @routes.get("/tasks/<uuid:identity>/events/", strict_slashes=False)
+    @routes.get("/tasks/<uuid:identity>/events", strict_slashes=False)
+    @promises(contract.GET_EVENTS)
     async def get_events(identity: UUID) -> Response:
         seen = request.headers.get("Last-Event-ID", "")
         task = await store.read_task(identity)
@@ -73,14 +78,15 @@ def blueprint(store: Store, cache: Cache, idempotency: Idempotency) -> Blueprint
         return answer_events(_encode_events(store.watch_task(identity), seen))
 
     @routes.get("/domains/", strict_slashes=False)
+    @promises(contract.GET_DOMAINS)
     async def get_domains() -> Response:
-        return _answer({"domains": await cache.list_domains(_number("limit", PAGE, 1, MAX_DOMAINS_PAGE))})
+        return _answer(Domains(await cache.list_domains(contract.DOMAIN_LIMIT.read(request.args))))
 
     return routes
 
 
-def _answer(value: Task | dict[str, Any], status: int = 200) -> Response:
-    return Response(to_json(value), status, content_type="application/json")
+def _answer(value: Task | Tasks | Probes | Domains, status: int = 200) -> Response:
+    return Response(to_json(value), status, content_type=JSON)
 
 
 async def _encode_events(tasks: AsyncIterator[Task], seen: str) -> AsyncIterator[bytes]:
@@ -94,19 +100,6 @@ async def _encode_events(tasks: AsyncIterator[Task], seen: str) -> AsyncIterator
             seen = ""
     except GatewayError as error:  # the answer has begun, so it ends here; whoever comes again is told the reason
         logger.info("an event stream broke off: %s", error.detail)
-
-
-def _number(name: str, default: int, least: int = 0, most: int = 1_000_000) -> int:
-    """A number in the query string.
-
-    :raises Unprocessable: it is none, or out of its range.
-    """
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
-        raise Unprocessable(f"{name} is a number from {least} to {most}.", field=name)
-    return int(text)
 
 
 def _read_wait() -> int | None:
