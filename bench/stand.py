@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -131,6 +132,26 @@ def wait_ready(url: str) -> None:
             return
         time.sleep(0.02)
     raise TimeoutError(url)
+
+
+def make_wav(path: Path, size_bytes: int) -> Path:
+    """A sound of that size, of bytes that no disk and no road can make smaller."""
+    noise = os.urandom(1_000_000)
+    with path.open("wb") as file:
+        form = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16)
+        file.write(b"RIFF" + struct.pack("<I", size_bytes - 8) + form + b"data" + struct.pack("<I", size_bytes - 44))
+        while file.tell() < size_bytes:
+            file.write(noise[: size_bytes - file.tell()])
+    return path
+
+
+def time_curl(*arguments: str) -> float:
+    """Seconds that curl takes for one request, by its own clock; it must be answered 200 or 201."""
+    command = ["curl", "-s", "-o", os.devnull, "-H", "Expect:", "-w", "%{http_code} %{time_total}", *arguments]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    if not answer or answer[0] not in ("200", "201"):
+        raise SystemExit(f"curl {' '.join(arguments)}: {answer}")
+    return float(answer[1])
 
 
 def make_urls(port: int, tag: object, total: int) -> list[str]:
