@@ -1,8 +1,7 @@
 """Who holds the credentials of a species: a WSGI application, and a strict HTTP/1.1 server under it.
 
-From top to bottom: answer (for this or any other WSGI server), parse (no I/O), respond (PEP 3333), serve, main. The
-application is called on the event loop, the fastest way to run one that only looks into a table. One that waits for a
-disk or a network, or that yields without end, belongs under a server with threads.
+From top to bottom: answer, parse (bytes in, requests out, no I/O), respond (PEP 3333), serve, main. The application is
+called on the event loop: one that waits, or yields without end, belongs under a server with threads.
 """
 
 import argparse
@@ -48,7 +47,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     method, status, holder, headers = environ["REQUEST_METHOD"], "404 Not Found", "Unknown", list[tuple[str, str]]()
     if environ.get("PATH_INFO", "") in ("", "/"):
         if method in ("GET", "HEAD"):
-            # The first species counts. What is not UTF-8 becomes U+FFFD, which is in no name.
+            # The first species counts. Bytes that are not UTF-8 become U+FFFD, which is in no name.
             query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True, errors="replace")
             if (species := query.get("species", [""])[0]) in CREDENTIALS:
                 status, holder = "200 OK", CREDENTIALS[species]
@@ -67,17 +66,16 @@ app = application
 # ---- parse -----------------------------------------------------------------------------------------------------------
 
 REQUEST_LINE_BYTES, FIELDS_BYTES, FIELDS, BODY_BYTES = 8 * 1024, 16 * 1024, 100, 1024 * 1024
-# RFC 9110, 5.5 and RFC 9112, 2.2: HTAB, SP, VCHAR, obs-text and whole CRLFs; no NUL, no control, no bare CR or LF.
-TEXT = re.compile(rb"(?:[\t -~\x80-\xff]++|\r\n)*+")
-FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2: a token
+TEXT = re.compile(rb"(?:[\t -~\x80-\xff]++|\r\n)*+")  # RFC 9112, 2.2: whole lines; no NUL, control, bare CR or LF
+FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2: a token, so there is no obs-fold
+STATUS, FIELD_VALUE = re.compile(r"[1-9][0-9]{2} [\t -~]*"), re.compile(r"[\t -~\x80-\xff]*")  # RFC 9110, 5.5
 # RFC 3986, 3.2; for http never empty and without user information (RFC 9110, 4.2).
 AUTHORITY = r"(?:\[[0-9A-Fa-f:.]+\]|(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?"
-# RFC 9112, 3. Methods are case-sensitive, and every registered one is in upper case. The target, "*" or a path or
-# a URL, is of any visible ASCII but "#", as browsers send {|} and a lone % unencoded.
+# RFC 9112, 3: methods are in upper case; targets are of any visible ASCII but "#", as browsers send {|} and a lone %.
 TARGET = rf"(\*|(?:(?i:http)://({AUTHORITY}))?(/[!\"$->@-~]*)?(?:\?([!\"$-~]*))?)"
 REQUEST_LINE = re.compile(rf"([A-Z][A-Z-]*) {TARGET} (HTTP/([0-9])\.[0-9])")
 HOST, LENGTH = re.compile(AUTHORITY), re.compile(r"[0-9]{1,19}")
-CHUNK_LINE = re.compile(r"([0-9A-Fa-f]{1,16})([ \t]*;.*)?")  # RFC 9112, 7.1
+CHUNK_LINE = re.compile(r"([0-9A-Fa-f]{1,16})([ \t]*;[\t -~\x80-\xff]*)?\r\n")  # RFC 9112, 7.1
 
 
 class HTTPError(Exception):
@@ -96,7 +94,7 @@ def parse_fields(lines: Iterable[str]) -> WSGIEnvironment:
     fields: WSGIEnvironment = {}
     for line in lines:
         name, colon, value = line.partition(":")
-        require(colon and FIELD_NAME.fullmatch(name), 400, "a malformed field")  # obs-fold, a space before the colon
+        require(colon and FIELD_NAME.fullmatch(name) and FIELD_VALUE.fullmatch(value), 400, "a malformed field")
         key, value = name.upper().replace("-", "_"), value.strip(" \t")
         key = key if key in ("CONTENT_LENGTH", "CONTENT_TYPE") else f"HTTP_{key}"
         if "_" not in name:  # it would pass for a hyphen
@@ -117,13 +115,11 @@ def parse_head(head: bytes) -> WSGIEnvironment:
     require(old if host is None else HOST.fullmatch(host), 400, "Host is missing or malformed")
     require(old or expect.lower() == "100-continue", 417, "the only expectation known is 100-continue")
     length, coding = environ.get("CONTENT_LENGTH", "0"), environ.get("HTTP_TRANSFER_ENCODING")
-    if coding is not None:  # RFC 9112, 6.3
-        require(not old and "CONTENT_LENGTH" not in environ, 400, "Transfer-Encoding with Content-Length, or in 1.0")
-        require(coding.lower() == "chunked", 501, "the only transfer coding known is chunked")
+    require(coding is None or not (old or "CONTENT_LENGTH" in environ), 400, "a coding with a length, or in 1.0")
+    require(coding is None or coding.lower() == "chunked", 501, "the only transfer coding known is chunked")
     require(LENGTH.fullmatch(length), 400, "a malformed Content-Length")
     require(int(length) <= BODY_BYTES, 413, "the body is too large")
-    if authority:
-        environ["HTTP_HOST"] = authority  # RFC 9112, 3.2.2: it overrides the field
+    environ |= {"HTTP_HOST": authority} if authority else {}  # RFC 9112, 3.2.2: it overrides the field
     path = unquote_to_bytes(path or (authority and "/") or "").decode("latin-1")
     environ |= {"REQUEST_METHOD": method, "SERVER_PROTOCOL": protocol, "PATH_INFO": path, "QUERY_STRING": query or ""}
     return environ
@@ -174,31 +170,27 @@ class Parser:
             if size:
                 body += yield from self._take(size)
                 require((yield from self._take(2)) == b"\r\n", 400, "a chunk is not of its size")
-        while line := (yield from self._take_line(room)):
-            parse_fields([line])
-            room -= len(line) + 2
+        while (line := (yield from self._take_line(room))) != "\r\n":
+            parse_fields([line.removesuffix("\r\n")])
+            room -= len(line)
         return bytes(body)
 
     def _take_line(self, limit: int) -> Generator[None, None, str]:
         while (end := self.buffer.find(b"\n")) < 0 and len(self.buffer) <= limit + 1:
             yield
         require(0 <= end <= limit + 1, 431, "chunk extensions or trailer fields are too large")
-        line = yield from self._take(end + 1)
-        require(TEXT.fullmatch(line), 400, "a control character, CR or LF")
-        return line[:-2].decode("latin-1")
+        return (yield from self._take(end + 1)).decode("latin-1")
 
     def _take(self, size: int) -> Generator[None, None, bytes]:
         while len(self.buffer) < size:
             yield
-        taken = bytes(self.buffer[:size])
-        del self.buffer[:size]
+        taken, self.buffer = bytes(self.buffer[:size]), self.buffer[size:]
         return taken
 
 
 # ---- respond ---------------------------------------------------------------------------------------------------------
 
 format_date = lru_cache(maxsize=1)(format_date_time)  # made once a second
-STATUS, FIELD_VALUE = re.compile(r"[1-9][0-9]{2} [\t -~]*"), re.compile(r"[\t -~\x80-\xff]*")
 
 
 class Response:
@@ -219,7 +211,7 @@ class Response:
                     self.write(block, whole)
                 require(self.status, 500, "start_response was never called")
                 require(self.bodyless or self.length in (-1, self.body_bytes), 500, "the body is short of its length")
-                self.send(self._begin(0) + (b"0\r\n\r\n" if self.chunked else b""))
+                self.send((b"" if self.begun else self._begin(0)) + (b"0\r\n\r\n" if self.chunked else b""))
         except Exception:
             traceback.print_exc(file=self.environ["wsgi.errors"])
             self.fail(500, "Internal Server Error")
@@ -241,8 +233,7 @@ class Response:
         self.status, self.fields, self.length, self.body_bytes = status, "", -1, 0
         self.bodyless = status[0] == "1" or status[:3] in ("204", "304") or self.environ["REQUEST_METHOD"] == "HEAD"
         for name, value in headers:
-            well_formed = FIELD_NAME.fullmatch(name) and FIELD_VALUE.fullmatch(value)
-            require(well_formed and not is_hop_by_hop(name), 500, "a field no application may send")
+            require(FIELD_NAME.fullmatch(name) and FIELD_VALUE.fullmatch(value) and not is_hop_by_hop(name), 500, name)
             if name.lower() == "content-length":
                 self.length = int(value)
             elif name.lower() != "date":
@@ -255,26 +246,23 @@ class Response:
         if block:
             self.body_bytes += 0 if self.bodyless else len(block)
             require(self.length < 0 or self.body_bytes <= self.length, 500, "the body is over its length")
-            head, last = self._begin(whole), b"" if self.bodyless else block
+            head, last = b"" if self.begun else self._begin(whole), b"" if self.bodyless else block
             self.send(head + (b"%x\r\n%b\r\n" % (len(block), block) if self.chunked else last))
 
     def _begin(self, whole: int) -> bytes:
-        """The head, and with it how the body ends; nothing if it is already sent."""
-        if self.begun:
-            return b""
-        code, old, framing = int(self.status[:3]), self.environ["SERVER_PROTOCOL"] == "HTTP/1.0", ""
+        """The head, and with it how the body ends."""
+        code, old, fields = int(self.status[:3]), self.environ["SERVER_PROTOCOL"] == "HTTP/1.0", self.fields
         if self.length < 0 and not self.bodyless:
             self.length = whole
         self.begun, self.chunked = True, self.length < 0 and not (self.bodyless or old)
         if self.chunked:
-            framing = "Transfer-Encoding: chunked\r\n"
+            fields += "Transfer-Encoding: chunked\r\n"
         elif self.length >= 0 and code >= 200 and code != 204:  # RFC 9110, 8.6
-            framing = f"Content-Length: {self.length}\r\n"
+            fields += f"Content-Length: {self.length}\r\n"
         self.keep_alive &= code >= 200 and (self.chunked or self.bodyless or self.length >= 0)
         if old or not self.keep_alive:
-            framing += f"Connection: {'keep-alive' if self.keep_alive else 'close'}\r\n"
-        start = f"HTTP/1.1 {self.status}\r\nDate: {format_date(int(time.time()))}\r\n"
-        return f"{start}{self.fields}{framing}\r\n".encode("latin-1")
+            fields += f"Connection: {'keep-alive' if self.keep_alive else 'close'}\r\n"
+        return f"HTTP/1.1 {self.status}\r\nDate: {format_date(int(time.time()))}\r\n{fields}\r\n".encode("latin-1")
 
 
 # ---- serve -----------------------------------------------------------------------------------------------------------
@@ -314,8 +302,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Serves what has come. After the last answer it is only read, so that it does not reset the connection."""
-        if self.idle:
-            self.begun = time.monotonic()
+        self.begun = time.monotonic() if self.idle else self.begun
         if not self.closing:
             self.parser.buffer += data
             self.advance()
@@ -338,8 +325,7 @@ class Connection(asyncio.Protocol):
             while not (self.closing or self.unsent) and (environ := requests.throw(error) if error else next(requests)):
                 self.answer(environ)
             if pending := self.parser.pending:
-                bodies = sum(bool(other.parser.pending) for other in self.server.connections)
-                require(bodies <= BODIES, 503, "too many bodies at once")
+                require(sum(bool(c.parser.pending) for c in self.server.connections) <= BODIES, 503, "too many bodies")
                 if pending.pop("HTTP_EXPECT", None) and pending["SERVER_PROTOCOL"] != "HTTP/1.0":
                     self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         except HTTPError as refusal:  # where the next request would begin is not known
@@ -359,13 +345,12 @@ class Connection(asyncio.Protocol):
         last = "close" in options or (self.server.stopping and not self.parser.buffer)
         response = Response(environ, self.transport.write, keep_alive=lasting and not last)
         response.fail(*error.args) if error else response.run(self.server.application)
-        self.unsent = self.transport.get_write_buffer_size()
-        self.closing = not response.keep_alive or self.transport.is_closing()
         if self.server.log is not None:
             line = FORGEABLE.sub(lambda match: f"\\x{ord(match[0]):02x}", self.parser.line.decode("latin-1"))
             answer, taken_ms = f"{response.status[:3]} {response.body_bytes}", (time.monotonic() - self.begun) * 1000
             self.server.lines += f'{environ["REMOTE_ADDR"]} "{line}" {answer} {taken_ms:.1f}ms\n'.encode()
-        self.begun = time.monotonic()
+        self.begun, self.unsent = time.monotonic(), self.transport.get_write_buffer_size()
+        self.closing = not response.keep_alive or self.transport.is_closing()
         if self.closing:  # RFC 9112, 9.6: to close on unread bytes could destroy the answer on its way
             self.parser = Parser()  # forgets what it holds
             with suppress(OSError):  # the client has gone
@@ -384,13 +369,14 @@ class Server:
     async def serve(self, listeners: list[socket.socket]) -> None:
         """Serves until `stopping`, then finishes what is in flight."""
         loop, servers = asyncio.get_running_loop(), []
+        # Out of descriptors, asyncio tries again in a second; its report, a hundred times over, is what has a "socket".
+        loop.set_exception_handler(lambda loop, context: "socket" in context or loop.default_exception_handler(context))
         for listener in listeners:
-            # This backlog is how often asyncio accepts at a time, and complains if there is no descriptor left.
-            servers.append(await loop.create_server(lambda: Connection(self), sock=listener, backlog=1))
+            servers.append(await loop.create_server(lambda: Connection(self), sock=listener))
             listener.listen(1024)
         while not self.stopping:
             await self._sweep()
-        await self._sweep()  # lets in whom the kernel already has
+        await asyncio.sleep(2 * SWEEP_S)  # lets in whom the kernel already has
         for server in servers:
             server.close()
         end = time.monotonic() + SHUTDOWN_S
@@ -426,18 +412,15 @@ def bind(host: str, port: int) -> list[socket.socket]:
                 if not listeners or error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                     raise
             port = listeners[0].getsockname()[1]  # port 0 is one port for all
-            listeners[-1].setsockopt(
-                socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES
-            )  # or megabytes are kept for the deaf
+            listeners[-1].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)  # or megabytes wait for the deaf
     return listeners
 
 
 def main() -> None:
     """The command line. SIGTERM and SIGINT end it."""
     parser = argparse.ArgumentParser(prog="credentials.py", description=(__doc__ or "").partition("\n")[0])
-    host, port = os.environ.get("HOST") or "localhost", os.environ.get("PORT") or "8888"
-    parser.add_argument("--host", default=host, help="where to listen (HOST, or localhost: both loopbacks)")
-    parser.add_argument("--port", default=port, type=int, help="(PORT, or 8888)")
+    parser.add_argument("--host", default=os.environ.get("HOST") or "localhost", help="default: HOST, localhost")
+    parser.add_argument("--port", default=os.environ.get("PORT") or "8888", type=int, help="default: PORT, 8888")
     parser.add_argument("--quiet", action="store_true", help="no line for each request")
     options = parser.parse_args()
     if not 0 <= options.port < 65536:
@@ -449,8 +432,7 @@ def main() -> None:
     import resource  # not on Windows, where only the application is of use
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = min(hard, CONNECTIONS + SPARE_FILES)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files := min(hard, CONNECTIONS + SPARE_FILES), hard))
     server = Server(application, max(1, files - SPARE_FILES), None if options.quiet or sys.stdout is None else 1)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(server, "stopping", True))
