@@ -369,8 +369,8 @@ class Server:
     async def serve(self, listeners: list[socket.socket]) -> None:
         """Serves until `stopping`, then finishes what is in flight."""
         loop, servers = asyncio.get_running_loop(), []
-        # Out of descriptors, asyncio tries again in a second; its report, a hundred times over, is what has a "socket".
-        loop.set_exception_handler(lambda loop, context: "socket" in context or loop.default_exception_handler(context))
+        # Out of descriptors, asyncio reports its "socket" a hundred times, and does so again when that has been closed.
+        loop.set_exception_handler(lambda _, e: self.stopping or "socket" in e or loop.default_exception_handler(e))
         for listener in listeners:
             servers.append(await loop.create_server(lambda: Connection(self), sock=listener))
             listener.listen(1024)

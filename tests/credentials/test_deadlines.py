@@ -173,6 +173,7 @@ def test_a_thousand_silent_and_dripping_clients_cost_the_others_nothing() -> Non
             times.append(time.perf_counter() - started)
         assert len(running.server.connections) >= 1200
         assert sorted(times)[5] < 0.5
+        assert min(times) < 0.05  # the best of ten, as the machine may have other things to do
 
 
 def wait_until_empty(running: Running) -> bool:

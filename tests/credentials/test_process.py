@@ -232,7 +232,36 @@ def test_running_out_of_descriptors_is_survived() -> None:
             time.sleep(0.1)
         assert answers == [200]
         running.child.terminate()
-        assert running.finish()[0] == 0
+        status, _, err = running.finish()
+    assert status == 0
+    assert b"Traceback" not in err
+
+
+@pytest.mark.slow
+def test_it_ends_in_order_even_without_descriptors() -> None:
+    """The crowd holds every descriptor when the signal comes: exit 0 within seconds, and nothing is reported."""
+    limited = ("bash", "-c", 'ulimit -n 64; exec "$@"', "bash")
+    with process("--quiet", prefix=limited) as running, ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(connect(running.port))
+        time.sleep(0.5)
+        running.child.terminate()
+        status, out, err = running.finish()
+    assert (status, out) == (0, b"")
+    assert all(line.startswith(b"credentials.py: listening on ") for line in err.splitlines())
+
+
+def test_what_never_ends_is_cut_off() -> None:
+    """A request that does not become whole within the time for what is in flight does not hold up the end."""
+    with process("--quiet", setup="credentials.SHUTDOWN_S = 0.3") as running, connect(running.port) as client:
+        client.sendall(GET + GET[:-2])
+        read_answer(client)
+        started = time.monotonic()
+        running.child.terminate()
+        status, _, err = running.finish()
+        assert (status, read_all(client)) == (0, b"")
+        assert time.monotonic() - started < 5
+    assert b"Traceback" not in err
 
 
 def cpu_s(pid: int) -> float:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 from wsgiref.types import WSGIApplication
 
@@ -91,10 +92,14 @@ class Process:
 
 
 @contextmanager
-def process(*arguments: str, flags: tuple[str, ...] = (), prefix: tuple[str, ...] = ()) -> Iterator[Process]:
-    """The program on a free port, killed at the end if it still runs."""
-    command = [*prefix, sys.executable, *flags, credentials.__file__, "--port", "0", *arguments]
+def process(
+    *arguments: str, flags: tuple[str, ...] = (), prefix: tuple[str, ...] = (), setup: str = ""
+) -> Iterator[Process]:
+    """The program on a free port, killed at the end if it still runs; `setup` changes its limits."""
+    program = ["-c", f"import credentials; {setup}; credentials.main()"] if setup else [credentials.__file__]
+    command = [*prefix, sys.executable, *flags, *program, "--port", "0", *arguments]
     environ = {name: value for name, value in os.environ.items() if name not in ("HOST", "PORT")}
+    environ["PYTHONPATH"] = str(Path(credentials.__file__).parent)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ) as child:
         assert child.stderr is not None
         try:
