@@ -73,11 +73,16 @@ class Server:
         """The JSON that answers; `value` is sent as JSON, bytes as they are."""
         body = value if isinstance(value, bytes | None) else json.dumps(value).encode()
         headers = {"Content-Type": "application/json", "Prefer": "wait=30"}
-        self._connection.request(method, path, body, headers)
-        answer = self._connection.getresponse()
-        content = answer.read()
-        if answer.status >= 300:
-            raise SystemExit(f"{method} {path}: {answer.status} {content[:500]!r}")
+        while True:
+            self._connection.request(method, path, body, headers)
+            answer = self._connection.getresponse()
+            content = answer.read()
+            if answer.status < 300:
+                break
+            if answer.status != 503:
+                raise SystemExit(f"{method} {path}: {answer.status} {content[:500]!r}")
+            print("503, once more: the machine is busy", flush=True)
+            time.sleep(1)
         return json.loads(content)
 
     def run_tasks(self, urls: Sequence[str]) -> float:

@@ -18,11 +18,11 @@ def count_collections(objects: int) -> int:
 
 
 def test_collections_are_few_and_skip_what_was_there() -> None:
-    """Inside the block the collector runs a fiftieth as often, over new objects only; after it, as before."""
+    """Inside the block the collector runs a tenth as often, over new objects only; after it, as before."""
     thresholds = gc.get_threshold()
     usual = count_collections(100_000)
     with collecting_seldom():
-        assert count_collections(100_000) * 50 <= usual
+        assert 0 < count_collections(100_000) * 10 <= usual
         assert gc.get_freeze_count() > 10_000
         assert len(gc.get_objects()) < 20_000
     assert gc.get_threshold() == thresholds
@@ -36,4 +36,4 @@ def test_circles_are_still_collected() -> None:
         for _ in range(300_000):
             circle: list[object] = []
             circle.append(circle)
-        assert len(gc.get_objects()) - before < 120_000
+        assert len(gc.get_objects()) - before < 60_000
