@@ -16,13 +16,16 @@ _NEVER_V4 = {
     "0.0.0.0/8": "unspecified address",
     "169.254.0.0/16": "link-local address",
     "100.100.100.200/32": "cloud metadata address",
+    "168.63.129.16/32": "cloud metadata address",
     "224.0.0.0/4": "multicast address",
     "240.0.0.0/4": "reserved address",
 }
 _NEVER_V6 = {
     "::/128": "unspecified address",
     "fe80::/10": "link-local address",
+    "fd00:c1::/32": "cloud metadata address",
     "fd00:ec2::/32": "cloud metadata address",
+    "fd20:ce::/32": "cloud metadata address",
     "ff00::/8": "multicast address",
 }
 _NOT_PUBLIC_V4 = (
@@ -47,6 +50,10 @@ _NOT_PUBLIC_V6 = ("2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20"
 _NAT64 = IPv6Network("64:ff9b::/96")
 _LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
 _COMPATIBLE = IPv6Network("::/96")
+_TRANSLATED = IPv6Network("::ffff:0:0:0/96")
+"""RFC 2765."""
+_ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
+"""The first half of an interface identifier whose second half is an IPv4 address (RFC 5214, 6.1)."""
 _never_v4 = [(IPv4Network(net), name) for net, name in _NEVER_V4.items()]
 _never_v6 = [(IPv6Network(net), name) for net, name in _NEVER_V6.items()]
 _not_public_v4 = [IPv4Network(net) for net in _NOT_PUBLIC_V4]
@@ -65,12 +72,11 @@ def refuse_address(text: str, policy: Policy) -> str | None:
         addresses = _unwrap(ip_address(text))
     except ValueError:
         return "no address"
-    for address in addresses:
-        kind = _never(address)
-        if kind is not None:
-            return f"{kind}: never probed"
-        if policy == "public" and not _is_public(address):
-            return "not a public address (PROBE_TARGETS=public)"
+    kind = next(filter(None, map(_never, addresses)), None)
+    if kind is not None:
+        return f"{kind}: never probed"
+    if policy == "public" and not all(map(_is_public, addresses)):
+        return "not a public address (PROBE_TARGETS=public)"
     return None
 
 
@@ -83,10 +89,12 @@ def _unwrap(address: Address) -> list[Address]:
         return [address.sixtofour]
     if address.teredo is not None:  # the server and the client
         return list(address.teredo)
-    if address in _LOCAL_NAT64:  # RFC 8215: not global, whatever it leads to
-        return [IPv4Address(int(address) & 0xFFFF_FFFF), address]
+    tail = IPv4Address(int(address) & 0xFFFF_FFFF)
     if address in _NAT64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
-        return [IPv4Address(int(address) & 0xFFFF_FFFF)]
+        return [tail]
+    # these count themselves too: they are not global, whatever they lead to (RFC 8215)
+    if address in _LOCAL_NAT64 or address in _TRANSLATED or int(address) >> 32 & 0xFFFF_FFFF in _ISATAP:
+        return [tail, address]
     return [address]
 
 

@@ -30,6 +30,27 @@ from gateway.tasks.urls import SchemeUnsupported, Target, UrlRefused, parse_targ
         ("0177.0.0.1", "http://127.0.0.1/", "127.0.0.1"),
         ("http://1.2.3.4/", "http://1.2.3.4/", "1.2.3.4"),
         ("http://example.com/a b", "http://example.com/a%20b", "example.com"),
+        ("http://127.0.0.1./", "http://127.0.0.1/", "127.0.0.1"),
+        ("http://127.0.0.1。/", "http://127.0.0.1/", "127.0.0.1"),
+        ("http://１２７。0．0｡①/", "http://127.0.0.1/", "127.0.0.1"),
+        ("http://%31%32%37.0.0.1/", "http://127.0.0.1/", "127.0.0.1"),
+        ("http://127%2e1/", "http://127.0.0.1/", "127.0.0.1"),
+        ("http://loc%61lhost/%61", "http://localhost/a", "localhost"),
+        ("http://%e3%81%82.example/", "http://xn--l8j.example/", "xn--l8j.example"),
+        ("http://0251.0376.0251.0376/", "http://169.254.169.254/", "169.254.169.254"),
+        ("http://169.254.43518/", "http://169.254.169.254/", "169.254.169.254"),
+        ("http://0/", "http://0.0.0.0/", "0.0.0.0"),
+        ("http://[::FFFF:127.0.0.1]/", "http://[::ffff:7f00:1]/", "::ffff:7f00:1"),
+        ("http://[0:0:0:0:0:0:0:1]/", "http://[::1]/", "::1"),
+        ("http://[fe80::1%25eth0]/", "http://[fe80::1]/", "fe80::1"),
+        ("http://[fe80::1%eth0]:80/", "http://[fe80::1]/", "fe80::1"),
+        ("http://good.example@127.1/", "http://good.example@127.0.0.1/", "127.0.0.1"),
+        ("http://good.example:80@127.0.0.1/", "http://good.example:80@127.0.0.1/", "127.0.0.1"),
+        ("http://a@b@127.0.0.1/", "http://a%40b@127.0.0.1/", "127.0.0.1"),
+        ("http://good.example#@127.0.0.1/", "http://good.example/", "good.example"),
+        ("http://good.example/@127.0.0.1/", "http://good.example/@127.0.0.1/", "good.example"),
+        ("http://127.0.0.1:080/", "http://127.0.0.1/", "127.0.0.1"),
+        ("http://127.0.0.1:/", "http://127.0.0.1/", "127.0.0.1"),
     ],
 )
 def test_normal_form(text: str, url: str, domain: str) -> None:
@@ -43,7 +64,14 @@ def test_normal_form(text: str, url: str, domain: str) -> None:
      "http://good.example\\@evil.example/", "http://\x00/", "\ud800", "http://\ud800.example/", "http:foo",
      "[]@", "http://[]@", "-[]@", "http://[:::::]", "[a:é]", "[mailto:é]", "http://[data:]\x00",
      "http://" + "a" * 300 + ".example/", "http://" + "\ufdfa" * 8000,
-     "http://1.2.3.4.5/", "http://256.1.1.1/", "http://a.1/", "http://0xg.0x/"],
+     "http://1.2.3.4.5/", "http://256.1.1.1/", "http://a.1/", "http://0xg.0x/", "http://4294967296/", "http://127..1/",
+     "http://127.0.0.08/", "http://[127.0.0.1]/", "http://[v1.x]/", "http://[::ffff:127.1]/",
+     "http://[[::1]]/", "http://[::1]]/", "http://::1/", "http://[::1]x/", "http://%5b::1%5d/", "http://127.0.0.1%00/",
+     "http://127.0.0.1%2f/", "http://a%20b/", "http://%ff/", "http://%zz/", "http://%2500/", "http://a%40b/",
+     "http://127.0.0.1:+80/", "http://127.0.0.1:8_0/", "http://127.0.0.1:８０/", "http://127.0.0.1:-1/",
+     "http://a／b.example/", "http://a：80/", "http://a＠b/", "http://a％41/", "http://a<b/", "http://a|b/", "http://℀.x/",
+     "http://loc\u00adalhost/", "http://loc\u200balhost/", "http://" + "%EF%B7%BA" * 85 + "/",
+     "http://a" + "\u0301\u0327" * 4000 + "/", "http://" + "%41" * 2_000 + "/"],
 )  # fmt: skip
 def test_no_url(text: str) -> None:
     """What is no URL is refused with a sentence."""
@@ -66,7 +94,41 @@ def test_other_schemes(text: str, domain: str | None) -> None:
 
 
 _PIECES = st.sampled_from(
-    ["http:", "//", "[", "]", "@", ":", "/", "?", "#", "%", "..", "::", "é", "data:", "\x00", "1", "0x", "."]
+    [
+        "http:",
+        "//",
+        "[",
+        "]",
+        "@",
+        ":",
+        "/",
+        "?",
+        "#",
+        "%",
+        "..",
+        "::",
+        "é",
+        "data:",
+        "\x00",
+        "1",
+        "0x",
+        ".",
+        "%41",
+        "%2e",
+        "%25",
+        "%ff",
+        "%EF%B7%BA",
+        "１",
+        "。",
+        "／",
+        "％",
+        "\u00ad",
+        "xn--",
+        "fe80::1%25lo",
+        "127.1",
+        "\\",
+        "+80",
+    ]
 )
 
 
