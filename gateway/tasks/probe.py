@@ -7,11 +7,11 @@ where bodies are read and decoded. Every failure becomes one stable word; nothin
 import asyncio
 import errno
 import os
+import re
 import resource
-import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -20,17 +20,16 @@ from urllib.parse import urljoin
 import aiohttp
 from yarl import URL
 
+from .answer import BODY_BYTES, HEAD_BYTES, AnswerCut
 from .models import Outcome, ProbeError
-from .resolve import DirectConnector, NameNotFound, Resolver
+from .resolve import AddressBlocked, DirectConnector, NameNotFound
 from .retry_after import read_retry_after
-from .targets import Policy, refuse_address
+from .targets import Policy
 from .urls import DETAIL_CHARS, UrlRefused, parse_target
 
 MAX_REDIRECTS = 10
-BODY_BYTES = 64 * 1024
 BODY_S = 1.0
 """How long a body that is not there yet is waited for, so that its connection can serve again."""
-HEADER_BYTES = 32 * 1024
 SPARE_FILES = 128
 """File descriptors left for everything but probes."""
 LOCATION_CHARS = 2_048
@@ -48,11 +47,6 @@ _UNREACHABLE = frozenset(
         errno.EACCES,
     }
 )
-_RESET = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
-
-
-class AddressBlocked(OSError):
-    """The address of a host may not be probed."""
 
 
 class _Failed(Exception):
@@ -78,26 +72,24 @@ def limit_concurrency(wanted: int) -> int:
 
 
 class Prober:
-    """Asks URLs. Used as an async context manager; `timeout_s` is the deadline of a URL, redirects included."""
+    """Asks URLs. Used as an async context manager; `timeout_s` is the deadline of a URL, redirects included.
 
-    def __init__(self, *, timeout_s: float, policy: Policy) -> None:
+    `name_servers` ("192.0.2.1:53") are asked instead of the system's.
+    """
+
+    def __init__(self, *, timeout_s: float, policy: Policy, name_servers: Sequence[str] = ()) -> None:
         self._timeout_s = timeout_s
         self._policy = policy
+        self._name_servers = name_servers
 
     async def __aenter__(self) -> Self:
-        connector = DirectConnector(
-            limit=0,
-            resolver=Resolver(),
-            ttl_dns_cache=10,
-            socket_factory=self._open_socket,
-        )
         self._session = aiohttp.ClientSession(
-            connector=connector,
+            connector=DirectConnector(policy=self._policy, name_servers=self._name_servers),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(),
-            max_line_size=HEADER_BYTES,
-            max_field_size=HEADER_BYTES,
+            max_line_size=HEAD_BYTES,
+            max_field_size=HEAD_BYTES,
             headers={"User-Agent": USER_AGENT, "Accept": "*/*"},
         )
         return self
@@ -110,49 +102,40 @@ class Prober:
     async def probe(self, url: str, *, follow_redirects: bool) -> Outcome:
         """What became of `url`, a normal form of `urls`. Takes at most the deadline; raises nothing."""
         start = time.perf_counter()
+        deadline = asyncio.get_running_loop().time() + self._timeout_s
         try:
-            async with asyncio.timeout(self._timeout_s):
-                code, headers, last_url = await self._ask(url, follow_redirects=follow_redirects)
+            outcome = await self._ask(url, deadline, follow_redirects=follow_redirects)
         except _Failed as failed:
             outcome = Outcome(0, failed.error, failed.detail)
         except TimeoutError:
             outcome = Outcome(0, ProbeError.TIMEOUT, f"no answer within {self._timeout_s:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             outcome = Outcome(0, *_name_error(error))
-        else:
-            outcome = _read_answer(code, headers, own=last_url == url or URL(last_url).host == URL(url).host)
         return replace(outcome, elapsed_s=round(time.perf_counter() - start, 4))
 
-    async def _ask(self, url: str, *, follow_redirects: bool) -> tuple[int, Mapping[str, str], str]:
+    async def _ask(self, url: str, deadline: float, *, follow_redirects: bool) -> Outcome:
+        first = url
         for _ in range(MAX_REDIRECTS + 1):
-            code, headers = await self._get(url)
+            code, headers = await self._get(url, deadline)
             location = headers.get("Location")
-            if not follow_redirects or code not in _REDIRECTS or location is None:
-                return code, headers, url
+            if not follow_redirects or code not in _REDIRECTS or not location:
+                return _read_answer(code, headers, own=url == first or URL(url).host == URL(first).host)
             try:
-                url = parse_target(urljoin(url, location)).url
+                url = parse_target(urljoin(url, _escape(location))).url
             except (UrlRefused, ValueError) as error:
                 raise _Failed(
                     ProbeError.REDIRECTS, f"redirected to {_printable(location[:200])!r}: {error}"[:DETAIL_CHARS]
                 ) from None
         raise _Failed(ProbeError.REDIRECTS, f"over {MAX_REDIRECTS} redirects")
 
-    async def _get(self, url: str) -> tuple[int, Mapping[str, str]]:
-        response = await self._session.get(URL(url, encoded=True), allow_redirects=False)
+    async def _get(self, url: str, deadline: float) -> tuple[int, Mapping[str, str]]:
+        async with asyncio.timeout_at(deadline):
+            response = await self._session.get(URL(url, encoded=True), allow_redirects=False)
         try:
-            if response.status < 100:
-                raise _Failed(ProbeError.PROTOCOL, f"the status is {response.status:03}")
-            await _drain(response)
+            await _drain(response, deadline)  # the answer is there, whatever becomes of its body
             return response.status, response.headers
         finally:
             response.close()
-
-    def _open_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
-        family, kind, protocol, _, where = address
-        refusal = refuse_address(str(where[0]), self._policy)
-        if refusal is not None:
-            raise AddressBlocked(refusal)
-        return socket.socket(family, kind, protocol)
 
 
 def _read_answer(code: int, headers: Mapping[str, str], *, own: bool) -> Outcome:
@@ -168,15 +151,14 @@ def _read_answer(code: int, headers: Mapping[str, str], *, own: bool) -> Outcome
     )
 
 
-async def _drain(response: aiohttp.ClientResponse) -> None:
+async def _drain(response: aiohttp.ClientResponse, deadline: float) -> None:
     """Read a short body to its end, so that its connection serves the next URL; give up on any other."""
     if response.content.is_eof() or (response.content_length or 0) > BODY_BYTES:  # it is all there, or too much
         return
-    left = BODY_BYTES
     try:
-        async with asyncio.timeout(BODY_S):
-            while left > 0 and (chunk := await response.content.readany()):
-                left -= len(chunk)
+        async with asyncio.timeout_at(min(deadline, asyncio.get_running_loop().time() + BODY_S)):
+            while await response.content.readany():  # `answer` ends it after BODY_BYTES
+                pass
     except (TimeoutError, aiohttp.ClientError, OSError):
         return
 
@@ -192,6 +174,8 @@ def _describe(cause: Exception) -> str:
         text = cause.message
     elif isinstance(cause, OSError) and cause.errno is not None and not isinstance(cause, ssl.SSLError):
         text = os.strerror(cause.errno)
+    elif isinstance(cause, ConnectionError) and not str(cause):
+        text = "the connection ended in the TLS handshake"
     else:
         text = str(cause)
     return _printable(text.partition("\n")[0].strip(" :") or type(cause).__name__)[:DETAIL_CHARS]
@@ -200,6 +184,11 @@ def _describe(cause: Exception) -> str:
 def _printable(text: str) -> str:
     """Text of a stranger as JSON can hold it: bytes that were no UTF-8 become `\\xff`."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _escape(location: str) -> str:
+    """A Location whose bytes that are no UTF-8 are percent-encoded, as browsers send them."""
+    return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", location)
 
 
 def _word(error: Exception, cause: Exception) -> ProbeError:
@@ -212,10 +201,12 @@ def _word(error: Exception, cause: Exception) -> ProbeError:
         return ProbeError.TLS
     if isinstance(error, (aiohttp.InvalidURL, ValueError)) and not isinstance(error, aiohttp.ClientPayloadError):
         return ProbeError.INVALID_URL
-    if isinstance(error, aiohttp.ServerDisconnectedError) or number in _RESET:
-        return ProbeError.RESET
+    if isinstance(error, AnswerCut):
+        return ProbeError.TLS if isinstance(error.__cause__, ssl.SSLError) else ProbeError.RESET
     if number == errno.ECONNREFUSED:
         return ProbeError.REFUSED
+    if isinstance(error, aiohttp.ServerDisconnectedError) or isinstance(cause, ConnectionError):
+        return ProbeError.RESET
     if number == errno.ETIMEDOUT:
         return ProbeError.TIMEOUT
     if number in _UNREACHABLE or isinstance(error, aiohttp.ClientConnectorError):

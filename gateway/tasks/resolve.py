@@ -3,6 +3,9 @@
 aiohttp's own resolver runs getaddrinfo in threads (60 lookups of 100 ms took 1.0 s; c-ares: 100 in 0.13 s), aiodns
 lets c-ares run a thread of its own unless its sockets are watched by the loop, and uvloop asks getaddrinfo in a
 thread even to connect to an address. Here nothing leaves the event loop.
+
+Every address is judged where its socket is made, and that socket is connected to it: there is no moment in between
+at which a name could change its mind.
 """
 
 import asyncio
@@ -10,6 +13,8 @@ import errno
 import os
 import socket
 import ssl
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 import aiodns
@@ -19,8 +24,24 @@ from aiohappyeyeballs import start_connection
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 
+from .answer import AnswerReader
+from .targets import Policy, refuse_address
+
 QUERY_TIMEOUT_S = 2.0
-QUERY_TRIES = 3
+QUERY_TRIES = 5
+NAME_KEPT_S = 10
+MAX_ADDRESSES = 8
+"""Of one name and family: a name server may send thousands, and each would be connected to."""
+RECEIVE_BYTES = 64 * 1024
+"""What the kernel takes of an answer before we ask for it; left to itself it would take 6 MB of an endless one."""
+HANDSHAKE_S = 3_600
+"""No limit: the deadline of a probe is shorter."""
+_BEST_ERRORS = (errno.ECONNREFUSED, errno.ETIMEDOUT, errno.ECONNRESET)
+"""Of several addresses, what the site said counts before what the network did."""
+
+
+class AddressBlocked(OSError):
+    """The address of a host may not be probed."""
 
 
 class NameNotFound(OSError):
@@ -38,10 +59,32 @@ class _LoopResolver(aiodns.DNSResolver):
 
 
 class DirectConnector(aiohttp.TCPConnector):
-    """aiohttp's connector, but for how a socket is connected: uvloop 0.23 sends even an address to its threads.
+    """aiohttp's connector: to allowed addresses only, and connected on the loop (uvloop 0.23 sends even an address to
+    its threads).
 
-    It stands in for a private method, so a test counts the threads, should that method change its name.
+    `name_servers` ("192.0.2.1:53") are asked instead of the system's. TLS is verified against the authorities of the
+    system, or of SSL_CERT_FILE. It stands in for private names, so tests count the threads and read hostile answers,
+    should those change.
     """
+
+    def __init__(self, *, policy: Policy, name_servers: Sequence[str] = ()) -> None:
+        context = ssl.create_default_context()
+        context.set_alpn_protocols(["http/1.1"])
+        self._names = Resolver(name_servers)
+        super().__init__(
+            limit=0,
+            ssl=context,
+            resolver=self._names,
+            ttl_dns_cache=NAME_KEPT_S,
+            socket_factory=self._open_socket,
+        )
+        self._policy = policy
+        self._factory = cast("partial[ResponseHandler]", partial(AnswerReader, self._loop))
+
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        """Close every connection and end the lookups under way."""
+        await super().close(abort_ssl=abort_ssl)
+        await self._names.close()
 
     async def _wrap_create_connection(
         self,
@@ -52,14 +95,10 @@ class DirectConnector(aiohttp.TCPConnector):
         client_error: type[Exception] = aiohttp.ClientConnectorError,
         **kwargs: Any,
     ) -> tuple[asyncio.Transport, ResponseHandler]:
+        if kwargs.get("ssl"):
+            kwargs["ssl_handshake_timeout"] = HANDSHAKE_S
         try:
-            sock = await start_connection(
-                addr_infos,
-                happy_eyeballs_delay=self._happy_eyeballs_delay,
-                interleave=self._interleave,
-                loop=cast(asyncio.AbstractEventLoop, _DirectLoop(self._loop)),
-                socket_factory=self._socket_factory,
-            )
+            sock = await self._connect(addr_infos)
             return await self._loop.create_connection(*args, **kwargs, sock=sock)
         except ssl.CertificateError as error:
             raise aiohttp.ClientConnectorCertificateError(req.connection_key, error) from error
@@ -67,13 +106,48 @@ class DirectConnector(aiohttp.TCPConnector):
             raise aiohttp.ClientConnectorSSLError(req.connection_key, error) from error
         except OSError as error:
             raise client_error(req.connection_key, error) from error
+        finally:
+            addr_infos.clear()  # all were tried; aiohttp would try all but the first again, and so on: n²/2 connections
+
+    async def _connect(self, addr_infos: list[aiohttp.AddrInfoType]) -> socket.socket:
+        """A socket that is connected to one of the addresses.
+
+        :raises AddressBlocked: none of them may be probed.
+        :raises OSError: none of the others could be connected to.
+        """
+        refusals = [refuse_address(str(where[0]), self._policy) for *_, where in addr_infos]
+        allowed = [info for info, refusal in zip(addr_infos, refusals, strict=True) if refusal is None]
+        if not allowed:
+            raise AddressBlocked(refusals[0])
+        loop = _DirectLoop(self._loop)
+        try:
+            return await start_connection(
+                allowed,
+                happy_eyeballs_delay=self._happy_eyeballs_delay,
+                interleave=self._interleave,
+                loop=cast(asyncio.AbstractEventLoop, loop),
+                socket_factory=self._socket_factory,
+            )
+        except OSError as error:
+            best = [failed for number in _BEST_ERRORS for failed in loop.errors if failed.errno == number]
+            raise next(iter(best or loop.errors), error) from None
+
+    def _open_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, where = address
+        refusal = refuse_address(str(where[0]), self._policy)
+        if refusal is not None:
+            raise AddressBlocked(refusal)
+        sock = socket.socket(family, kind, protocol)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+        return sock
 
 
 class _DirectLoop:
-    """The one method of an event loop that aiohappyeyeballs calls."""
+    """The one method of an event loop that aiohappyeyeballs calls; `errors` are those of each connection tried."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self.errors: list[OSError] = []
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         """Connect a socket that does not block to an address that needs no resolving.
@@ -90,7 +164,9 @@ class _DirectLoop:
                 self._loop.remove_writer(sock)
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
-            raise OSError(code, os.strerror(code))
+            error = OSError(code, os.strerror(code))
+            self.errors.append(error)
+            raise error
 
 
 def _settle(connected: asyncio.Future[None]) -> None:
@@ -99,26 +175,32 @@ def _settle(connected: asyncio.Future[None]) -> None:
 
 
 class Resolver(AbstractResolver):
-    """aiohttp's resolver over c-ares: hosts file, then DNS, both address families."""
+    """aiohttp's resolver over c-ares: hosts file, then DNS, both address families.
 
-    def __init__(self) -> None:
-        self._dns = _LoopResolver()
+    `name_servers` ("192.0.2.1:53") are asked instead of the system's.
+    """
+
+    def __init__(self, name_servers: Sequence[str] = ()) -> None:
+        self._dns = _LoopResolver(nameservers=name_servers)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The addresses of `host`.
+        """The addresses of `host`, at most `MAX_ADDRESSES` of a family.
 
         :raises NameNotFound: there is none.
         """
         try:
-            found = await self._dns.getaddrinfo(
-                host, port=port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
-            )
+            found = await self._dns.getaddrinfo(host, port=port, family=family, type=socket.SOCK_STREAM)
         except aiodns.error.DNSError as error:
             raise NameNotFound(f"{host}: {error.args[-1]}") from None
+        addresses: dict[int, list[str]] = {}
+        for node in found.nodes:
+            addresses.setdefault(node.family, []).append(node.addr[0].decode("ascii"))
         results = [
-            _result(host, node.addr[0].decode("ascii"), port, socket.AddressFamily(node.family)) for node in found.nodes
+            _result(host, address, port, socket.AddressFamily(kind))
+            for kind, of_kind in addresses.items()
+            for address in of_kind[:MAX_ADDRESSES]
         ]
         if not results:
             raise NameNotFound(f"{host}: no address")

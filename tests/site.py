@@ -1,0 +1,120 @@
+"""A site that does just what a test tells it, byte by byte, in the clear or over TLS; it counts what it could send."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+CHUNK_BYTES = 16 * 1024
+SEND_BYTES = 4 * 1024
+"""What the kernel takes of an answer that the peer has not (it doubles it); the default is megabytes."""
+
+
+class Line:
+    """One connection of a site. Next to nothing that is sent waits in the site: what is counted has left it."""
+
+    def __init__(self, site: "Site", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._site = site
+        self._reader = reader
+        self._writer = writer
+        writer.transport.set_write_buffer_limits(0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
+
+    async def read_head(self) -> bytes:
+        """The next request, without a body."""
+        return await self._reader.readuntil(b"\r\n\r\n")
+
+    def stop_reading(self) -> None:
+        """Be deaf from now on, to the goodbye of TLS too."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    async def send(self, data: bytes, pause_s: float | None = None, piece_bytes: int = 1) -> None:
+        """Send it at once, or `piece_bytes` at a time with a pause after each."""
+        size = len(data) if pause_s is None else piece_bytes
+        for start in range(0, len(data), max(1, size)):
+            piece = data[start : start + size]
+            self._writer.write(piece)
+            await self._writer.drain()
+            self._site.sent_bytes += len(piece)
+            if pause_s is not None:
+                await asyncio.sleep(pause_s)
+
+    async def send_forever(self, piece: bytes, pause_s: float | None = None) -> None:
+        """Send it again and again until the peer is gone."""
+        block = piece if pause_s is not None else piece * max(1, CHUNK_BYTES // len(piece))
+        while True:
+            await self.send(block)
+            await asyncio.sleep(pause_s or 0)
+
+
+Script = Callable[[Line], Awaitable[None]]
+
+
+class Site:
+    """A server on one port of some addresses of loopback. `script` has each connection; it is cut when that ends."""
+
+    def __init__(
+        self,
+        script: Script,
+        *,
+        tls: ssl.SSLContext | None = None,
+        hosts: tuple[str, ...] = ("127.0.0.1",),
+        port: int = 0,
+    ) -> None:
+        self._script = script
+        self._tls = tls
+        self._hosts = hosts
+        self.port = port
+        self.sent_bytes = 0
+        self.connections = 0
+        self.peers: list[str] = []
+        """The address of this site that each connection was made to."""
+
+    @property
+    def url(self) -> str:
+        """Its address, without a final slash."""
+        return f"http{'s' if self._tls else ''}://{self._hosts[0]}:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._servers = []
+        for host in self._hosts:
+            server = await asyncio.start_server(self._serve, host, self.port, ssl=self._tls, backlog=1024)
+            self.port = server.sockets[0].getsockname()[1]
+            self._servers.append(server)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for server in self._servers:
+            server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self.connections += 1
+        self.peers.append(writer.get_extra_info("sockname")[0])
+        try:
+            await self._script(Line(self, reader, writer))
+        except (asyncio.IncompleteReadError, OSError, RuntimeError, asyncio.CancelledError):
+            pass  # uvloop raises a RuntimeError where the peer is gone
+        finally:
+            writer.transport.abort()
+
+
+def always(answer: bytes) -> Script:
+    """A site that gives one answer to every request."""
+
+    async def script(line: Line) -> None:
+        while await line.read_head():
+            await line.send(answer)
+
+    return script
