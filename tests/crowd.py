@@ -1,11 +1,12 @@
 """Many hosts that answer fast, for large tasks; the code of each answer stands in its URL. Counts every request."""
 
 import asyncio
-import socket
 from collections import Counter
 from types import TracebackType
 from typing import Self, cast
 from urllib.parse import urlsplit
+
+from tests.target import listen
 
 CODES = (200, 201, 302, 404, 410, 500)
 
@@ -21,9 +22,8 @@ class Crowd:
         """Requests by the port that they came from."""
 
     async def __aenter__(self) -> Self:
-        listeners = [socket.create_server((self.hosts[0], 0), backlog=4096)]
+        listeners = listen(self.hosts)
         self.port: int = listeners[0].getsockname()[1]
-        listeners += [socket.create_server((host, self.port), backlog=4096) for host in self.hosts[1:]]
         loop = asyncio.get_running_loop()
         self._transports: set[asyncio.Transport] = set()
         self._servers = [await loop.create_server(lambda: _Guest(self), sock=listener) for listener in listeners]

@@ -4,9 +4,17 @@ import asyncio
 import socket
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 from urllib.parse import unquote_to_bytes
+
+
+def listen(hosts: Sequence[str]) -> list[socket.socket]:
+    """Listeners on all of these addresses, on one port that is free on the first."""
+    first = socket.create_server((hosts[0], 0), backlog=4096)
+    port = first.getsockname()[1]
+    return [first, *(socket.create_server((host, port), backlog=4096) for host in hosts[1:])]
 
 
 class Target:
@@ -40,9 +48,8 @@ class Target:
         return f"http://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
-        listeners = [socket.create_server((self.hosts[0], 0), backlog=1024)]
+        listeners = listen(self.hosts)
         self.port: int = listeners[0].getsockname()[1]
-        listeners += [socket.create_server((host, self.port), backlog=1024) for host in self.hosts[1:]]
         self._servers = [await asyncio.start_server(self._serve, sock=listener) for listener in listeners]
         self._tasks: set[asyncio.Task[None]] = set()
         return self

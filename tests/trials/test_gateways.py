@@ -46,7 +46,7 @@ async def test_queue_is_shared(trial: Trial, tmp_path: Path) -> None:
 
             async def make(i: int, number: int, made: dict[str, list[str]]) -> None:
                 urls = crowd.name_urls(300, f"{number}-{i % 10}") + crowd.name_urls(10, f"{number}-{i % 10}")
-                made[await insist(all_.clients[i % 3], urls, f"{number} {i}")] = urls
+                made[await insist(all_.clients[i % 3], urls, f"{number}-{i}")] = urls
                 sent.update(urlsplit(url).hostname for url in urls)
 
             async with anyio.create_task_group() as group:
@@ -76,8 +76,8 @@ async def test_gateways_answer_for_each_other(trial: Trial, tmp_path: Path) -> N
         one, other = all_.clients
         await all_.start(0)
         for number in trial.run(full=5, short=1):
-            short = await insist(one, crowd.name_urls(200, f"short{number}"), f"short {number}")
-            long = await insist(one, long_urls := crowd.name_urls(3000, f"long{number}"), f"long {number}")
+            short = await insist(one, crowd.name_urls(200, f"short{number}"), f"short-{number}")
+            long = await insist(one, long_urls := crowd.name_urls(3000, f"long{number}"), f"long-{number}")
             if number == 0:
                 await all_.start(1)
             await await_done(other, short, 1)
@@ -114,7 +114,7 @@ async def test_takeover(trial: Trial, tmp_path: Path) -> None:
             made: dict[str, list[str]] = {}
             for i in range(6):
                 urls = crowd.name_urls(1500, f"{number}-{i}")
-                made[await insist(all_.clients[i % 2], urls, f"{number} {i}")] = urls
+                made[await insist(all_.clients[i % 2], urls, f"{number}-{i}")] = urls
                 sent.update(urlsplit(url).hostname for url in urls)
             await anyio.sleep(rng.uniform(0.3, 3))
             held = await list_holders(all_.redis)

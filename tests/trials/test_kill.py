@@ -33,7 +33,7 @@ async def test_kill_inside_a_task(trial: Trial, tmp_path: Path) -> None:
         for number in trial.run(full=12, short=1):
             urls = crowd.name_urls(10_000, number)
             await anyio.to_thread.run_sync(gateway.start)
-            task = await insist(client, urls, f"inside {number}")
+            task = await insist(client, urls, f"inside-{number}")
             sent.update(urlsplit(url).hostname for url in urls)
             await await_done(client, task, rng.randrange(9_000))
             probes = (await client.get(f"/api/v1/tasks/{task}/probes")).json()["probes"]
@@ -78,12 +78,12 @@ async def test_kill_round_a_post(trial: Trial, tmp_path: Path) -> None:
                 answers.append(await post_task(client, urls, key))
 
             async with anyio.create_task_group() as group:
-                group.start_soon(post, urls, f"round {number}", after_s, answers)
+                group.start_soon(post, urls, f"round-{number}", after_s, answers)
                 await anyio.sleep(before_s)
                 gateway.kill()
             acknowledged += answers[0] is not None
             await anyio.to_thread.run_sync(gateway.start)
-            task = await insist(client, urls, f"round {number}")
+            task = await insist(client, urls, f"round-{number}")
             trial.check(answers[0] in (None, task), f"{number}: a second task under one key")
             sent.update(urlsplit(url).hostname for url in urls)
             made[task] = urls

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,10 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(60)]
 
 FULL = os.environ.get("TRIALS") == "full"
 HOLD_S = {"stopped": 10.0 if FULL else 2.0}
-ANSWER_S, ANSWER_LIMIT_S = 1.0, 2.0
-"""How long a call may take, and what is let pass on a machine that does much else."""
-RETURN_S, RETURN_LIMIT_S = 2.0, 4.0
-"""Likewise until all is well again."""
+ANSWER_LIMIT_S = 2.0
+"""The promise is one second. This is over what the same calls took before the fault, on a machine that does more."""
+RETURN_LIMIT_S = 4.0
+"""The promise is two seconds."""
 NEVER_REFUSES = {"cut_off"}
 """What some calls get through."""
 LOSE_COUNT = {"gateway:{{domains}}", "gateway:recent"}
@@ -65,6 +65,12 @@ class Watch:
             for call in calls:
                 group.start_soon(call)
 
+    async def call_many(self) -> None:
+        """CALLERS of each kind at once."""
+        async with anyio.create_task_group() as group:
+            for _ in range(CALLERS):
+                group.start_soon(self.call_all)
+
     async def _post(self) -> None:
         urls = self.crowd.name_urls(3, uuid4())
         body = await self._ask("POST", TASKS, lambda body: body["total"] == 3, json=urls, key=str(uuid4()))
@@ -102,31 +108,43 @@ class Watch:
 async def test_redis_fault(trial: Trial, tmp_path: Path, open_gateway: OpenGateway, name: str) -> None:
     """While it lasts every call is answered by 503 and Retry-After within a second, or rightly; afterwards all tasks
     end right within seconds, and the counters are what was sent."""
-    slowest_s, return_s, refused = 0.0, 0.0, 0
-    async with (
-        Patient(tmp_path / "redis") as patient,
-        Crowd(latency_s=0.1) as crowd,
-        open_gateway(redis_url=patient.url, per_host=2) as client,
-    ):
-        for number in trial.run(full=3, short=1):
-            watch = await begin(client, trial, crowd, number)
-            await anyio.sleep(0.5)
-            async with FAULTS[name](patient):
-                await hold(watch, HOLD_S.get(name, 1.0))
-            return_s = max(return_s, await measure_return(client, crowd, f"{name} {number}"))
-            slowest_s, refused = max(slowest_s, watch.slowest_s), refused + watch.refused
-            trial.check(watch.refused or name in NEVER_REFUSES, f"{number}: the fault was not felt")
-            await check_end(client, trial, watch)
-    trial.check(slowest_s < ANSWER_LIMIT_S, f"an answer took {slowest_s:.2f} s")
-    trial.check(return_s < RETURN_LIMIT_S, f"it took {return_s:.2f} s until all was well again")
-    trial.figures |= {"503s": refused, "slowest answer": f"{slowest_s:.2f} s", "well again after": f"{return_s:.2f} s"}
+
+    async def suffer(watch: Watch, patient: Patient) -> None:
+        async with FAULTS[name](patient):
+            await hold(watch, HOLD_S.get(name, 1.0))
+        trial.check(watch.refused or name in NEVER_REFUSES, "the fault was not felt")
+
+    await try_often(trial, tmp_path, open_gateway, suffer)
 
 
 @pytest.mark.parametrize("name", SPOILT)
 async def test_spoilt_key(trial: Trial, tmp_path: Path, open_gateway: OpenGateway, name: str) -> None:
     """While a key of ours holds something else, what needs it says so by 503, other tasks go on to their end, and
     all is well once the key is mended."""
-    slowest_s, return_s, refused = 0.0, 0.0, 0
+
+    async def suffer(watch: Watch, patient: Patient) -> None:
+        async with spoilt(patient, name.format(task=watch.running, url=watch.crowd.name_urls(1, "cached")[0])):
+            await hold(watch, 0.5)
+            urls = watch.crowd.name_urls(20, uuid4())
+            task = await post_task(watch.client, urls)
+            if task is not None:
+                end = await await_end(watch.client, task, patience_s=8)
+                trial.check(end["result"] == read_codes(urls), f"another task is {end['status']}")
+            trial.check(task or "{queue}" in name, "another task was refused")
+
+    await try_often(trial, tmp_path, open_gateway, suffer, counted=name not in LOSE_COUNT)
+
+
+async def try_often(
+    trial: Trial,
+    tmp_path: Path,
+    open_gateway: OpenGateway,
+    suffer: Callable[[Watch, Patient], Awaitable[None]],
+    *,
+    counted: bool = True,
+) -> None:
+    """Let a gateway with tasks, done and running, suffer again and again; afterwards all must be well."""
+    usual_s, slowest_s, return_s, refused = 0.0, 0.0, 0.0, 0
     async with (
         Patient(tmp_path / "redis") as patient,
         Crowd(latency_s=0.1) as crowd,
@@ -134,46 +152,43 @@ async def test_spoilt_key(trial: Trial, tmp_path: Path, open_gateway: OpenGatewa
     ):
         for number in trial.run(full=3, short=1):
             watch = await begin(client, trial, crowd, number)
-            await anyio.sleep(0.3)
-            async with spoilt(patient, name.format(task=watch.running, url=crowd.name_urls(1, "cached")[0])):
-                await hold(watch, 0.5)
-                task, urls = await post_task(client, other := crowd.name_urls(20, f"other{number}")), other
-                if task is not None:
-                    end = await await_end(client, task, patience_s=8)
-                    trial.check(end["result"] == read_codes(urls), f"{number}: another task is {end['status']}")
-                trial.check(task or "{queue}" in name, f"{number}: another task was refused")
-            return_s = max(return_s, await measure_return(client, crowd, f"{name} {number}"))
+            await watch.call_many()
+            usual_s, watch.slowest_s = max(usual_s, watch.slowest_s), 0.0
+            await suffer(watch, patient)
+            return_s = max(return_s, await measure_return(client, crowd))
             slowest_s, refused = max(slowest_s, watch.slowest_s), refused + watch.refused
-            await check_end(client, trial, watch, counted=name not in LOSE_COUNT)
-    trial.check(slowest_s < ANSWER_LIMIT_S, f"an answer took {slowest_s:.2f} s")
+            await check_end(client, trial, watch, counted=counted)
+    trial.check(slowest_s < usual_s + ANSWER_LIMIT_S, f"an answer took {slowest_s:.2f} s, {usual_s:.2f} s before")
     trial.check(return_s < RETURN_LIMIT_S, f"it took {return_s:.2f} s until all was well again")
-    trial.figures |= {"503s": refused, "slowest answer": f"{slowest_s:.2f} s", "well again after": f"{return_s:.2f} s"}
+    trial.figures |= {
+        "503s": refused,
+        "slowest answer": f"{slowest_s:.2f} s (before: {usual_s:.2f} s)",
+        "well again after": f"{return_s:.2f} s",
+    }
 
 
 async def begin(client: httpx.AsyncClient, trial: Trial, crowd: Crowd, number: int) -> Watch:
     """A task that has ended, and one that is running: 400 URLs, 40 at once, a second at least."""
-    few, many = crowd.name_urls(60, f"few {number}".replace(" ", "")), crowd.name_urls(400, f"many{number}")
-    ended = await insist(client, few, f"few {number}")
+    few, many = crowd.name_urls(60, f"few{number}"), crowd.name_urls(400, f"many{number}")
+    ended = await insist(client, few, f"few{number}")
     await await_end(client, ended)
-    running = await insist(client, many, f"many {number}")
+    running = await insist(client, many, f"many{number}")
     return Watch(client, trial, ended, running, {ended: read_codes(few), running: read_codes(many)}, crowd)
 
 
 async def hold(watch: Watch, seconds: float) -> None:
     """Call again and again for so long, at first many at once."""
-    until, callers = time.monotonic() + seconds, CALLERS
+    until = time.monotonic() + seconds
+    await watch.call_many()
     while time.monotonic() < until:
-        async with anyio.create_task_group() as group:
-            for _ in range(callers):
-                group.start_soon(watch.call_all)
-        callers = 1
+        await watch.call_all()
         await anyio.sleep(0.1)
 
 
-async def measure_return(client: httpx.AsyncClient, crowd: Crowd, key: str) -> float:
+async def measure_return(client: httpx.AsyncClient, crowd: Crowd) -> float:
     """Seconds until a task is taken and becomes ready again."""
-    start = time.monotonic()
-    task = await insist(client, crowd.name_urls(1, key.replace(" ", "")), key)
+    start, key = time.monotonic(), str(uuid4())
+    task = await insist(client, crowd.name_urls(1, key), key)
     await await_end(client, task)
     return time.monotonic() - start
 

@@ -16,6 +16,8 @@ from tests.trials.fleet import fleet
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
 
 END_S = 10.0
+UNSAVED = 150
+"""What is under way (CONCURRENCY) or has come just now is asked again."""
 
 
 async def test_term_inside_a_task(trial: Trial, tmp_path: Path) -> None:
@@ -56,7 +58,7 @@ async def test_term_inside_a_task(trial: Trial, tmp_path: Path) -> None:
             end = await await_end(all_.clients[heir], task)
             trial.check(end["result"] == read_codes(urls), f"{number}: {end['status']}, a wrong result")
             asked_again = max(asked_again, crowd.count(urls) - len(urls))
-            trial.check(crowd.count(urls) - len(urls) <= 100, f"{number}: {crowd.count(urls)} requests")
+            trial.check(crowd.count(urls) - len(urls) <= UNSAVED, f"{number}: {crowd.count(urls)} requests")
             await all_.check_empty(trial, number)
             await all_.stop(heir)
     trial.check(slowest_s < END_S, f"an end took {slowest_s:.1f} s")
