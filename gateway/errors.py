@@ -18,6 +18,7 @@
     ├── Unprocessable           422  unprocessable           (this module)
     ├── UploadLocked            423  upload-locked           audio.partial
     ├── QueueFull               429  queue-full              tasks.queue
+    ├── TooManyWrongTokens      429  too-many-wrong-tokens   guard
     ├── ChecksumMismatch        460  checksum-mismatch       audio.resumable
     ├── Unavailable             503  unavailable             (this module)
     │   └── RedisAway           503  unavailable             datastore
@@ -107,6 +108,7 @@ class Problem(BaseModel):
     title: str = Field(description="The phrase of the status, or the stable word where no RFC names it.")
     status: int
     detail: str = Field(description="A sentence for a person.")
+    request_id: str = Field("", description="What the log has of this request stands under it; also `X-Request-ID`.")
 
 
 def problem(status: int, code: str, detail: str, **fields: Any) -> dict[str, Any]:

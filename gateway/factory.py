@@ -17,9 +17,15 @@ from .audio.resumable import Uploads
 from .datastore import Datastore
 from .edge import Edge, EdgeRequest
 from .errors import CONTENT_TYPE, GatewayError, problem
+from .exchange import Exchanges
+from .forwarded import Proxies
 from .garbage import collecting_seldom
-from .guard import install_guard
-from .logs import configure_logging
+from .guard import HEADERS, Guard
+from .http1 import speaking_http1_only
+from .logs import REQUEST_ID, configure_logging
+from .metrics import Metrics
+from .open_files import raise_file_limit
+from .orphan import end_with_master
 from .settings import Settings, read_settings
 from .shutdown import Shutdown
 from .tasks import views as tasks_views
@@ -55,29 +61,42 @@ def create_app(settings: Settings | None = None) -> Quart:
     prober = Prober(timeout_s=settings.probe_timeout_s, policy=settings.probe_targets)
     flights = Flights(cache, prober, concurrency=settings.concurrency, per_host=settings.per_host)
     runner = Runner(store, queue, flights)
-    metrics = operations.Metrics()
+    metrics = Metrics()
+    guard = Guard(api_token=token, allowed_hosts=settings.allowed_hosts)
 
     app = Quart("gateway", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=None, BODY_TIMEOUT=None, RESPONSE_TIMEOUT=None)
     app.request_class = EdgeRequest
-    app.asgi_app = Edge(app.asgi_app, idle_timeout_s=settings.upload_idle_timeout_s)  # type: ignore[method-assign]
+    exchanges = Exchanges(
+        Edge(app.asgi_app, idle_timeout_s=settings.upload_idle_timeout_s),
+        shutdown,
+        proxies=Proxies(settings.trusted_proxies),
+        headers=HEADERS,
+        observers=(metrics.note, operations.log_access),
+    )
+    app.asgi_app = exchanges  # type: ignore[method-assign]
     app.register_error_handler(GatewayError, _answer_error)
     app.register_error_handler(HTTPException, _answer_http_exception)
-    operations.observe(app, metrics)
-    install_guard(app, api_token=token, allowed_hosts=settings.allowed_hosts)
+    operations.observe(app)
+    guard.install(app)
     app.register_blueprint(audio_views.blueprint(library, feed))
     app.register_blueprint(tus.blueprint(uploads))
     app.register_blueprint(tasks_views.blueprint(store, cache, Idempotency(datastore)))
     app.register_blueprint(reference.blueprint(needs_token=token is not None))
-    app.register_blueprint(operations.blueprint(datastore, library, metrics))
+    app.register_blueprint(operations.blueprint(datastore, library.disk, queue, metrics))
+    operations.watch_parts(metrics, datastore=datastore, exchanges=exchanges, feed=feed, flights=flights, runner=runner)
 
     @app.while_serving
     async def lifespan() -> AsyncGenerator[None, None]:
         configure_logging(settings.log_format)
-        logger.info("calls need the token" if token else "API_TOKEN is not set: whoever reaches this server may use it")
+        logger.info("starting: audio in %s; %s", settings.audio_dir, guard.describe())
+        raise_file_limit()
         await library.disk.prepare()
-        with shutdown.watched(), collecting_seldom():
+        with shutdown.watched(), collecting_seldom(), speaking_http1_only():
             async with anyio.create_task_group() as outer:
+                outer.start_soon(exchanges.run)
+                outer.start_soon(end_with_master, shutdown)
+                outer.start_soon(metrics.run)
                 await outer.start(datastore.run)
                 async with anyio.create_task_group() as inner:  # ends first: tasks are handed over while Redis is there
                     inner.start_soon(cache.run)
@@ -87,12 +106,13 @@ def create_app(settings: Settings | None = None) -> Quart:
                     yield
                     inner.cancel_scope.cancel()
                 outer.cancel_scope.cancel()
+        logger.info("stopped")
 
     return app
 
 
 async def _answer_error(error: GatewayError) -> Response:
-    body = problem(error.status, error.code, error.detail, **error.fields)
+    body = problem(error.status, error.code, error.detail, **error.fields, request_id=REQUEST_ID.get())
     return Response(to_json(body), error.status, headers=error.headers, content_type=CONTENT_TYPE)
 
 
@@ -104,6 +124,6 @@ async def _answer_http_exception(error: HTTPException) -> Response | HTTPExcepti
         detail = "Something went wrong here; it is in the log."
     else:
         detail = "There is nothing at this address." if error.code == 404 else str(error.description)
-    body = problem(error.code, str(error.name).lower().replace(" ", "-"), detail)
+    body = problem(error.code, str(error.name).lower().replace(" ", "-"), detail, request_id=REQUEST_ID.get())
     allow = dict(error.get_headers()).get("Allow")
     return Response(to_json(body), error.code, headers={"Allow": allow} if allow else {}, content_type=CONTENT_TYPE)

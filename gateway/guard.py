@@ -3,17 +3,24 @@
 - Host must be one of ours, else a page elsewhere could reach this server under a name of its own (DNS rebinding).
 - A write from another site is refused by what browsers say of themselves (Sec-Fetch-Site, Origin); a command line
   says neither and is let through.
-- With a token set, every call needs it but /healthz.
+- With a token set, every call needs it but /healthz. A right token is never refused, whoever else guesses behind the
+  same address; so the limit of wrong ones keeps guessing quiet and cheap, and the length of the token makes it vain.
 """
 
 import hmac
+import logging
+import math
 import re
+import time
 from base64 import b64decode
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import urlsplit
 
-from quart import Quart, Response, request
+from quart import Quart, request
 
 from .errors import GatewayError
+from .exchange import exchange_of
+from .limiter import Limiter
 
 OPEN_PATHS = frozenset({"/healthz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -29,11 +36,21 @@ HEADERS = {
         "media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
 }
+SHORT_TOKEN_CHARS = 16
+"""A shorter token is warned of at the start: 10,000 guesses a second find one of 8 hexadecimal digits in a week."""
+WRONG_TOKENS = 10
+"""So many wrong tokens an address may send at once, then one every `WRONG_EVERY_S`; of `MAX_ADDRESSES` it is known."""
+WRONG_EVERY_S = 6.0
+MAX_ADDRESSES = 4096
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{0,5})?", re.IGNORECASE)
 
 
+logger = logging.getLogger("gateway.guard")
+
+
 class Unauthorized(GatewayError):
-    """The call needs the token."""
+    """The call needs the token, and has none or a wrong one."""
 
     status, code = 401, "unauthorized"
 
@@ -41,6 +58,12 @@ class Unauthorized(GatewayError):
     def headers(self) -> dict[str, str]:
         """Both ways to send it; a browser asks its user when it sees Basic."""
         return {"WWW-Authenticate": 'Basic realm="gateway", charset="UTF-8", Bearer realm="gateway"'}
+
+
+class TooManyWrongTokens(GatewayError):
+    """Wrong tokens come from this address, and have for a while."""
+
+    status, code = 429, "too-many-wrong-tokens"
 
 
 class CrossSite(GatewayError):
@@ -55,30 +78,76 @@ class HostRefused(GatewayError):
     status, code = 421, "host-refused"
 
 
-def install_guard(app: Quart, *, api_token: str | None, allowed_hosts: tuple[str, ...]) -> None:
-    """Put every route of `app` behind the three checks, and the headers on every answer."""
+class Guard:
+    """The three checks of one gateway. `api_token` None: whoever reaches it may use it."""
 
-    @app.before_request
-    async def check_call() -> None:
-        check_host(request.headers.get("Host", ""), allowed_hosts)
-        if api_token is not None and request.path not in OPEN_PATHS:
-            check_token(request.headers.get("Authorization", ""), api_token)
+    def __init__(self, *, api_token: str | None, allowed_hosts: tuple[str, ...]) -> None:
+        self._api_token = api_token
+        self._allowed_hosts = allowed_hosts
+        self._wrong = Limiter(burst=WRONG_TOKENS, every_s=WRONG_EVERY_S, max_keys=MAX_ADDRESSES)
+        self._told = Limiter(burst=1, every_s=60, max_keys=MAX_ADDRESSES)
+
+    def install(self, app: Quart) -> None:
+        """Put every route of `app` behind the checks, those that are not there too."""
+
+        @app.before_request
+        async def check_call() -> None:
+            try:
+                self._check()
+            except (HostRefused, CrossSite, TooManyWrongTokens) as refused:
+                self._tell(refused)
+                raise
+
+    def describe(self) -> str:
+        """Who may call, in a line for the log of the start."""
+        if self._api_token is None:
+            return "API_TOKEN is not set: whoever reaches this server may use it"
+        if len(self._api_token) < SHORT_TOKEN_CHARS:
+            return f"calls need the token, which is short: under {SHORT_TOKEN_CHARS} characters it can be guessed"
+        return "calls need the token"
+
+    def _check(self) -> None:
+        host = request.headers.get("Host", "")
+        check_host(host, self._allowed_hosts)
+        if self._api_token is not None and request.path not in OPEN_PATHS:
+            self._check_token(self._api_token)
         if request.method not in SAFE_METHODS:
-            site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-            check_origin(site, origin, request.headers.get("Host", ""))
+            check_origin(request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin"), host)
 
-    @app.after_request
-    async def add_headers(response: Response) -> Response:
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+    def _check_token(self, api_token: str) -> None:
+        authorization = request.headers.get("Authorization", "")
+        try:
+            check_token(authorization, api_token)
+        except Unauthorized:
+            if not authorization:  # a browser asks without first
+                raise
+            wait_s = self._wrong.take(name_source(exchange_of(request.scope).client), time.monotonic())
+            if wait_s:
+                detail = "Wrong tokens come from this address; a right one is taken at any time."
+                raise TooManyWrongTokens(detail, retry_after_s=math.ceil(wait_s)) from None
+            raise
+
+    def _tell(self, refused: GatewayError) -> None:
+        """A line in the log, at most one a minute for each address and kind."""
+        client = exchange_of(request.scope).client
+        if not self._told.take(f"{refused.code} {name_source(client)}", time.monotonic()):
+            logger.warning("refused %s: %s (%s)", client, refused.detail, refused.code)
+
+
+def name_source(client: str) -> str:
+    """What counts as one source: an address of IPv4, a /64 of IPv6, which is what one customer has at the least."""
+    try:
+        address = ip_address(client)
+    except ValueError:
+        return client
+    return str(IPv6Address(int(address) >> 64 << 64)) if isinstance(address, IPv6Address) else client
 
 
 def list_refusals(method: str, path: str, *, needs_token: bool) -> tuple[type[GatewayError], ...]:
     """The refusals that a call can meet here before any view sees it."""
     refusals: list[type[GatewayError]] = [HostRefused]
     if needs_token and path not in OPEN_PATHS:
-        refusals.append(Unauthorized)
+        refusals += [Unauthorized, TooManyWrongTokens]
     if method not in SAFE_METHODS:
         refusals.append(CrossSite)
     return tuple(refusals)
@@ -120,8 +189,25 @@ def check_token(authorization: str, api_token: str) -> None:
 def check_origin(site: str | None, origin: str | None, host: str) -> None:
     """Refuse what a browser says comes from another site: `site` is Sec-Fetch-Site. A command line says neither.
 
+    The scheme of an origin decides nothing but its port: behind a proxy that ends TLS, a page of https://host sends
+    its writes to `Host: host` as well, and nobody here knows which scheme it was.
+
     :raises CrossSite: it comes from elsewhere.
     """
     foreign_site = site is not None and site.lower() not in ("same-origin", "none")
-    if foreign_site or (origin is not None and origin.partition("://")[2].lower() != host.lower()):
+    if foreign_site or (origin is not None and not _is_own(origin, host)):
         raise CrossSite("Writes from another site are refused.")
+
+
+def _is_own(origin: str, host: str) -> bool:
+    """Whether an origin (RFC 6454, 6.2) is that of `host`; the default port may be written or left out."""
+    scheme, found, authority = origin.lower().partition("://")
+    if not found or scheme not in _DEFAULT_PORTS:
+        return False
+    default = _DEFAULT_PORTS[scheme]
+    try:
+        ours, theirs = urlsplit(f"//{host.lower()}"), urlsplit(f"//{authority}")
+        same = (ours.hostname, ours.port or default) == (theirs.hostname, theirs.port or default)
+    except ValueError:
+        return False
+    return same and theirs.netloc == authority and not theirs.username

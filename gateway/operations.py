@@ -1,23 +1,38 @@
-"""What an operator asks: is the process alive, can it do its work, what does it do and how much."""
+"""What an operator asks: is the process alive, can it do its work, what does it do and how much.
+
+/healthz, /readyz and /metrics, and the access log. Which figures there are stands here; the parts only keep them.
+"""
 
 import logging
-import time
+from contextlib import suppress
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from pydantic_core import to_json
-from quart import Blueprint, Quart, Response, g, request
+from quart import Blueprint, Quart, Response, request
 
 from . import operations_contract as contract
-from .audio.library import Library
+from .audio.disk import Disk
+from .audio.events import Feed
 from .contract import promises
-from .datastore import Datastore
+from .datastore import Datastore, RedisAway
+from .exchange import Exchange, Exchanges, exchange_of
+from .metrics import CONTENT_TYPE, Metrics
+from .tasks.flights import Flights
+from .tasks.queue import Load, Queue
+from .tasks.runner import Runner
+
+MIN_FREE_BYTES = 64 * 1024 * 1024
+"""With less room than this on its disk, the library cannot do its work."""
 
 access = logging.getLogger("gateway.access")
 
 
-def blueprint(datastore: Datastore, library: Library, metrics: "Metrics") -> Blueprint:
+def blueprint(datastore: Datastore, disk: Disk, queue: Queue, metrics: Metrics) -> Blueprint:
     """/healthz, /readyz and /metrics."""
     routes = Blueprint("operations", __name__)
+    load = Load(tasks=0, urls=0)
+
+    metrics.gauge("gateway_queue_tasks", "Tasks queued or worked on, of all gateways.", lambda: load.tasks)
+    metrics.gauge("gateway_queue_urls", "URLs of these tasks.", lambda: load.urls)
 
     @routes.get("/healthz")
     @promises(contract.GET_HEALTH)
@@ -28,61 +43,91 @@ def blueprint(datastore: Datastore, library: Library, metrics: "Metrics") -> Blu
     @promises(contract.GET_READINESS)
     async def get_readiness() -> Response:
         redis = datastore.describe()
-        writable = await library.disk.is_writable()
-        ready = redis.available and writable
-        state = {"ready": ready, "redis": redis, "audio": {"writable": writable}}
+        audio = await disk.measure()
+        ready = redis.available and audio.writable and audio.free_bytes >= MIN_FREE_BYTES
+        state = {"ready": ready, "redis": redis, "audio": audio}
         return Response(to_json(state), 200 if ready else 503, content_type="application/json")
 
     @routes.get("/metrics")
     @promises(contract.GET_METRICS)
     async def get_metrics() -> Response:
-        metrics.redis_up.set(datastore.describe().available)
-        return Response(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST)
+        nonlocal load
+        with suppress(RedisAway):  # gateway_redis_up says so; the last figures stand
+            load = await queue.measure()
+        return Response(metrics.write(), content_type=CONTENT_TYPE)
 
     return routes
 
 
-class Metrics:
-    """The counters of one application, in a registry of its own."""
+def watch_parts(
+    metrics: Metrics, *, datastore: Datastore, exchanges: Exchanges, feed: Feed, flights: Flights, runner: Runner
+) -> None:
+    """Show the figures that the parts keep."""
+    tally = flights.tally
+    metrics.gauge("gateway_requests_open", "Requests being answered.", lambda: exchanges.open)
+    metrics.counter("gateway_received_bytes", "Bytes of request bodies, uploads.", lambda: exchanges.received_bytes)
+    metrics.counter("gateway_sent_bytes", "Bytes of answers.", lambda: exchanges.sent_bytes)
+    metrics.gauge("gateway_audio_listeners", "Listeners to the changes of the list.", lambda: feed.listeners)
+    metrics.counter(
+        "gateway_probes",
+        "URLs that were asked, by what came of it: the class of the code, or the reason why there is none.",
+        lambda: {(("outcome", outcome),): count for outcome, count in tally.outcomes.items()},
+    )
+    metrics.counter(
+        "gateway_cache_lookups",
+        "URLs of tasks: known to the cache (hit), asked for (miss), already being asked for (joined).",
+        lambda: {(("result", result),): count for result, count in tally.lookups.items()},
+    )
+    metrics.gauge("gateway_probes_open", "URLs being asked now.", lambda: flights.out)
+    metrics.gauge("gateway_probes_waiting", "URLs of this gateway that wait for their turn.", lambda: flights.waiting)
+    metrics.gauge("gateway_tasks_open", "Tasks in the hands of this gateway.", lambda: runner.open)
+    metrics.gauge("gateway_redis_up", "Whether Redis answers.", lambda: datastore.describe().available)
+    metrics.gauge("gateway_redis_info", "Which Redis it is, and how it keeps its data.", lambda: _describe(datastore))
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.redis_up = Gauge("gateway_redis_up", "Whether Redis answers.", registry=self.registry)
-        self.requests = Counter(
-            "gateway_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
-        )
-        self.latency = Histogram(
-            "gateway_request_seconds", "Time until an answer began.", ["route"], registry=self.registry
-        )
+
+def _describe(datastore: Datastore) -> dict[tuple[tuple[str, str], ...], float]:
+    health = datastore.describe()
+    return {(("kind", health.kind), ("version", health.version), ("durability", health.durability)): 1}
 
 
-def observe(app: Quart, metrics: Metrics) -> None:
-    """Count and log every answer of `app`: by route and not by path, so that strangers cannot make up labels."""
+def observe(app: Quart) -> None:
+    """Tell every exchange its route: the rule and not the path, so that strangers cannot make up labels."""
 
     @app.before_request
-    async def start_clock() -> None:
-        g.started_at = time.perf_counter()
-
-    @app.after_request
-    async def note_answer(response: Response) -> Response:
-        elapsed_s = time.perf_counter() - g.get("started_at", time.perf_counter())
-        route = request.url_rule.rule if request.url_rule else "none"
-        method = request.method if request.url_rule else "none"
-        metrics.requests.labels(method, route, response.status_code).inc()
-        metrics.latency.labels(route).observe(elapsed_s)
-        access.info(
-            '%s "%s %s" %d %s %.1f ms',
-            request.remote_addr,
-            request.method,
-            escape_target(request.scope["raw_path"], request.query_string),
-            response.status_code,
-            "-" if response.content_length is None else response.content_length,
-            elapsed_s * 1000,
-        )
-        return response
+    async def note_route() -> None:
+        if request.url_rule is not None:
+            exchange_of(request.scope).route = request.url_rule.rule
 
 
-def escape_target(raw_path: bytes, query: bytes) -> str:
-    """A request target as it came, in which nothing can end a log line or move a terminal's cursor."""
-    target = raw_path + (b"?" + query if query else b"")
+def log_access(exchange: Exchange) -> None:
+    """One line for an exchange that has ended; nothing in it can end a line or move a terminal's cursor."""
+    target = escape_target(exchange.target)
+    fields = {
+        "message": f"{exchange.method} {target} {exchange.status}",
+        "client": exchange.client,
+        "method": exchange.method,
+        "target": target,
+        "route": exchange.route or None,
+        "status": exchange.status,
+        "whole": exchange.whole,
+        "received_bytes": exchange.received_bytes,
+        "sent_bytes": exchange.sent_bytes,
+        "duration_ms": round(exchange.ended_s * 1000, 1),
+        "user_agent": exchange.user_agent,
+    }
+    access.info(
+        '%s "%s %s" %d %d %.1f ms%s',
+        exchange.client,
+        exchange.method,
+        target,
+        exchange.status,
+        exchange.sent_bytes,
+        exchange.ended_s * 1000,
+        "" if exchange.whole else ", cut short",
+        extra={"fields": fields},
+    )
+
+
+def escape_target(target: bytes) -> str:
+    """A request target as it came, made harmless."""
     return target.decode("latin-1").encode("unicode_escape").decode("ascii").replace('"', "%22")

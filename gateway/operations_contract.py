@@ -5,7 +5,24 @@ from .contract import JSON, TEXT, Answer, Content, Operation
 _STATUS = {"type": "object", "properties": {"status": {"const": "ok"}}, "required": ["status"]}
 _READINESS = {
     "type": "object",
-    "properties": {"ready": {"type": "boolean"}, "redis": {"type": "object"}, "audio": {"type": "object"}},
+    "properties": {
+        "ready": {"type": "boolean"},
+        "redis": {
+            "type": "object",
+            "properties": {
+                "kind": {"enum": ["embedded", "remote", "none"]},
+                "available": {"type": "boolean"},
+                "version": {"type": "string"},
+                "durability": {"type": "string", "description": "`aof everysec`, `rdb`, `none`, `unknown`."},
+            },
+            "required": ["kind", "available", "version", "durability"],
+        },
+        "audio": {
+            "type": "object",
+            "properties": {"writable": {"type": "boolean"}, "free_bytes": {"type": "integer"}},
+            "required": ["writable", "free_bytes"],
+        },
+    },
     "required": ["ready", "redis", "audio"],
 }
 
@@ -16,7 +33,7 @@ GET_READINESS = Operation(
     "Can it do its work?",
     (
         Answer(200, "It can.", (Content(JSON, schema=_READINESS),)),
-        Answer(503, "It cannot: Redis or the folder is away.", (Content(JSON, schema=_READINESS),)),
+        Answer(503, "It cannot: Redis or the folder is away, or the disk full.", (Content(JSON, schema=_READINESS),)),
     ),
     description="Which Redis it is, and how durable, stands in `redis`.",
 )

@@ -4,6 +4,7 @@ The environment stands over `.env`, `.env` over the default. A bad value stops t
 field. Field names carry their unit; the name in the environment is the `validation_alias` of each field.
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -103,16 +104,29 @@ class Settings(BaseSettings):
         validation_alias="ALLOWED_HOSTS",
         description="Public names of this server, separated by commas.",
     )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        validation_alias="TRUSTED_PROXIES",
+        description="Addresses and networks, separated by commas, whose X-Forwarded-For is believed; unix: a socket.",
+    )
     log_format: Literal["text", "json"] = Field(
         "text", validation_alias="LOG_FORMAT", description="How log lines are written."
     )
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
-    def _split_hosts(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+        return tuple(word.strip().lower() for word in value.split(",") if word.strip())
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for word in value:
+            if word != "unix":
+                ip_network(word)
+        return value
 
     @property
     def audio_dir(self) -> Path:

@@ -21,7 +21,7 @@ PURE = {
         short: set[str]()
         for short in ("errors", "contract", "tasks.urls", "tasks.targets", "tasks.models", "tasks.schedule")
     },
-    "settings": set[str](),
+    **{short: set[str]() for short in ("settings", "forwarded", "limiter", "logs")},
     **{name.removeprefix("gateway."): PARSERS for name in (*PARSERS, "gateway.audio.sniff")},
 }
 """Modules that import nothing of ours but `errors`; the parsers of audio call on each other."""
@@ -46,7 +46,8 @@ OWNERS = {
     "tinytag": {"audio.tags"},
     "pydantic_settings": {"settings"},
     "dotenv": set(),
-    "prometheus_client": {"operations"},
+    "prometheus_client": {"metrics"},
+    "hypercorn": {"http1"},
     "httpx": set(),
 }
 STANDARD = sys.stdlib_module_names

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
@@ -33,6 +34,14 @@ class NoSpace(GatewayError):
     status, code = 507, "no-space"
 
 
+@dataclass(frozen=True)
+class Room:
+    """Whether files can be added to the folder, and how many bytes its disk has left for this user."""
+
+    writable: bool
+    free_bytes: int
+
+
 class Disk:
     """One folder, made and swept when it is first used."""
 
@@ -49,14 +58,11 @@ class Disk:
         except GatewayError as error:
             logger.warning("the audio folder %s: %s", self.folder, error.detail)
 
-    async def is_writable(self) -> bool:
-        """Whether files can be added: False also when the disk does not say so within a second."""
-        with anyio.move_on_after(1), suppress(GatewayError):
-            access = os.W_OK | os.X_OK
-            return await to_thread.run_sync(
-                os.access, self.folder, access, limiter=self.limiter, abandon_on_cancel=True
-            )
-        return False
+    async def measure(self) -> Room:
+        """What there is for new files: none and not writable also when the disk does not say so within a second."""
+        with anyio.move_on_after(1), suppress(OSError):
+            return await to_thread.run_sync(_measure, self.folder, limiter=self.limiter, abandon_on_cancel=True)
+        return Room(writable=False, free_bytes=0)
 
     async def run(self, call: Callable[[*Args], T], *args: *Args) -> T:
         """A blocking call in a worker thread, on a prepared folder.
@@ -83,3 +89,9 @@ def _translate(error: OSError) -> GatewayError:
         return NoSpace("There is no space left for this file.")
     logger.error("the audio folder failed: %s", error)
     return Unavailable("The audio folder cannot be used for now.", retry_after_s=_RETRY_AFTER_S)
+
+
+def _measure(folder: Path) -> Room:
+    disk = os.statvfs(folder)
+    read_only = bool(disk.f_flag & os.ST_RDONLY)  # access(2) says otherwise of it to root
+    return Room(not read_only and os.access(folder, os.W_OK | os.X_OK), disk.f_bavail * disk.f_frsize)

@@ -78,10 +78,19 @@ class Flight:
             waiter.land(Landing(waiter.place, outcome, cached))
 
 
+@dataclass(slots=True)
+class Tally:
+    """Since the start: URLs that were asked, by outcome (`2xx`, `dns`); URLs of tasks, by what the cache said."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    lookups: Counter[str] = field(default_factory=lambda: Counter(hit=0, miss=0, joined=0))
+
+
 class Flights:
     """All flights of this gateway, at most `concurrency` out at once and `per_host` to one host."""
 
     def __init__(self, cache: Cache, prober: Prober, *, concurrency: int, per_host: int) -> None:
+        self.tally = Tally()
         self._cache = cache
         self._prober = prober
         self._schedule: Schedule[Flight] = Schedule(slots=concurrency, per_host=per_host)
@@ -97,6 +106,16 @@ class Flights:
     def slots(self) -> int:
         """How many URLs can be out at once."""
         return self._schedule.slots
+
+    @property
+    def out(self) -> int:
+        """How many URLs are being asked now."""
+        return self._schedule.busy
+
+    @property
+    def waiting(self) -> int:
+        """How many URLs wait: for the cache, their turn, or to be remembered."""
+        return len(self._flights) - self._schedule.busy
 
     async def run(self) -> None:
         """Work for ever. Workers start as they are needed and stay."""
@@ -133,8 +152,10 @@ class Flights:
             if flight is None:
                 flight = self._flights[key] = Flight(target.url, target.domain, batch.follow_redirects)
                 fresh.append(flight)
-            elif not flight.recalling and not flight.started:
-                self._schedule.add(batch.task, flight)
+            else:
+                self.tally.lookups["joined"] += 1
+                if not flight.recalling and not flight.started:
+                    self._schedule.add(batch.task, flight)
             flight.waiters.append(Waiter(batch.task, place, land))
         try:
             await self._recall(fresh, follow_redirects=batch.follow_redirects)
@@ -171,6 +192,8 @@ class Flights:
             sent += 1
             for task in {waiter.task for waiter in flight.waiters}:
                 self._schedule.add(task, flight)
+        self.tally.lookups["hit"] += len(fresh) - sent
+        self.tally.lookups["miss"] += sent
         self._wake(sent)
 
     def _wake(self, jobs: int) -> None:
@@ -203,6 +226,7 @@ class Flights:
 
     def _land(self, turn: Turn[Flight], outcome: Outcome) -> None:
         flight = turn.job
+        self.tally.outcomes[outcome.error or f"{outcome.code // 100}xx"] += 1
         if outcome.retry_after_s:
             self._leave_alone(flight.host, outcome.retry_after_s)
         elif outcome.error is None:

@@ -9,6 +9,7 @@ It leaves the stream when it is acknowledged, so that the stream holds what is q
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import uuid4
 
 from ..datastore import Datastore
@@ -76,6 +77,13 @@ class Claim:
     total: int
 
 
+class Load(NamedTuple):
+    """How much the queue holds, of all gateways."""
+
+    tasks: int
+    urls: int
+
+
 class Queue:
     """The queue as one gateway sees it. Every method raises RedisAway while there is no Redis."""
 
@@ -130,6 +138,12 @@ class Queue:
     async def acknowledge(self, claim: Claim) -> None:
         """Take a task that has ended off the queue."""
         await self._datastore.eval(_ACKNOWLEDGE, [_STREAM, _QUEUED], [_GROUP, claim.entry, claim.total])
+
+    async def measure(self) -> Load:
+        """How much is queued or worked on."""
+        with self._datastore.open() as redis:
+            tasks, urls = await redis.xlen(_STREAM), await redis.get(_QUEUED)
+        return Load(tasks=int(tasks), urls=int(urls or 0))
 
     async def _touch(self, claims: Sequence[Claim], *, idle_s: float) -> set[bytes]:
         if not claims:

@@ -84,6 +84,11 @@ class Runner:
         self._news = anyio.Event()
         self._whole = anyio.Event()
 
+    @property
+    def open(self) -> int:
+        """How many tasks are in the hands of this gateway."""
+        return len(self._runs)
+
     async def run(self) -> None:
         """Work for ever; at the end, save what is known and leave the rest to the next gateway."""
         try:

@@ -71,6 +71,11 @@ class Schedule(Generic[J]):
         self.slots = slots
         self._open_slots = slots - slots // RESERVE
 
+    @property
+    def busy(self) -> int:
+        """How many jobs are out."""
+        return self._busy
+
     def add(self, task: Hashable, job: J) -> None:
         """Put a job at the end of its task's lane."""
         lane = self._lanes.setdefault(task, _Lane())

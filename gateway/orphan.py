@@ -1,0 +1,42 @@
+"""A worker whose master is gone, or was not told of the end: it ends too, instead of holding the port for ever.
+
+Only where the server runs its applications in processes that multiprocessing started, as `hypercorn gateway:app` does
+without `workers = 0`: kill -9 of such a master leaves the worker behind, and SIGTERM to the worker alone is heard by
+nobody but `Shutdown`. What is lost by so hard an end is taken up as after a crash.
+"""
+
+import logging
+import signal
+from multiprocessing import parent_process
+
+import anyio
+
+from .shutdown import Shutdown
+
+PATIENCE_S = 15.0
+"""How long the server has from the signal to the end of the application, before this worker ends by itself."""
+
+logger = logging.getLogger("gateway")
+
+
+async def end_with_master(shutdown: Shutdown) -> None:
+    """End this process when its master has ended, or leaves it alone after the end began; else never return."""
+    master = parent_process()
+    if master is None:
+        return
+    async with anyio.create_task_group() as group:
+        group.start_soon(_await_neglect, shutdown)
+        await anyio.wait_readable(master.sentinel)
+        _end("the process that started this worker is gone")
+
+
+async def _await_neglect(shutdown: Shutdown) -> None:
+    await shutdown.wait()
+    await anyio.sleep(PATIENCE_S)
+    _end("the server was not told of the end")
+
+
+def _end(reason: str) -> None:
+    logger.error("%s: it ends now", reason)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGTERM)
