@@ -153,6 +153,7 @@ class Datastore:
     def open(self, *, blocking: bool = False) -> Iterator[Any]:
         """`with datastore.open() as redis`: the client, and every error of Redis as RedisAway.
 
+        What is read should be decoded inside the block: a value that cannot be is spoilt, like one of a wrong type.
         The block as a whole has the time of one answer, so that a call fails within a second however many others
         wait for a connection to a Redis that hangs. `blocking`: the client for commands that wait, without that
         limit. It is typed as Any because redis-py types an answer as the union of what every protocol and decoding
@@ -164,7 +165,8 @@ class Datastore:
         try:
             with self.translated(), anyio.fail_after(None if blocking else self._call_s):
                 yield self.client(blocking=blocking)
-        except ResponseError as error:
+        except (ResponseError, ValueError, TypeError) as error:
+            log.warning("redis: a key of ours holds something else: %s", error)
             raise KeySpoiled("Redis does not hold what is expected of it.") from error
 
     async def eval(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:

@@ -5,7 +5,8 @@ gateway:{codes}                sorted set of the above by ms when seen: what the
 gateway:{domains}              sorted set of domains by requests
 gateway:{domains}:<task>       set of the batches of a task that are counted already
 
-Every age is measured by Redis' own clock, so that many gateways agree. The words in braces keep what one script
+Every age is measured by Redis' own clock, so that many gateways agree; what that clock, turned back, says is yet to
+come is as good as old. The words in braces keep what one script
 touches in one slot of a Cluster. Only codes are kept here, never a failure.
 """
 
@@ -44,7 +45,8 @@ local oldest, codes = now - tonumber(ARGV[1]), {}
 for i, value in ipairs(redis.call('MGET', unpack(KEYS))) do
     local code, seen = 0, 0
     if value then code, seen = string.match(value, '^(%d+) (%d+)$') end
-    codes[i] = tonumber(seen or 0) > oldest and tonumber(code) or 0
+    seen = tonumber(seen or 0)
+    codes[i] = seen > oldest and seen <= now and tonumber(code) or 0
 end
 return codes
 """
@@ -68,6 +70,7 @@ _CLEAR = (
     _NOW
     + """
 local old = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[1], 'LIMIT', 0, ARGV[2])
+if #old == 0 then old = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'LIMIT', 0, ARGV[2]) end
 if #old > 0 then
     redis.call('UNLINK', unpack(old))
     redis.call('ZREM', KEYS[1], unpack(old))
@@ -154,7 +157,7 @@ class Cache:
         """
         with self._datastore.open() as redis:
             rows = await redis.zrevrange(_DOMAINS, 0, limit - 1, withscores=True)
-        return [Domain(domain=name.decode(), requests=int(score)) for name, score in rows]
+            return [Domain(domain=name.decode(), requests=int(score)) for name, score in rows]
 
 
 def is_cacheable(outcome: Outcome) -> bool:

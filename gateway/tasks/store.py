@@ -136,8 +136,8 @@ class Store:
         """
         with self._datastore.open() as redis:
             result, *summary = await redis.hmget(_task_key(str(identity)), ("result", *_SUMMARY))
-        task = _read_summary(identity, summary)
-        return task if result is None else task.model_copy(update={"result": from_json(result)})
+            task = _read_summary(identity, summary)
+            return task if result is None else task.model_copy(update={"result": from_json(result)})
 
     async def wait_task(self, identity: UUID, wait_s: float) -> Task:
         """The task of this id once it has ended, or as it stands when `wait_s` have passed or this process is to end.
@@ -187,7 +187,7 @@ class Store:
             gone = [name for name, (status, *_) in found.items() if status is None]
             if gone:
                 await redis.zrem(_RECENT, *gone)
-        return [_read_summary(UUID(name), found[name]) for name in names if name not in gone]
+            return [_read_summary(UUID(name), found[name]) for name in names if name not in gone]
 
     async def list_probes(self, identity: UUID, offset: int, limit: int) -> list[Probe]:
         """What is known of URLs `offset` to `offset + limit` of a task, in the order they were sent.
@@ -197,13 +197,12 @@ class Store:
         with self._datastore.open() as redis:
             urls = await redis.hget(_task_key(str(identity)), "urls")
             chunks = await redis.lrange(_probes_key(str(identity)), 0, -1)
-        if urls is None:
-            raise NotFound(f"There is no task {identity}.")
-        page = range(offset, offset + limit)
-        known = {row[0]: row for chunk in chunks for row in from_json(chunk) if row[0] in page}
-        return [
-            _probe(url, known.get(place)) for place, url in enumerate(from_json(urls)[offset : offset + limit], offset)
-        ]
+            if urls is None:
+                raise NotFound(f"There is no task {identity}.")
+            page = range(offset, offset + limit)
+            known = {row[0]: row for chunk in chunks for row in from_json(chunk) if row[0] in page}
+            sent = enumerate(from_json(urls)[offset : offset + limit], offset)
+            return [_probe(url, known.get(place)) for place, url in sent]
 
     async def cancel_task(self, identity: UUID) -> Task:
         """End a running task where it stands; one that has ended stays as it is.
@@ -225,9 +224,11 @@ class Store:
             if urls is None:
                 return None
             chunks = await redis.lrange(_probes_key(task), 0, -1)
-        await self._list_task(UUID(task), datetime.fromisoformat(created_at.decode()))
-        saved = [_landing(row) for chunk in chunks for row in from_json(chunk)]
-        return Job(urls=from_json(urls), follow_redirects=follow == b"1", saved=saved)
+            saved = [_landing(row) for chunk in chunks for row in from_json(chunk)]
+            job = Job(urls=from_json(urls), follow_redirects=follow == b"1", saved=saved)
+            listed_at = datetime.fromisoformat(created_at.decode())
+        await self._list_task(UUID(task), listed_at)
+        return job
 
     async def keep_task(self, task: str) -> bool:
         """Make sure that a task does not expire; whether it is still running."""

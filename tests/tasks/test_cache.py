@@ -33,6 +33,15 @@ async def test_age(datastore: Datastore) -> None:
     assert await cache.recall(["http://old/", "http://new/"], follow_redirects=False) == [0, 0]
 
 
+async def test_clock_is_turned_back(datastore: Datastore) -> None:
+    """A code that Redis' clock, turned back, says was seen in an hour is not given, and is cleared."""
+    cache = Cache(datastore, timeout_s=60)
+    await cache.remember([("http://ahead/", False, 200, -3600.0), ("http://now/", False, 404, 0.0)])
+    assert await cache.recall(["http://ahead/", "http://now/"], follow_redirects=False) == [0, 404]
+    assert await cache.clear() == 1
+    assert await cache.recall(["http://ahead/", "http://now/"], follow_redirects=False) == [0, 404]
+
+
 async def test_clear(datastore: Datastore) -> None:
     """The coroutine deletes what is over age within a second, and touches nothing else."""
     cache = Cache(datastore, timeout_s=1)

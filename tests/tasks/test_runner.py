@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
+from redis.asyncio import Redis
 
 from gateway.settings import Settings
 from gateway.tasks import runner
@@ -114,6 +115,23 @@ async def test_wrong_types(client: httpx.AsyncClient, settings: Settings) -> Non
             await stream.receive()
     assert (await client.get("/api/v1/domains/")).status_code == 503
     assert (await client.get(TASKS)).status_code == 503
+
+
+@pytest.mark.parametrize("field", ["status", "total", "created_at", "result", "urls"])
+async def test_wrong_values(client: httpx.AsyncClient, settings: Settings, target: Target, field: str) -> None:
+    """A task of which somebody has changed a value is answered by 503, and no other task suffers."""
+    spoilt, other = [
+        (await client.post(TASKS, json=[f"{target.url}/code/{code}"])).headers["Location"] for code in (200, 404)
+    ]
+    for location in (spoilt, other):
+        await wait_ready(client, location)
+    async with Redis(unix_socket_path=str(settings.data_dir / "redis" / "redis.sock")) as redis:
+        await redis.hset(f"gateway:{{{spoilt.rpartition('/')[2]}}}:task", field, "{no\xff")
+    path = f"{spoilt}/probes" if field == "urls" else spoilt
+    answer = await client.get(path)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert (await client.get(other)).json()["result"] == [404]
+    assert (await client.get(f"{other}/probes")).json()["probes"][0]["code"] == 404
 
 
 async def test_two_gateways(open_gateway: OpenGateway, target: Target) -> None:
