@@ -1,17 +1,18 @@
-"""A real Chromium, and real audio for it to play."""
+"""A real Chromium on the page, and real audio for it to play."""
 
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
 from tests.programs import need
 
 _FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
+    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--mute-audio",
 ]  # fmt: skip
 
 
@@ -25,10 +26,39 @@ async def open_browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-def make_audio(path: Path, seconds: float = 2.0) -> Path:
+@asynccontextmanager
+async def open_page(url: str, *, browser: Browser | None = None, **options: Any) -> AsyncIterator[Page]:
+    """The page at `url` in a fresh browser, or in a fresh profile of `browser`; `options` as for a profile.
+
+    An error in a script, or a resource that the policy refuses, fails the test. Statuses and a server that is away
+    are logged by Chromium itself, and are what some tests are about.
+    """
+    if browser is None:
+        async with open_browser() as own, open_page(url, browser=own, **options) as page:
+            yield page
+        return
+    complaints: list[str] = []
+    context = await browser.new_context(**options)
+    page = await context.new_page()
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.goto(url)
+    yield page
+    await context.close()
+    assert not [text for text in complaints if not text.startswith("Failed to load resource")]
+
+
+async def drop(page: Page, *paths: Path) -> None:
+    """Files and folders dragged from elsewhere onto the middle of the window."""
+    session = await page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        await session.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
+
+
+def make_audio(path: Path, seconds: float = 2.0, *arguments: str) -> Path:
     """A tone, in the format that the ending of `path` says."""
     source = f"sine=frequency=440:duration={seconds}"
-    subprocess.run(
-        [need("ffmpeg"), "-v", "error", "-f", "lavfi", "-i", source, "-y", str(path)], check=True, timeout=20
-    )
+    command = [need("ffmpeg"), "-v", "error", "-f", "lavfi", "-i", source, *arguments, "-y", str(path)]
+    subprocess.run(command, check=True, timeout=20)
     return path

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -15,3 +17,18 @@ def need(*programs: str) -> str:
             pytest.fail(message)
         pytest.skip(message)
     return found
+
+
+def install_npm(source: Path, folder: Path) -> Path:
+    """`folder` with what is in `source` and, in node_modules, what its package-lock.json names; as `need`."""
+    need("node")
+    npm = need("npm")
+    shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
+    command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        message = f"npm ci: {done.stderr.strip()[-500:]}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder

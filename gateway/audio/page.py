@@ -1,13 +1,15 @@
-"""The page of the library: the list, the form, and what became of the files of a form.
+"""The page of the library: the list, the form, and what became of the files of a form, in the reader's language.
 
 What was taken stands in the query of the redirect, as names; the page shows only names that the library has,
-so a foreign link cannot make it say anything. No session, no cookie.
+so a foreign link cannot make it say anything. No session, no cookie. The scripts fetch this same page and take
+its rows, so that a row is made in one place.
 """
 
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import quote
 
+from pydantic_core import to_json
 from quart import Blueprint, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
 
@@ -21,6 +23,7 @@ from .intake import NotAudio
 from .library import Library, NameTaken
 from .listing import fingerprint, select_files
 from .upload import Outcome, receive_files
+from .words import Words, choose_words, format_duration
 
 _QUERY_BYTES = 2000
 """How long the names in a redirect may be, percent-encoded; browsers and proxies take a few thousand bytes."""
@@ -30,10 +33,11 @@ _SORTS = {
     "-duration_s": "Longest first",
     "-size_bytes": "Largest first",
 }
-_HINTS: dict[type[GatewayError], str] = {
-    NotAudio: "It was not kept. Its content decides, not its name.",
-    NameTaken: "It was not replaced. Give the new file another name.",
-    NoSpace: "It was not kept. Make room and try again.",
+_HINTS: dict[str, str] = {
+    NotAudio.code: "It was not kept. Its content decides, not its name.",
+    NameTaken.code: "It was not replaced. Give the new file another name.",
+    NoSpace.code: "It was not kept. Make room and try again.",
+    "broken-off": "The server cannot be reached, or the file cannot be read.",  # what the scripts say
 }
 
 
@@ -70,13 +74,16 @@ def add_page(views: Blueprint, library: Library) -> None:
 
 async def _show_page(library: Library, outcomes: list[Outcome] | None) -> ResponseReturnValue:
     """The page as it is now, with the outcomes of a form, or with those that the query names."""
+    words = choose_words(request.accept_languages)
     files: list[AudioFile] = []
     error = next((outcome.error for outcome in outcomes or () if outcome.error), None)
     try:
         files = await library.list_files()
-        messages = _read_taken(files) if outcomes is None else [_describe(outcome) for outcome in outcomes]
+        messages = (
+            _read_taken(files, words) if outcomes is None else [_describe(outcome, words) for outcome in outcomes]
+        )
     except GatewayError as away:
-        error, messages = away, [_describe(Outcome("", error=away))]
+        error, messages = away, [_describe(Outcome("", error=away), words)]
     query, sort = request.args.get("q", ""), request.args.get("sort", "")
     sort = sort if sort in _SORTS else next(iter(_SORTS))
     html = await render_template(
@@ -88,11 +95,18 @@ async def _show_page(library: Library, outcomes: list[Outcome] | None) -> Respon
         sort=sort,
         sorts=_SORTS,
         messages=messages,
-        limit=format_size(library.max_upload_bytes),
+        limit_bytes=library.max_upload_bytes,
+        words=words,
+        table=to_json(words.table).decode(),
+        hints=to_json({code: words(hint) for code, hint in _HINTS.items()}).decode(),
         format_duration=format_duration,
-        format_size=format_size,
     )
-    headers = {"Cache-Control": "no-store", **(error.headers if error else {})}
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Language": words.language,
+        "Vary": "Accept-Language",
+        **(error.headers if error else {}),
+    }
     return html, error.status if error else 200, headers
 
 
@@ -107,39 +121,22 @@ def _locate_taken(names: list[str]) -> str:
     return url_for("audio.get_page", added=shown, more=len(names) - len(shown) or None)
 
 
-def _read_taken(files: list[AudioFile]) -> list[Message]:
+def _read_taken(files: list[AudioFile], words: Words) -> list[Message]:
     present = {audio.name for audio in files}
     names = [name for name in dict.fromkeys(request.args.getlist("added")) if name in present]
-    messages = [Message(name, "Added", taken=True) for name in names]
+    messages = [Message(name, words("Added"), taken=True) for name in names]
     more = request.args.get("more", 0, type=int)
     if messages and 0 < more < len(files):
-        messages.append(Message("", f"{more} more added", taken=True))
+        messages.append(Message("", words("{n} more added", n=more), taken=True))
     return messages
 
 
-def _describe(outcome: Outcome) -> Message:
+def _describe(outcome: Outcome, words: Words) -> Message:
     if outcome.error is None:
-        return Message(outcome.name, "Added", taken=True)
+        return Message(outcome.name, words("Added"), taken=True)
     error = outcome.error
     if isinstance(error, BodyTooLarge) and "limit_bytes" in error.fields:
-        what = "It was not kept. A file" if outcome.name else "Nothing was kept. One upload"
-        return Message(outcome.name, "Too large", f"{what} may have {format_size(error.fields['limit_bytes'])}.")
-    return Message(outcome.name, error.detail, _HINTS.get(type(error), ""))
-
-
-def format_duration(duration_s: float | None) -> str:
-    """A length as people write it: 0:07, 3:12, 1:02:03; a dash if it is not known."""
-    if duration_s is None:
-        return "–"
-    minutes, seconds = divmod(round(duration_s), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-def format_size(size_bytes: int) -> str:
-    """A size in decimal units with two or three figures: 640 kB, 7.4 MB."""
-    size, units = float(size_bytes), ["TB", "GB", "MB", "kB", "B"]
-    while size >= 999.5 and len(units) > 1:
-        size /= 1000
-        units.pop()
-    return f"{size:.1f} {units[-1]}" if size < 9.95 and units[-1] != "B" else f"{size:.0f} {units[-1]}"
+        size = words.size(error.fields["limit_bytes"])
+        one, all_of_it = "It was not kept. A file may have {size}.", "Nothing was kept. One upload may have {size}."
+        return Message(outcome.name, words("Too large"), words(one if outcome.name else all_of_it, size=size))
+    return Message(outcome.name, words(error.detail), words(_HINTS.get(error.code, "")))

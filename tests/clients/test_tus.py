@@ -2,8 +2,6 @@
 
 import json
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,7 @@ from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 
 from tests.audio.corpus import HTML, make_wave
 from tests.processes import Gateway, running
-from tests.programs import need
+from tests.programs import install_npm
 from tests.relay import relaying
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(60)]
@@ -45,18 +43,7 @@ def sound(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def tus_js(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which npm installed tus-js-client; where it cannot, the test is skipped, but not in CI."""
-    need("node")
-    npm = need("npm")
-    folder = tmp_path_factory.mktemp("tus_js")
-    for path in SOURCE.iterdir():
-        shutil.copy(path, folder)
-    done = subprocess.run(
-        [npm, "ci", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        assert os.environ.get("CI") != "true", done.stderr
-        pytest.skip(f"npm ci: {done.stderr.strip()[-200:]}")
-    return folder
+    return install_npm(SOURCE, tmp_path_factory.mktemp("tus_js"))
 
 
 def read_stored(gateway: Gateway, name: str = "sound.wav") -> bytes:

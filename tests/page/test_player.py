@@ -1,0 +1,156 @@
+"""The player at the foot: play, next, seek, keys, waveform, cover, media session, what cannot be played."""
+
+import re
+import shutil
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.audio.corpus import Corpus
+from tests.browser import make_audio, open_page
+
+pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.timeout(40)]
+CURRENT = ".file.current .name"
+
+
+async def wait_for(page: Page, condition: str) -> None:
+    """Wait until something holds of the `audio` of the page."""
+    with anyio.fail_after(10):
+        while not await page.locator("#audio").evaluate(f"(audio) => {condition}"):
+            await anyio.sleep(0.05)
+
+
+async def test_play_and_next(client: httpx.AsyncClient, three: list[str]) -> None:
+    """One player: a row starts, stops and goes on; another takes its place; the end of one starts the next."""
+    async with open_page(f"{client.base_url}/?sort=name") as page:
+        await expect(page.locator("#player")).to_be_hidden()
+        await page.get_by_role("link", name="Play a.mp3").click()
+        await wait_for(page, "!audio.paused && audio.currentTime > 0.1")
+        await expect(page.locator("#player")).to_have_class(re.compile("playing"))
+        await expect(page.locator("#title")).to_have_text("a.mp3")
+        await page.get_by_role("link", name="Play a.mp3").click()
+        await wait_for(page, "audio.paused && audio.currentTime > 0.1")
+        await page.get_by_role("button", name="Play").click()
+        await wait_for(page, "!audio.paused && audio.currentTime > 0.1")
+        await page.get_by_role("link", name="Play b.ogg").click()
+        await wait_for(page, "audio.src.endsWith('b.ogg') && audio.currentTime > 0.1")
+        await page.locator("#audio").evaluate("(audio) => { audio.currentTime = audio.duration - 0.3; }")
+        await expect(page.locator(CURRENT)).to_have_text("c.wav")
+        await wait_for(page, "!audio.paused && audio.src.endsWith('c.wav')")
+        await page.get_by_role("button", name="Previous").click()
+        await expect(page.locator(CURRENT)).to_have_text("b.ogg")
+        await page.get_by_role("button", name="Next").click()
+        await expect(page.locator(CURRENT)).to_have_text("c.wav")
+        assert await page.locator("audio").count() == 1
+
+
+async def test_keys(client: httpx.AsyncClient, three: list[str]) -> None:
+    """Everything can be done by keys: play, stop, seek, move, search, next, help; fields keep theirs."""
+    async with open_page(f"{client.base_url}/?sort=name") as page:
+        keys, audio = page.keyboard, page.locator("#audio")
+        await keys.press("Space")
+        await wait_for(page, "audio.currentTime > 0.1")
+        await expect(page.locator(CURRENT)).to_have_text("a.mp3")
+        for key, least, most in (("ArrowRight", 5, 8), ("ArrowRight", 10, 13), ("ArrowLeft", 5, 8.5)):
+            await keys.press(key)
+            assert least <= await audio.evaluate("(audio) => audio.currentTime") < most
+        await keys.press("Space")
+        await expect(audio).to_have_js_property("paused", value=True)
+        await keys.press("ArrowDown")
+        await keys.press("ArrowDown")
+        await keys.press("ArrowDown")
+        await keys.press("ArrowUp")
+        await expect(page.get_by_role("link", name="Play b.ogg")).to_be_focused()
+        await keys.press("Enter")
+        await expect(page.locator(CURRENT)).to_have_text("b.ogg")
+        await keys.press("Shift+ArrowRight")
+        await expect(page.locator(CURRENT)).to_have_text("c.wav")
+        await keys.press("Space")  # the focus is on a link, whose key this is not
+        await expect(audio).to_have_js_property("paused", value=True)
+        await keys.press("/")
+        await keys.type("b ? /")
+        await expect(page.locator("#search")).to_have_value("b ? /")
+        await expect(audio).to_have_js_property("paused", value=True)
+        await keys.press("Escape")  # the browser clears it
+        await expect(page.locator(".file")).to_have_count(3)
+        await keys.press("Escape")
+        await keys.press("?")
+        await expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+        await keys.press("Escape")
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+async def test_seek_bar(client: httpx.AsyncClient, folder: Path, tagged: Path) -> None:
+    """The waveform is the seek bar: drawn from the sound, pressed with a mouse, moved by keys, told in words."""
+    shutil.copy(tagged, folder / "x.mp3")
+    async with open_page(str(client.base_url)) as page:
+        await page.keyboard.press("Space")
+        await expect(page.locator("#wave.drawn")).to_be_visible()
+        lengths = [float(n) for n in re.findall(r"v([\d.]+)", await page.locator(".rest").get_attribute("d") or "")]
+        assert len(lengths) == 200
+        assert max(lengths) == 32
+        assert sum(length < 8 for length in lengths) > 20  # the sound goes up and down
+        box = await page.locator("#wave").bounding_box()
+        assert box
+        await page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2)
+        await wait_for(page, "audio.currentTime > 14 && audio.currentTime < 17")
+        seek = page.get_by_role("slider", name="Seek")
+        await seek.focus()
+        await page.keyboard.press("ArrowRight")
+        await wait_for(page, "audio.currentTime > 19 && audio.currentTime < 23")
+        await expect(seek).to_have_attribute("aria-valuetext", re.compile(r"0:2\d of 0:30"))
+        await expect(page.locator("#time")).to_have_text(re.compile(r"0:2\d / 0:30"))
+
+
+async def test_what_it_is(client: httpx.AsyncClient, folder: Path, tagged: Path) -> None:
+    """Tags, form and cover are shown as text and picture, and told to the system; without a cover a sign stands."""
+    shutil.copy(tagged, folder / "x.mp3")
+    make_audio(folder / "y.wav")
+    async with open_page(f"{client.base_url}/?sort=name") as page:
+        await page.keyboard.press("Space")
+        details = page.locator("#details")
+        await expect(details).to_have_text(
+            re.compile(r"Anna <b> · Six Suites · Prelude · \d+ kbit/s · 44.1 kHz · mono")
+        )
+        await expect(page.locator("#cover img")).to_have_js_property("naturalWidth", 64)
+        told = "[title, artist, album, artwork[0].src]"
+        metadata = await page.evaluate(
+            f"(({{title, artist, album, artwork}}) => {told})(navigator.mediaSession.metadata)"
+        )
+        assert metadata == ["Prelude", "Anna <b>", "Six Suites", f"{client.base_url}/api/v1/audio/x.mp3/cover"]
+        assert await page.evaluate("navigator.mediaSession.playbackState") == "playing"
+        await page.get_by_role("button", name="Next").click()
+        await expect(details).to_have_text("706 kbit/s · 44.1 kHz · mono")
+        await expect(page.locator("#cover img")).to_have_count(0)
+
+
+async def test_cannot_be_played(client: httpx.AsyncClient, folder: Path, corpus: Corpus) -> None:
+    """What the browser cannot play says so and offers the download; what is gone says so too."""
+    (folder / "a.ac3").write_bytes(corpus["dolby.ac3"])
+    make_audio(folder / "b.wav", 3)
+    async with open_page(f"{client.base_url}/?sort=name") as page:
+        await page.get_by_role("link", name="Play a.ac3").click()
+        alert = page.get_by_role("alert").filter(has_text="a.ac3 cannot be played by this browser.")
+        async with page.expect_download() as download:
+            await alert.get_by_role("button", name="Download").click()
+        assert (await download.value).suggested_filename == "a.ac3"
+        await expect(alert).to_be_hidden()
+        await page.route("**/events*", lambda route: route.abort())
+        (folder / "b.wav").unlink()
+        await page.get_by_role("link", name="Play b.wav").click()
+        await expect(page.get_by_role("alert").filter(has_text="b.wav is no longer there.")).to_be_visible()
+
+
+async def test_loudness_is_kept(client: httpx.AsyncClient, three: list[str]) -> None:
+    """Volume and mute do what they say, and the volume is the same at the next visit."""
+    async with open_page(str(client.base_url)) as page:
+        await page.keyboard.press("Space")
+        await page.get_by_role("slider", name="Volume").fill("0.4")
+        await page.get_by_role("button", name="Mute").click()
+        await expect(page.locator("#audio")).to_have_js_property("muted", value=True)
+        await expect(page.get_by_role("button", name="Mute")).to_have_attribute("aria-pressed", "true")
+        await page.reload()
+        await expect(page.locator("#audio")).to_have_js_property("volume", 0.4)

@@ -1,0 +1,226 @@
+"""Uploads on the page: dropped and chosen files, refusals beside their names, cancel, broken roads, the token."""
+
+import os
+import re
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+from playwright.async_api import Locator, Page, expect
+from pydantic import SecretStr
+
+from tests.audio.corpus import make_wave
+from tests.browser import drop, make_audio, open_page
+from tests.conftest import OpenGateway
+from tests.processes import running
+from tests.relay import relaying
+
+pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.timeout(60)]
+MIB = 1024 * 1024
+
+
+def upload_of(page: Page, name: str) -> Locator:
+    """The line of one upload."""
+    return page.locator("li.upload").filter(has_text=name)
+
+
+async def slow_down(page: Page, bytes_per_second: int) -> None:
+    """Let uploads take their time."""
+    session = await page.context.new_cdp_session(page)
+    conditions = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_second}
+    await session.send("Network.emulateNetworkConditions", conditions)
+
+
+async def read_names(client: httpx.AsyncClient) -> set[str]:
+    """The names in the library."""
+    return {file["name"] for file in (await client.get("/api/v1/audio/")).json()["files"]}
+
+
+async def test_drop(client: httpx.AsyncClient, tmp_path: Path, jpeg: Path) -> None:
+    """Files and a folder dropped anywhere are taken one by one; a refusal stands with its file until dismissed."""
+    (album := tmp_path / "album" / "disc 1").mkdir(parents=True)
+    songs = [make_audio(tmp_path / "日本 <b>&'\".mp3"), make_audio(tmp_path / "a%20b.wav")]
+    make_audio(album / "inside.flac")
+    async with open_page(str(client.base_url)) as page:
+        await drop(page, songs[0], jpeg, songs[1], tmp_path / "album")
+        await expect(page.locator(".file")).to_have_count(3)
+        refused = upload_of(page, "holiday.jpg")
+        await expect(refused.get_by_role("alert")).to_contain_text("Non-audio file detected")
+        await expect(refused.get_by_role("button", name="Try again")).to_be_hidden()
+        await expect(page.locator("li.upload")).to_have_count(1)
+        await expect(page.get_by_role("status").filter(has_text="3 files added")).to_be_visible()
+        await refused.get_by_role("button", name="Dismiss").click()
+        await expect(page.locator("#uploads")).to_be_hidden()
+    assert await read_names(client) == {"日本 <b>&'\".mp3", "a%20b.wav", "inside.flac"}
+
+
+async def test_taken_name(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """A second file of a name is refused with words and advice, and the first stays."""
+    song = make_audio(tmp_path / "song.mp3")
+    async with open_page(str(client.base_url)) as page:
+        for _ in range(2):
+            await page.set_input_files("#file", str(song))
+        await expect(upload_of(page, "song.mp3").get_by_role("alert")).to_have_text(
+            "A file of this name already exists. It was not replaced. Give the new file another name."
+        )
+        await expect(page.locator(".file")).to_have_count(1)
+
+
+async def test_too_large(open_gateway: OpenGateway, tmp_path: Path) -> None:
+    """A file over the limit is refused before a byte of it is sent."""
+    (tmp_path / "large.wav").write_bytes(make_wave(200_000))
+    async with open_gateway(max_upload_bytes=100_000) as client, open_page(str(client.base_url)) as page:
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.method))
+        await page.set_input_files("#file", str(tmp_path / "large.wav"))
+        await expect(upload_of(page, "large.wav")).to_contain_text("Too large It was not kept. A file may have 100 kB.")
+        assert "PUT" not in sent
+
+
+async def test_refused_early(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """A large file that is no audio is refused while it is sent, and the page has the reason."""
+    for name, size in (("film.mp3", 15 * MIB), ("film2.mp3", 40 * MIB)):
+        (tmp_path / name).write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(size))
+    async with open_page(str(client.base_url)) as page:
+        await page.set_input_files("#file", [str(tmp_path / "film.mp3"), str(tmp_path / "film2.mp3")])
+        for name in ("film.mp3", "film2.mp3"):
+            await expect(upload_of(page, name)).to_contain_text("Non-audio file detected")
+
+
+async def test_progress_and_cancel(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """Uploads show how far and how fast they are; a cancelled one leaves nothing, the others go on and wait in turn."""
+    paths = [tmp_path / f"{letter}.wav" for letter in "abcde"]
+    for path in paths:
+        path.write_bytes(make_wave(2 * MIB))
+    async with open_page(str(client.base_url)) as page:
+        await slow_down(page, 1_500_000)
+        await page.set_input_files("#file", [str(path) for path in paths])
+        await expect(upload_of(page, "e.wav")).to_contain_text("Waiting")
+        await expect(upload_of(page, "a.wav").locator(".state")).to_have_text(re.compile(r"\d+ % · [\d.]+ MB/s"))
+        value = float(await upload_of(page, "a.wav").get_by_role("progressbar").evaluate("(bar) => bar.value"))
+        assert 0 < value < 1
+        await upload_of(page, "a.wav").get_by_role("button", name="Cancel").click()
+        await upload_of(page, "e.wav").get_by_role("button", name="Cancel").click()
+        await expect(page.locator("li.upload")).to_have_count(0, timeout=20_000)
+        await expect(page.locator(".file")).to_have_count(3)
+    assert await read_names(client) == {"b.wav", "c.wav", "d.wav"}
+
+
+async def test_cancel_all(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """All of ten uploads end with one button."""
+    for number in range(10):
+        (tmp_path / f"{number}.wav").write_bytes(make_wave(2 * MIB))
+    async with open_page(str(client.base_url)) as page:
+        await slow_down(page, 200_000)
+        await page.set_input_files("#file", [str(tmp_path / f"{number}.wav") for number in range(10)])
+        await expect(page.locator("li.upload")).to_have_count(10)
+        await page.get_by_role("button", name="Cancel all").click()
+        await expect(page.locator("#uploads")).to_be_hidden()
+    assert await read_names(client) == set()
+
+
+async def test_broken_off(tmp_path: Path) -> None:
+    """A small upload whose server goes away says so, and is sent again at a touch once it is back."""
+    path = tmp_path / "a.wav"
+    path.write_bytes(make_wave(4 * MIB))
+    with running(tmp_path) as gateway:
+        async with open_page(gateway.url) as page:
+            await slow_down(page, 1_000_000)
+            await page.set_input_files("#file", str(path))
+            await expect(upload_of(page, "a.wav").locator(".state")).to_contain_text("%")
+            gateway.kill()
+            upload = upload_of(page, "a.wav")
+            await expect(upload.get_by_role("alert")).to_contain_text("The upload broke off.", timeout=15_000)
+            await expect(page.locator("#offline")).to_contain_text("cannot be reached", timeout=15_000)
+            await anyio.to_thread.run_sync(gateway.start)
+            await upload.get_by_role("button", name="Try again").click()
+            await expect(page.locator(".file")).to_contain_text("a.wav", timeout=20_000)
+            await expect(page.locator("#offline")).to_be_empty(timeout=15_000)
+
+
+async def test_goes_on(tmp_path: Path) -> None:
+    """A large upload goes on where it was when the road breaks: little more than its size is sent in all."""
+    path, size = tmp_path / "large.wav", 40 * MIB
+    path.write_bytes(make_wave(size, seed=os.urandom(100_003)))
+    with running(tmp_path) as gateway:
+        async with relaying(gateway.port, 20 * MIB, 15 * MIB) as relay, open_page(relay.url) as page:
+            await page.set_input_files("#file", str(path))
+            await expect(page.locator(".file")).to_contain_text("large.wav", timeout=30_000)
+            assert relay.cuts == []
+            assert size < relay.sent_bytes < size + 24 * MIB
+            assert await page.evaluate("localStorage.length") == 0
+        assert (gateway.folder / "data" / "audio" / "large.wav").read_bytes() == path.read_bytes()
+
+
+async def test_goes_on_after_a_restart(tmp_path: Path) -> None:
+    """A large upload goes on where it was when the gateway is killed and started again."""
+    path, size = tmp_path / "large.wav", 32 * MIB
+    path.write_bytes(make_wave(size, seed=os.urandom(100_003)))
+    offsets: list[int] = []
+    with running(tmp_path) as gateway:
+        async with open_page(gateway.url) as page:
+            page.on("request", lambda request: offsets.append(int(request.headers.get("upload-offset", -1))))
+            await slow_down(page, 8_000_000)
+            await page.set_input_files("#file", str(path))
+            with anyio.fail_after(20):
+                while max(offsets, default=0) < 8 * MIB:
+                    await anyio.sleep(0.05)
+            gateway.kill()
+            await expect(upload_of(page, "large.wav").locator(".state")).to_have_text("Waiting", timeout=10_000)
+            await anyio.to_thread.run_sync(gateway.start)
+            await expect(page.locator(".file")).to_contain_text("large.wav", timeout=30_000)
+        assert offsets.count(0) == 1
+        assert (gateway.folder / "data" / "audio" / "large.wav").read_bytes() == path.read_bytes()
+
+
+async def test_goes_on_after_a_reload(tmp_path: Path) -> None:
+    """A large upload whose page was closed goes on where it was when the same file is chosen again."""
+    path, size = tmp_path / "large.wav", 24 * MIB
+    path.write_bytes(make_wave(size, seed=os.urandom(100_003)))
+    with running(tmp_path) as gateway:
+        async with relaying(gateway.port) as relay, open_page(relay.url) as page:
+            await slow_down(page, 6_000_000)
+            await page.set_input_files("#file", str(path))
+            with anyio.fail_after(20):
+                while relay.sent_bytes < 8 * MIB:
+                    await anyio.sleep(0.05)
+            page.on("dialog", lambda dialog: dialog.accept())
+            await page.reload()
+            await page.set_input_files("#file", str(path))
+            await expect(page.locator(".file")).to_contain_text("large.wav", timeout=30_000)
+            assert relay.sent_bytes < size + 6 * MIB
+        assert (gateway.folder / "data" / "audio" / "large.wav").read_bytes() == path.read_bytes()
+
+
+async def test_cancelled_for_good(client: httpx.AsyncClient, folder: Path, tmp_path: Path) -> None:
+    """Cancelling a large upload takes what had arrived of it from the disk."""
+    path = tmp_path / "large.wav"
+    path.write_bytes(make_wave(24 * MIB))
+    async with open_page(str(client.base_url)) as page:
+        await slow_down(page, 4_000_000)
+        await page.set_input_files("#file", str(path))
+        await expect(upload_of(page, "large.wav").locator(".state")).to_contain_text("MB/s")
+        await upload_of(page, "large.wav").get_by_role("button", name="Cancel").click()
+        await expect(page.locator("#uploads")).to_be_hidden()
+        with anyio.fail_after(10):
+            while [item for item in folder.rglob("*") if item.is_file()]:
+                await anyio.sleep(0.05)
+        assert await page.evaluate("localStorage.length") == 0
+
+
+async def test_token(open_gateway: OpenGateway, folder: Path, three: list[str], tmp_path: Path) -> None:
+    """With the token of the server as password the whole page works: its list, events, uploads, sound."""
+    song = make_audio(tmp_path / "song.mp3")
+    login = {"username": "any", "password": "secret token"}
+    async with (
+        open_gateway(api_token=SecretStr("secret token")) as client,
+        open_page(str(client.base_url), http_credentials=login) as page,
+    ):
+        await expect(page.locator(".file")).to_have_count(3)
+        await page.set_input_files("#file", str(song))
+        await expect(page.locator(".file")).to_have_count(4)
+        await page.get_by_role("link", name="Play song.mp3").click()
+        await expect(page.locator("#audio")).to_have_js_property("paused", value=False)
+        (folder / "by-hand.wav").write_bytes(make_wave(5000))
+        await expect(page.locator(".file")).to_have_count(5)
