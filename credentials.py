@@ -373,7 +373,7 @@ class Server:
         loop.set_exception_handler(lambda _, e: self.stopping or "socket" in e or loop.default_exception_handler(e))
         for listener in listeners:
             servers.append(await loop.create_server(lambda: Connection(self), sock=listener))
-            listener.listen(1024)
+            listener.listen(1024)  # again, as asyncio has made it 100
         while not self.stopping:
             await self._sweep()
         await asyncio.sleep(2 * SWEEP_S)  # lets in whom the kernel already has
@@ -407,7 +407,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
     for name in ("127.0.0.1", "::1") if host == "localhost" else (host or None,):
         for family, _, _, _, address in socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM, 0, socket.AI_PASSIVE):
             try:
-                listeners.append(socket.create_server((str(address[0]), port), family=family))
+                listeners.append(socket.create_server((str(address[0]), port), family=family, backlog=1024))
             except OSError as error:  # there may be no IPv6 here
                 if not listeners or error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                     raise

@@ -166,6 +166,12 @@ def test_the_target_names_the_host_in_absolute_form(target: bytes, host: str, pa
     assert (environ["HTTP_HOST"], environ["PATH_INFO"], environ["QUERY_STRING"]) == (host, path, query)
 
 
+def test_the_asterisk_is_no_path() -> None:
+    """What OPTIONS * is about is the server as a whole, so the application sees no path."""
+    [environ], _ = parse([get(line=b"OPTIONS * HTTP/1.1")])
+    assert (environ["PATH_INFO"], environ["QUERY_STRING"]) == ("", "")
+
+
 def test_a_chunked_body_becomes_a_body_of_known_length() -> None:
     """The application sees a length and no coding, and nothing of extensions and trailers."""
     [environ], _ = parse([chunked(b"5;x=y\r\nhello\r\n2\r\n, \r\n5\r\nworld\r\n0\r\nHost: evil\r\nX: y\r\n\r\n")])

@@ -189,7 +189,7 @@ def test_whom_the_kernel_has_let_in_is_served() -> None:
     with process("--quiet", "--host", "127.0.0.1") as running:
         running.child.send_signal(signal.SIGSTOP)
         with ExitStack() as stack:
-            crowd = [stack.enter_context(connect(running.port)) for _ in range(100)]
+            crowd = [stack.enter_context(connect(running.port)) for _ in range(150)]
             for client in crowd:
                 client.sendall(GET)
             running.child.terminate()

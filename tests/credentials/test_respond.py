@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -15,6 +16,7 @@ from tests.credentials.rows import chunked, get, post
 from tests.credentials.wire import GET, serving, statuses
 
 OLD = b"GET / HTTP/1.0\r\n\r\n"
+OLD_LASTING = get(b"Connection: keep-alive", line=b"GET / HTTP/1.0", host=b"")
 HEAD = get(line=b"HEAD / HTTP/1.1")
 PLAIN = [("Content-Type", "text/plain")]
 Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
@@ -73,7 +75,10 @@ LENGTH_2 = [("content-length", "2")]
         ),
         (yielding(b"o", b"k", headers=LENGTH_2), GET, b"Content-Length: 2\r\n\r\nok"),
         (yielding(b"o", b"k"), OLD, b"Connection: close\r\n\r\nok"),
+        (yielding(b"o", b"k"), OLD_LASTING, b"Connection: close\r\n\r\nok"),
+        (saying(b"ok"), OLD_LASTING, b"Content-Length: 2\r\nConnection: keep-alive\r\n\r\nok"),
         (yielding(b"o", b"k"), HEAD, b"\r\n"),
+        (yielding(b"longer"), HEAD, b"\r\n"),
         (saying(b"no", headers=PLAIN), GET, b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nno"),
         (saying(headers=[("Date", "today"), ("X", "\xe9\t")]), GET, b"X: \xe9\t\r\nContent-Length: 0\r\n\r\n"),
     ],
@@ -96,6 +101,18 @@ def test_some_statuses_have_no_body(status: str, expected: bytes) -> None:
     head = b"HTTP/1.1 " + status.encode() + b"\r\n"
     assert answer(saying(b"ok", status=status, headers=LENGTH_2)) == head + expected
     assert statuses(answer(yielding(b"ok", b"ok", status=status), GET + GET))[0] == int(status[:3])
+
+
+def test_what_is_not_sent_is_not_counted() -> None:
+    """An application that gives a body to HEAD may give all of it; the log has the bytes that were sent."""
+    with serving(saying(b"longer", headers=[("Content-Length", "6")])) as running:
+        assert running.ask(HEAD, shut=True).endswith(b"Content-Length: 6\r\n\r\n")
+        for _ in range(100):
+            if running.log:
+                break
+            time.sleep(0.02)
+        [line] = running.log
+    assert '" 200 0 ' in line
 
 
 def test_the_callable_that_start_response_returns_writes_too() -> None:

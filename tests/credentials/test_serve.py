@@ -159,6 +159,26 @@ def test_a_client_that_vanishes_harms_nobody(shipped: Running) -> None:
     assert statuses(shipped.ask(CLOSE)) == [200]
 
 
+def test_nothing_is_done_for_who_has_gone(caplog: pytest.LogCaptureFixture) -> None:
+    """The rest of a pipeline is not put before the application once nobody can be answered."""
+    calls: list[str] = []
+
+    def note(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        calls.append(environ["PATH_INFO"])
+        time.sleep(0.02)
+        start_response("200 OK", [])
+        return [b"ok"]
+
+    with serving(note) as running:
+        with running.connect() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(GET * 40)
+            client.recv(1)
+        assert wait_for(lambda: not running.server.connections)
+    assert 0 < len(calls) < 40
+    assert caplog.records == []
+
+
 def test_beyond_the_limit_a_connection_gets_503() -> None:
     """It is told so at once, with Retry-After; when there is room again it is served."""
     with serving(room=2) as running:
