@@ -105,6 +105,13 @@ class Content:
     example: Any = None
 
 
+def stream_events(names: tuple[str, ...], data: Mapping[str, Any], example: str) -> Content:
+    """A stream of server-sent events; the schema is that of each, as OpenAPI 3.2 would say by `itemSchema`."""
+    json = {"type": "string", "contentMediaType": JSON, "contentSchema": data}
+    properties = {"id": TEXT, "event": {"enum": list(names)}, "data": json}
+    return Content(EVENTS, schema={"type": "object", "properties": properties, "required": ["data"]}, example=example)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What may come back. `links` names the operations that go on from here: the view, and where its argument

@@ -65,7 +65,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     guard = Guard(api_token=token, allowed_hosts=settings.allowed_hosts)
 
     app = Quart("gateway", static_folder=None)
-    app.config.update(MAX_CONTENT_LENGTH=None, BODY_TIMEOUT=None, RESPONSE_TIMEOUT=None)
+    app.config.update(MAX_CONTENT_LENGTH=None, BODY_TIMEOUT=None, RESPONSE_TIMEOUT=None, SEND_FILE_MAX_AGE_DEFAULT=None)
     app.request_class = EdgeRequest
     exchanges = Exchanges(
         Edge(app.asgi_app, idle_timeout_s=settings.upload_idle_timeout_s),

@@ -25,6 +25,8 @@ from .limiter import Limiter
 OPEN_PATHS = frozenset({"/healthz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
+    # without a word of ours caches make a lifetime up (RFC 9111, 4.2.2)
+    "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     # no-referrer would make browsers send `Origin: null` with our own forms
     "Referrer-Policy": "same-origin",

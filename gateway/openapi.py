@@ -146,8 +146,8 @@ def _describe_value(parameter: Parameter) -> Object:
 
 def _describe_content(content: Content, schemas: Mapping[int, Object]) -> Object:
     schema = content.schema if content.model is None else schemas[id(content.model)]
-    example = {} if content.example is None else {"example": content.example}
-    return ({} if schema is None else {"schema": schema}) | example
+    known = {"schema": schema, "example": content.example}
+    return {key: value for key, value in known.items() if value is not None}
 
 
 def _describe_answers(route: Route, schemas: Mapping[int, Object]) -> Object:

@@ -8,30 +8,14 @@ from quart import Blueprint, Quart, Response, current_app, render_template, requ
 
 from . import prose
 from .contract import HTML, JSON, TEXT, Answer, Content, Operation, Parameter, find_operation, promises
-from .errors import NotFound
 from .guard import OPEN_PATHS, list_refusals
 from .openapi import Route, build_document
+from .static import add_static
 
 API_VERSION = "1.0.0"
 _ETAG = Parameter("ETag", "Names this state of it.", required=True)
 _IF_NONE_MATCH = Parameter("If-None-Match", "An entity tag: 304 if it is still so.", "header")
 _UNCHANGED = Answer(304, "Nothing has changed.", headers=(_ETAG,))
-_STATIC = Operation(
-    "A file of a page",
-    (
-        Answer(
-            200,
-            "Its bytes.",
-            (Content("text/css"), Content("text/javascript"), Content("image/svg+xml"), Content("font/woff2")),
-            (_ETAG,),
-        ),
-        Answer(206, "The part asked for.", (Content("*/*"),), (_ETAG,)),
-        _UNCHANGED,
-    ),
-    group="static",
-    parameters=(_IF_NONE_MATCH,),
-    errors=(NotFound,),
-)
 GET_DOCUMENT = Operation(
     "This document",
     (Answer(200, "OpenAPI 3.1.", (Content(JSON, schema={"type": "object"}),), (_ETAG,)), _UNCHANGED),
@@ -46,13 +30,8 @@ GET_DOCS = Operation(
 
 def blueprint(*, needs_token: bool) -> Blueprint:
     """The document and the page, of all routes that the application has once it is served."""
-    views = Blueprint(
-        "reference",
-        __name__,
-        template_folder="templates",
-        static_folder="static",
-        static_url_path="/static/reference",
-    )
+    views = Blueprint("reference", __name__, template_folder="templates")
+    add_static(views, "/static/reference")
 
     @views.get("/openapi.json")
     @promises(GET_DOCUMENT)
@@ -73,8 +52,6 @@ def list_routes(app: Quart, *, needs_token: bool) -> Iterator[Route]:
     """Every method of every rule of `app` whose view promises something."""
     for rule in app.url_map.iter_rules():
         operation = find_operation(app.view_functions[rule.endpoint])
-        if rule.endpoint.endswith(".static"):
-            operation = _STATIC
         if operation is None:
             continue
         for method in list_methods(rule):

@@ -235,6 +235,25 @@ def assert_headers(answer: httpx.Response) -> None:
     """An answer has every header for browsers, and its id."""
     for name in (*HEADERS, "X-Request-ID"):
         assert name in answer.headers, f"{answer.request.method} {answer.url} {answer.status_code} has no {name}"
+
+
+async def test_caches(client: httpx.AsyncClient) -> None:
+    """No cache makes up a lifetime: what has a validator is asked for again, and the rest is not kept."""
+    for path in ("/api/v1/audio/", "/api/v1/tasks/", "/nowhere", "/healthz"):
+        assert (await client.get(path)).headers["Cache-Control"] == "no-store"
+    style = await client.get("/static/audio/audio.css")
+    assert style.headers["Cache-Control"] == "no-cache"
+    again = await client.get("/static/audio/audio.css", headers={"If-None-Match": style.headers["ETag"]})
+    assert again.status_code == 304
+    assert (await client.get("/static/audio/" + "x" * 300)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/tasks/", "/healthz", "/nowhere", "/audio/none.mp3", "/api/v1/tasks/x"])
+async def test_headers(client: httpx.AsyncClient, path: str) -> None:
+    """Every answer bears the security headers, errors too, and no policy allows inline script."""
+    answer = await client.get(path)
+    for name in HEADERS:
+        assert name in answer.headers
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
     assert "Server" not in answer.headers or "hypercorn" in answer.headers["Server"]
 

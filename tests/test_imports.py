@@ -31,6 +31,7 @@ OWNERS = {
         "guard",
         "operations",
         "reference",
+        "static",
         "edge",
         "event_stream",
         "audio.views",

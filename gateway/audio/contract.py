@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from ..contract import EVENTS, FORM, HTML, JSON, OCTETS, TEXT, Answer, Content, Operation, Parameter
+from ..contract import FORM, HTML, JSON, OCTETS, TEXT, Answer, Content, Operation, Parameter, stream_events
 from ..edge import BodyTimeout
 from ..errors import BadRequest, BodyTooLarge, NotFound, Unavailable, Unprocessable, UnsupportedBody
 from .disk import NoSpace
 from .intake import NotAudio
 from .library import NameTaken
 from .listing import SORT_KEYS
+from .names import MAX_NAME_BYTES
 from .serve import PreconditionFailed, RangeNotSatisfiable
 
 
@@ -52,12 +53,26 @@ _FILE: dict[str, Any] = {
     "title": "Prelude", "artist": None, "album": None, "bit_rate_bps": 320_000, "sample_rate_hz": 44_100,
     "channels": 2, "cover": None, "uploaded_at": "2026-11-24T02:30:00.100Z", "url": "/audio/prelude.mp3",
 }  # fmt: skip
+_REVISION = {"type": "object", "properties": {"revision": TEXT}, "required": ["revision"]}
 _BINARY = {"type": "string", "format": "binary"}
 _ONE_FILE = {"type": "object", "properties": {"file": _BINARY}, "required": ["file"]}
 _FILES = {
     "type": "object",
     "properties": {"file": {"type": "array", "items": _BINARY, "minItems": 1}},
     "required": ["file"],
+}
+_NEW_NAME = {
+    "name": Parameter(
+        "name",
+        "The name it will have: at most 255 bytes of UTF-8, no slash, no control characters, no dot at its front.",
+        schema={
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MAX_NAME_BYTES,
+            "pattern": r"^(?!\.)(?=.*\S)[^/\u0000-\u001f\u007f-\u009f]+$",
+        },
+        example="prelude.mp3",
+    )
 }
 _NAME = {"name": Parameter("name", "The name of the file.", example="prelude.mp3")}
 _READ_ERRORS = (NotFound, Unavailable)
@@ -199,7 +214,7 @@ PUT_FILE = Operation(
     "Add a file by its bytes",
     (_CREATED,),
     description="As `curl -T` sends them. A file that is there already is not replaced: delete it first.",
-    variables=_NAME,
+    variables=_NEW_NAME,
     bodies=(Content(OCTETS, schema=_BINARY), Content("audio/*", schema=_BINARY)),
     errors=_ADD_ERRORS,
 )
@@ -212,7 +227,7 @@ GET_EVENTS = Operation(
             "Server-sent events: `changed`, whoever changed the list. A comment now and then, and the end after a "
             "minute, for the listener to come again. Who wants only JSON gets the file of this name.",
             (
-                Content(EVENTS, schema=TEXT, example='id: 1f3a…\nevent: changed\ndata: {"revision":"1f3a…"}\n\n'),
+                stream_events(("changed",), _REVISION, 'id: 1f3a…\nevent: changed\ndata: {"revision":"1f3a…"}\n\n'),
                 Content(JSON, File),
             ),
         ),

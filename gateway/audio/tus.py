@@ -57,7 +57,7 @@ def _add_creation(route: Route, uploads: Uploads) -> None:
     @route(_PATH + "<key>", methods=["OPTIONS"])
     @promises(contract.GET_OPTIONS)
     async def get_options(key: str | None = None) -> ResponseReturnValue:
-        allow = "HEAD, PATCH, DELETE, OPTIONS" if key else "POST, OPTIONS"
+        allow = "HEAD, POST, PATCH, DELETE, OPTIONS" if key else "POST, OPTIONS"
         return Response(status=204, headers={"Allow": allow} | _list_capabilities(uploads))
 
     @route(_PATH, methods=["POST"])

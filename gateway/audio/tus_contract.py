@@ -41,7 +41,8 @@ _CHECKSUM = Parameter(
     "Upload-Checksum",
     f"An algorithm ({', '.join(ALGORITHMS)}) and the sum of the bytes of this request in Base64.",
     "header",
-    example="sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=",
+    {"type": "string", "format": "tus-checksum"},
+    "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=",
 )
 _KEY = {"key": Parameter("key", "The last part of the location of the upload.", example="0" * 32)}
 _BYTES = (Content(CONTENT_TYPE, schema={"type": "string", "format": "binary"}),)
@@ -83,7 +84,8 @@ POST_UPLOAD = Operation(
             "Upload-Metadata",
             "Pairs of a key and a value in Base64, with commas; `filename` must be one.",
             "header",
-            example="filename cHJlbHVkZS5tcDM=",
+            {"type": "string", "format": "tus-metadata"},
+            "filename cHJlbHVkZS5tcDM=",
             required=True,
         ),
         _CHECKSUM,

@@ -17,6 +17,7 @@ from .. import event_stream
 from ..contract import EVENTS, JSON, promises
 from ..edge import EdgeRequest
 from ..errors import BadRequest
+from ..static import add_static
 from . import contract
 from .catalogue import AudioFile
 from .contract import File, Files
@@ -40,13 +41,8 @@ _COVER_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 def blueprint(library: Library, feed: Feed) -> Blueprint:
     """The routes of the audio library, on this library and the feed of its changes."""
-    views = Blueprint(
-        "audio",
-        __name__,
-        template_folder="templates",
-        static_folder="static",
-        static_url_path="/static/audio",
-    )
+    views = Blueprint("audio", __name__, template_folder="templates")
+    add_static(views, "/static/audio")
     add_page(views, library)
     _add_bytes(views, library)
     _add_api(views, library)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..contract import EVENTS, JSON, Answer, Content, Number, Operation, Parameter, Token
+from ..contract import JSON, Answer, Content, Number, Operation, Parameter, Token, stream_events
 from ..datastore import RedisAway
 from ..edge import BodyTimeout
 from ..errors import BadRequest, BodyTooLarge, NotFound, Unprocessable, UnsupportedBody
@@ -121,7 +121,7 @@ GET_EVENTS = Operation(
         Answer(
             200,
             "Server-sent events: `progress` with the task as it goes on, last `ready` or `cancelled`.",
-            (Content(EVENTS, schema={"type": "string"}, example=_EVENT),),
+            (stream_events(("progress", "ready", "cancelled"), {"$ref": "#/components/schemas/Task"}, _EVENT),),
         ),
         Answer(204, "There is nothing more to tell: an EventSource stops."),
     ),

@@ -1,0 +1,48 @@
+"""What schemathesis cannot make up by itself: audio, the headers of tus, and keys that nobody has used before."""
+
+import base64
+import hashlib
+import io
+import re
+import wave
+from typing import Any
+from uuid import uuid4
+
+import schemathesis
+from hypothesis import strategies as st
+
+
+def make_wave(samples: bytes) -> bytes:
+    """A wav of these samples."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as audio:
+        audio.setparams((1, 2, 8000, 0, "NONE", ""))
+        audio.writeframes(samples)
+    return file.getvalue()
+
+
+WAVES = st.binary(min_size=200, max_size=400).map(lambda samples: make_wave(samples[: len(samples) // 2 * 2]))
+for media_type in ("application/octet-stream", "application/offset+octet-stream", "audio/*"):
+    schemathesis.openapi.media_type(media_type, WAVES)
+schemathesis.openapi.format("binary", WAVES)
+
+
+def encode(data: bytes) -> str:
+    """A value in a header of tus."""
+    return base64.b64encode(data).decode()
+
+
+NAMES = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=20)
+schemathesis.openapi.format("tus-metadata", NAMES.map(lambda name: f"filename {encode(name.encode())}"))
+schemathesis.openapi.format(
+    "tus-checksum", st.binary(max_size=8).map(lambda data: f"sha1 {encode(hashlib.sha1(data).digest())}")
+)
+
+
+@schemathesis.hook
+def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, object]) -> None:
+    """Make a key one of its own: the same key with another body is refused, as it has to be."""
+    key = case.headers.get("Idempotency-Key") if case.headers else None
+    good = re.fullmatch('(")?([ !#-~]{1,255})(")?', key) if isinstance(key, str) else None
+    if good and bool(good[1]) == bool(good[3]):
+        case.headers["Idempotency-Key"] = f"{good[1] or ''}{good[2].strip()[:219]}{uuid4()}{good[3] or ''}"
