@@ -25,7 +25,7 @@ SHORT = ["--phases", "examples,fuzzing,stateful", "--max-examples", "8", "--seed
 def test_schemathesis(tmp_path: Path, trial: Trial) -> None:
     """No check fails: no 5xx, no status, type, header or body that is not in the document, no bad request taken."""
     full = os.environ.get("TRIALS") == "full"
-    gateway = Gateway(tmp_path, API_TOKEN="secret", PROBE_TIMEOUT="2")
+    gateway = Gateway(tmp_path, API_TOKEN="secret", PROBE_TIMEOUT="2", TRUSTED_PROXIES="127.0.0.1")
     gateway.start("/healthz")
     try:
         wait_for_redis(gateway.url)
