@@ -16,6 +16,8 @@ from pydantic_core import from_json
 from ..errors import BadRequest, Unprocessable
 
 MAX_URLS = 10_000
+MAX_ITEMS = MAX_URLS + 1_000
+"""Past so many items the words about them are fewer."""
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_URL_CHARS = 8_192
 MAX_WAIT_S = 30
@@ -143,8 +145,10 @@ def parse_new_task(body: bytes) -> NewTask:
     """The task in a request body.
 
     :raises BadRequest: it is not JSON in UTF-8.
-    :raises Unprocessable: it is JSON of another form; `index` is the place of the first URL that is at fault.
+    :raises Unprocessable: it is JSON of another form, or has more in it than a task can have; `index` is the place of
+        the first URL that is at fault.
     """
+    _weigh(body)
     try:
         data = from_json(body, cache_strings="none")
     except ValueError as error:
@@ -154,6 +158,20 @@ def parse_new_task(body: bytes) -> NewTask:
         return NewTask.model_validate(fields)
     except ValidationError as error:
         raise _unprocessable(error) from None
+
+
+def _weigh(body: bytes) -> None:
+    """Refuse a body before a parser makes a million objects of it (4 MiB of `[]` took 2.6 s, of deeper lists 4.6 s).
+
+    Counted are strings, and the bytes outside strings: both as the parser sees them as far as it can read at all.
+    """
+    text = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    quotes = text.count(b'"')
+    if quotes <= 2 * MAX_ITEMS:
+        outside = b"".join(text.split(b'"')[::2]).translate(None, b" \t\r\n")
+        if len(outside) <= MAX_ITEMS:
+            return
+    raise Unprocessable(f"There is more in the body than a list of {MAX_URLS} URLs.")
 
 
 def _unprocessable(error: ValidationError) -> Unprocessable:

@@ -33,6 +33,8 @@ def blueprint(store: Store, cache: Cache, idempotency: Idempotency) -> Blueprint
     async def post_task() -> Response:
         if request.mimetype not in ("application/json", ""):
             raise UnsupportedBody("Send the list of URLs as application/json.")
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise UnsupportedBody("Send the list of URLs uncompressed.")
         body = await cast(EdgeRequest, request).read_body(MAX_BODY_BYTES)
         new, key = parse_new_task(body), contract.IDEMPOTENCY_KEY.read(request.headers)
         identity = None if key is None else await idempotency.claim(key.strip('"'), body)

@@ -193,6 +193,7 @@ async def test_kept_connection_is_no_way_round() -> None:
     assert ends == [200, 200, "blocked", 200]
 
 
+@pytest.mark.timeout(60)
 def test_public_on_an_island() -> None:
     """PROBE_TARGETS=public on a machine with a public address: the tests of island.py, in a network of their own."""
     setup = f"{need('ip')} link set lo up && ip address add {PUBLIC}/32 dev lo"

@@ -221,7 +221,8 @@ async def test_list(client: httpx.AsyncClient, target: Target) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "index"),
     [(b"", 400, None), (b"[", 400, None), (b'["\xff"]', 400, None), (b'["\\ud800"]', 400, None),
-     (b"[" * 100_000, 400, None), (b"null", 422, None), (b"7", 422, None), (b'"http://x/"', 422, None),
+     (b"[" * 1_000, 400, None), (b"[" * 100_000, 422, None),
+     (b"null", 422, None), (b"7", 422, None), (b'"http://x/"', 422, None),
      (b"[]", 422, None), (b"{}", 422, None), (b'{"urls": "x"}', 422, None), (b'{"urls": ["x"], "more": 1}', 422, None),
      (b'{"urls": ["x"], "follow_redirects": 1}', 422, None), (b'["a", 1]', 422, 1), (b'["a", "b", null]', 422, 2),
      (b'[["a"]]', 422, 0), (b"[" + b"9" * 5000 + b"]", 400, None),
