@@ -78,7 +78,10 @@ export function refresh() {
   refreshing ??= (async () => {
     while (again) {
       again = false;
+      const started = performance.now();
       await load().catch(() => {}); // the feed says so, and asks again
+      // A long list on a slow road leaves half of the road to the uploads that change it.
+      await new Promise((done) => setTimeout(done, performance.now() - started));
     }
     refreshing = null;
   })();
