@@ -6,15 +6,16 @@ BIN := $(VENV)/bin
 PORT ?= 8888
 HOST ?= 127.0.0.1
 
-.PHONY: help run test trials coverage check format bench lock clean
+.PHONY: help run test trials coverage check format docs bench lock clean
 
 help:
 	@echo "make run      install, and serve the gateway on http://$(HOST):$(PORT)"
 	@echo "make test     install, and run the tests"
 	@echo "make trials   crashes and faults, many times over; prints attempts and violations"
 	@echo "make coverage the tests once more, with their branch coverage: under 95 % fails"
-	@echo "make check    ruff, mypy, import rules, an operation for each route"
+	@echo "make check    ruff, mypy, import rules, an operation for each route, fresh tables"
 	@echo "make format   let ruff arrange the code"
+	@echo "make docs     write the tables of the documentation from the code"
 	@echo "make bench    the measurements beside the peers, and a table; BENCH=crawl for some"
 	@echo "make lock     resolve requirements/*.txt anew from pyproject.toml"
 	@echo "make clean    remove what these commands made, but for data/"
@@ -39,6 +40,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_imports.py tests/test_reference.py::test_every_route
+	$(BIN)/python docs/tables.py --check
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
@@ -46,6 +48,9 @@ format: $(VENV)/dev.stamp
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python bench $(BENCH)
+
+docs: $(VENV)/dev.stamp
+	$(BIN)/python docs/tables.py
 
 lock: $(VENV)/bin/python
 	$(BIN)/pip install --quiet uv

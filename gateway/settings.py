@@ -1,7 +1,8 @@
 """The settings of the gateway: the only reader of the environment and of `.env`.
 
 The environment stands over `.env`, `.env` over the default. A bad value stops the start and names its
-field. Field names carry their unit; the name in the environment is the `validation_alias` of each field.
+field. Field names carry their unit; the name in the environment is the `validation_alias` of each field, and the
+descriptions are the table in docs/settings.md.
 """
 
 from ipaddress import ip_network
@@ -38,12 +39,15 @@ class Settings(BaseSettings):
         gt=0,
         le=31_536_000,
         validation_alias="TIMEOUT",
-        description="How long a seen URL's code is reused.",
+        description="Seconds for which the code of a seen URL is reused.",
     )
     redis_url: str | None = Field(
         None,
         validation_alias="REDIS_URL",
-        description="The Redis to use; unset: the embedded server.",
+        description=(
+            "`redis://`, `rediss://`, `unix://`, `redis+sentinel://host,host/service` or `redis+cluster://host,host`; "
+            "unset: the embedded server."
+        ),
     )
     data_dir: Path = Field(
         Path("data"),
@@ -51,7 +55,7 @@ class Settings(BaseSettings):
         description="Where the embedded Redis and the audio folder live.",
     )
     audio_dir_override: Path | None = Field(
-        None, validation_alias="AUDIO_DIR", description="The audio folder, if not DATA_DIR/audio."
+        None, validation_alias="AUDIO_DIR", description="The audio folder; unset: `audio` in `DATA_DIR`."
     )
     max_upload_bytes: int = Field(
         2 * GIB, gt=0, validation_alias="MAX_UPLOAD_BYTES", description="The largest file taken."
@@ -60,30 +64,32 @@ class Settings(BaseSettings):
         30,
         gt=0,
         validation_alias="UPLOAD_IDLE_TIMEOUT",
-        description="How long a body may stand still.",
+        description="Seconds for which a body may stand still, either way.",
     )
     upload_ttl_s: int = Field(
         86_400,
         gt=0,
         validation_alias="UPLOAD_TTL",
-        description="How long an unfinished resumable upload is kept after its last byte.",
+        description="Seconds for which an unfinished resumable upload is kept after its last byte.",
     )
     probe_timeout_s: float = Field(
         30,
         gt=0,
         le=3600,
         validation_alias="PROBE_TIMEOUT",
-        description="The deadline of one URL, all in all.",
+        description="Seconds for one URL, from DNS to headers, redirects included.",
     )
     probe_targets: Literal["public", "any"] = Field(
-        "public", validation_alias="PROBE_TARGETS", description="Which addresses may be probed."
+        "public",
+        validation_alias="PROBE_TARGETS",
+        description="`public`: globally reachable addresses only; `any`: loopback and private networks too.",
     )
     concurrency: int = Field(
         1000,
         gt=0,
         le=60_000,
         validation_alias="CONCURRENCY",
-        description="Requests at once, all in all.",
+        description="Requests at once, fewer where the limit of open files is lower.",
     )
     per_host: int = Field(
         20,
@@ -92,25 +98,27 @@ class Settings(BaseSettings):
         validation_alias="PER_HOST",
         description="Requests at once to one host.",
     )
-    task_ttl_s: int = Field(86_400, gt=0, validation_alias="TASK_TTL", description="How long an ended task is kept.")
+    task_ttl_s: int = Field(
+        86_400, gt=0, validation_alias="TASK_TTL", description="Seconds for which an ended task is kept."
+    )
     api_token: SecretStr | None = Field(
         None,
         min_length=1,
         validation_alias="API_TOKEN",
-        description="The token every call needs; unset: open.",
+        description=("The token that every call needs but `/healthz`; unset: whoever reaches the server may use it."),
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias="ALLOWED_HOSTS",
-        description="Public names of this server, separated by commas.",
+        description="Names of this server, with commas, beside addresses and names without a dot.",
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias="TRUSTED_PROXIES",
-        description="Addresses and networks, separated by commas, whose X-Forwarded-For is believed; unix: a socket.",
+        description="Addresses, networks and `unix`, with commas, whose `X-Forwarded-For` is believed.",
     )
     log_format: Literal["text", "json"] = Field(
-        "text", validation_alias="LOG_FORMAT", description="How log lines are written."
+        "text", validation_alias="LOG_FORMAT", description="`text`, or `json`: an object a line."
     )
 
     @field_validator("allowed_hosts", "trusted_proxies", mode="before")

@@ -1,6 +1,5 @@
-"""The settings: where they come from, and that the README and .env tell of them truly."""
+"""The settings: where they come from, and that .env tells of them truly."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,13 +76,3 @@ def test_env_file() -> None:
     assert "TIMEOUT" in given
     assert set(given) <= set(NAMES)
     assert Settings.model_validate(given).probe_targets == "any"
-
-
-def test_readme_table() -> None:
-    """The README has every setting with its default, and no other."""
-    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE))
-    assert set(rows) == set(NAMES)
-    for name, shown in rows.items():
-        default = NAMES[name].default
-        if default not in (None, ()):
-            assert shown == f"`{default}`", name
