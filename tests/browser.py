@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from tests.programs import need
 
-_FLAGS = [
+FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--mute-audio",
 ]  # fmt: skip
@@ -21,7 +21,7 @@ async def open_browser() -> AsyncIterator[Browser]:
     """Chromium as the machine has it."""
     path = need("chromium", "chromium-browser", "google-chrome")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         await browser.close()
 
