@@ -33,6 +33,8 @@ class Gateway:
     settings reaches it.
     """
 
+    config: tuple[str, ...] = ("--config", str(ROOT / "hypercorn.toml"))
+
     def __init__(self, folder: Path, port: int | None = None, **settings: str) -> None:
         self.folder = folder
         self.port = port or free_port()
@@ -51,7 +53,7 @@ class Gateway:
 
     def launch(self) -> None:
         """Start it, in a process group of its own, and return at once."""
-        serve = [sys.executable, "-m", "hypercorn", "--config", str(ROOT / "hypercorn.toml")]
+        serve = [sys.executable, "-m", "hypercorn", *self.config]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*serve, "--bind", f"127.0.0.1:{self.port}", "gateway:app"],
@@ -97,6 +99,12 @@ class Gateway:
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
+
+
+class BareGateway(Gateway):
+    """A gateway as `hypercorn gateway:app` serves it, without hypercorn.toml: a master and a worker."""
+
+    config = ()
 
 
 @contextmanager

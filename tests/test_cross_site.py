@@ -127,7 +127,7 @@ async def test_another_site(open_gateway: OpenGateway, tmp_path: Path, host: str
         assert not await page.frames[-1].query_selector("form")
         async with page.expect_navigation() as navigation:
             await page.evaluate(SUBMIT, [base, list(audio)])
-        answer = await (await navigation.value).json()  # type: ignore[union-attr]
+        answer = await (await navigation.value).json()
         assert (answer["status"], answer["type"]) == (403, "urn:gateway:problem:cross-site")
         assert await list_all(client) == (["mine.mp3"], [])
 

@@ -1,4 +1,4 @@
-"""A hostile client, in a process of its own: `python -m tests.trials.floods KIND PORT SECONDS`.
+"""A hostile client, in a process of its own: `python tests/trials/floods.py KIND PORT SECONDS`.
 
 Each kind is one way to make a server work, or wait, for little: see `KINDS`. It keeps a few connections busy, opens
 them again when they are closed, and prints how many bytes it sent over how many connections.
