@@ -21,7 +21,7 @@ from .exchange import Exchanges
 from .forwarded import Proxies
 from .garbage import collecting_seldom
 from .guard import HEADERS, Guard
-from .http1 import speaking_http1_only
+from .http1 import mending_hypercorn
 from .logs import REQUEST_ID, configure_logging
 from .metrics import Metrics
 from .open_files import raise_file_limit
@@ -92,7 +92,7 @@ def create_app(settings: Settings | None = None) -> Quart:
         logger.info("starting: audio in %s; %s", settings.audio_dir, guard.describe())
         raise_file_limit()
         await library.disk.prepare()
-        with shutdown.watched(), collecting_seldom(), speaking_http1_only():
+        with shutdown.watched(), collecting_seldom(), mending_hypercorn():
             async with anyio.create_task_group() as outer:
                 outer.start_soon(exchanges.run)
                 outer.start_soon(end_with_master, shutdown)

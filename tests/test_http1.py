@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.protocol.http_stream import HTTPStream
 
-from gateway.http1 import speaking_http1_only
+from gateway.http1 import mending_hypercorn
 from tests.processes import running
 from tests.programs import need
 
@@ -37,7 +38,9 @@ def test_no_http2(tmp_path: Path) -> None:
 
 def test_put_back() -> None:
     """What is replaced is there, and is put back."""
-    before = H11Protocol._check_protocol
-    with speaking_http1_only():
-        assert H11Protocol._check_protocol is not before
-    assert H11Protocol._check_protocol is before
+    check, handle = H11Protocol._check_protocol, HTTPStream.handle
+    with mending_hypercorn():
+        assert H11Protocol._check_protocol is not check
+        assert HTTPStream.handle is not handle
+    assert H11Protocol._check_protocol is check
+    assert HTTPStream.handle is handle
