@@ -10,6 +10,8 @@ from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self
 
+from tests.hosting import Host
+
 A, CNAME, AAAA = 1, 5, 28
 SERVFAIL, NXDOMAIN, REFUSED = 2, 3, 5
 _ANSWER, _TRUNCATED, _RECURSION = 0x8000, 0x0200, 0x0180
@@ -32,12 +34,11 @@ class Reply:
 Zone = Mapping[str, Reply | Sequence[Reply]]
 
 
-class NameServer(asyncio.DatagramProtocol):
+class NameServer(Host, asyncio.DatagramProtocol):
     """Answers from `zone`: for each name one reply, or several in turn, of which the last is repeated."""
 
     def __init__(self, zone: Zone) -> None:
         self._zone = zone
-        self._tasks: set[asyncio.Task[None]] = set()
         self.asked: Counter[tuple[str, int]] = Counter()
         self.over_tcp = 0
 
@@ -49,7 +50,7 @@ class NameServer(asyncio.DatagramProtocol):
     async def __aenter__(self) -> Self:
         listener = socket.create_server(("127.0.0.1", 0))
         self._port = listener.getsockname()[1]
-        self._server = await asyncio.start_server(self._serve, sock=listener)
+        await self._open([listener])
         self._datagrams, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: self, local_addr=("127.0.0.1", self._port)
         )
@@ -58,38 +59,25 @@ class NameServer(asyncio.DatagramProtocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.close()
         self._datagrams.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await super().__aexit__(kind, error, trace)
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         """Answer one question over UDP."""
-        self._start(asyncio.create_task(self._answer_datagram(data, addr)))
+        self._start(self._answer_datagram(data, addr))
 
     async def _answer_datagram(self, data: bytes, addr: Any) -> None:
         answer = await self._answer(data, over_tcp=False)
         if answer is not None:
             self._datagrams.sendto(answer, addr)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._start(task)
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.over_tcp += 1
-        try:
-            while True:
-                (size,) = struct.unpack("!H", await reader.readexactly(2))
-                answer = await self._answer(await reader.readexactly(size), over_tcp=True)
-                if answer is not None:
-                    writer.write(struct.pack("!H", len(answer)) + answer)
-        except (asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
-            writer.transport.abort()
-
-    def _start(self, task: asyncio.Task[None]) -> None:
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        while True:
+            (size,) = struct.unpack("!H", await reader.readexactly(2))
+            answer = await self._answer(await reader.readexactly(size), over_tcp=True)
+            if answer is not None:
+                writer.write(struct.pack("!H", len(answer)) + answer)
 
     async def _answer(self, question: bytes, *, over_tcp: bool) -> bytes | None:
         name, kind, end = _read_question(question)

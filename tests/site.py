@@ -4,8 +4,9 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from types import TracebackType
 from typing import Self
+
+from tests.hosting import Host
 
 CHUNK_BYTES = 16 * 1024
 SEND_BYTES = 4 * 1024
@@ -52,7 +53,7 @@ class Line:
 Script = Callable[[Line], Awaitable[None]]
 
 
-class Site:
+class Site(Host):
     """A server on one port of some addresses of loopback. `script` has each connection; it is cut when that ends."""
 
     def __init__(
@@ -78,36 +79,18 @@ class Site:
         return f"http{'s' if self._tls else ''}://{self._hosts[0]}:{self.port}"
 
     async def __aenter__(self) -> Self:
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._servers = []
+        listeners = []
         for host in self._hosts:
-            server = await asyncio.start_server(self._serve, host, self.port, ssl=self._tls, backlog=1024)
-            self.port = server.sockets[0].getsockname()[1]
-            self._servers.append(server)
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            listeners.append(socket.create_server((host, self.port), family=family, backlog=1024))
+            self.port = listeners[0].getsockname()[1]
+        await self._open(listeners, self._tls)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for server in self._servers:
-            server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self.peers.append(writer.get_extra_info("sockname")[0])
-        try:
-            await self._script(Line(self, reader, writer))
-        except (asyncio.IncompleteReadError, OSError, RuntimeError, asyncio.CancelledError):
-            pass  # uvloop raises a RuntimeError where the peer is gone
-        finally:
-            writer.transport.abort()
+        await self._script(Line(self, reader, writer))
 
 
 def always(answer: bytes) -> Script:

@@ -5,9 +5,10 @@ import socket
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self
 from urllib.parse import unquote_to_bytes
+
+from tests.hosting import Host
 
 
 def listen(hosts: Sequence[str]) -> list[socket.socket]:
@@ -17,7 +18,7 @@ def listen(hosts: Sequence[str]) -> list[socket.socket]:
     return [first, *(socket.create_server((host, port), backlog=4096) for host in hosts[1:])]
 
 
-class Target:
+class Target(Host):
     """An HTTP server on so many addresses of loopback, all on one port.
 
     The first part of the path says what to do, the second how much of it:
@@ -50,39 +51,20 @@ class Target:
     async def __aenter__(self) -> Self:
         listeners = listen(self.hosts)
         self.port: int = listeners[0].getsockname()[1]
-        self._servers = [await asyncio.start_server(self._serve, sock=listener) for listener in listeners]
-        self._tasks: set[asyncio.Task[None]] = set()
+        await self._open(listeners)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for server in self._servers:
-            server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                path = head.split(b" ", 2)[1].decode("latin-1")
-                self.requests[path] += 1
-                self.asked_at[path].append(time.monotonic())
-                self.open += 1
-                self.most_open = max(self.most_open, self.open)
-                try:
-                    await self._answer(path, writer)
-                finally:
-                    self.open -= 1
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.transport.abort()
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            path = head.split(b" ", 2)[1].decode("latin-1")
+            self.requests[path] += 1
+            self.asked_at[path].append(time.monotonic())
+            self.open += 1
+            self.most_open = max(self.most_open, self.open)
+            try:
+                await self._answer(path, writer)
+            finally:
+                self.open -= 1
 
     async def _answer(self, path: str, writer: asyncio.StreamWriter) -> None:
         what, _, argument = path.partition("?")[0].lstrip("/").partition("/")
