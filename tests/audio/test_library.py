@@ -272,8 +272,8 @@ async def test_kill(folder: Path, nameless: bool) -> None:  # noqa: FBT001
         cwd=Path(__file__).parents[2],
     ) as process:
         assert process.stdout
-        while process.stdout.readline() not in {b"5000000\n", b""}:
-            pass
+        while (line := process.stdout.readline()) != b"5000000\n":
+            assert line, "the uploader has ended"
         alive = Library(folder, max_upload_bytes=1000, nameless=nameless)
         await alive.disk.prepare()
         hidden = list_disk(folder)
