@@ -20,7 +20,8 @@ from urllib.parse import urljoin
 import aiohttp
 from yarl import URL
 
-from .answer import BODY_BYTES, HEAD_BYTES, AnswerCut
+from .answer import BODY_BYTES, AnswerCut
+from .exchange import Answer, Client
 from .models import Outcome, ProbeError
 from .resolve import AddressBlocked, DirectConnector, NameNotFound
 from .retry_after import read_retry_after
@@ -34,7 +35,6 @@ SPARE_FILES = 128
 """File descriptors left for everything but probes."""
 LOCATION_CHARS = 2_048
 """What is kept of a Location; the whole of it is followed."""
-USER_AGENT = "gateway/0.1"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 503})
 _UNREACHABLE = frozenset(
@@ -83,21 +83,14 @@ class Prober:
         self._name_servers = name_servers
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=DirectConnector(policy=self._policy, name_servers=self._name_servers),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(),
-            max_line_size=HEAD_BYTES,
-            max_field_size=HEAD_BYTES,
-            headers={"User-Agent": USER_AGENT, "Accept": "*/*"},
-        )
+        self._connector = DirectConnector(policy=self._policy, name_servers=self._name_servers)
+        self._client = Client(self._connector)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._session.close()
+        await self._connector.close()
 
     async def probe(self, url: str, *, follow_redirects: bool) -> Outcome:
         """What became of `url`, a normal form of `urls`. Takes at most the deadline; raises nothing."""
@@ -130,12 +123,12 @@ class Prober:
 
     async def _get(self, url: str, deadline: float) -> tuple[int, Mapping[str, str]]:
         async with asyncio.timeout_at(deadline):
-            response = await self._session.get(URL(url, encoded=True), allow_redirects=False)
+            answer = await self._client.get(URL(url, encoded=True))
         try:
-            await _drain(response, deadline)  # the answer is there, whatever becomes of its body
-            return response.status, response.headers
+            await _drain(answer, deadline)  # the answer is there, whatever becomes of its body
+            return answer.code, answer.fields
         finally:
-            response.close()
+            answer.close()
 
 
 def _read_answer(code: int, headers: Mapping[str, str], *, own: bool) -> Outcome:
@@ -151,13 +144,13 @@ def _read_answer(code: int, headers: Mapping[str, str], *, own: bool) -> Outcome
     )
 
 
-async def _drain(response: aiohttp.ClientResponse, deadline: float) -> None:
+async def _drain(answer: Answer, deadline: float) -> None:
     """Read a short body to its end, so that its connection serves the next URL; give up on any other."""
-    if response.content.is_eof() or (response.content_length or 0) > BODY_BYTES:  # it is all there, or too much
+    if answer.body.is_eof() or answer.length_bytes > BODY_BYTES:  # it is all there, or too much
         return
     try:
         async with asyncio.timeout_at(min(deadline, asyncio.get_running_loop().time() + BODY_S)):
-            while await response.content.readany():  # `answer` ends it after BODY_BYTES
+            while await answer.body.readany():  # `answer` ends it after BODY_BYTES
                 pass
     except (TimeoutError, aiohttp.ClientError, OSError):
         return
@@ -170,9 +163,7 @@ def _name_error(error: Exception) -> tuple[ProbeError, str]:
 
 
 def _describe(cause: Exception) -> str:
-    if isinstance(cause, aiohttp.ClientResponseError):
-        text = cause.message
-    elif isinstance(cause, OSError) and cause.errno is not None and not isinstance(cause, ssl.SSLError):
+    if isinstance(cause, OSError) and cause.errno is not None and not isinstance(cause, ssl.SSLError):
         text = os.strerror(cause.errno)
     elif isinstance(cause, ConnectionError) and not str(cause):
         text = "the connection ended in the TLS handshake"

@@ -47,7 +47,7 @@ class Island:
 
     async def ask(self, host: str, where: str = "") -> Outcome:
         """What becomes of a URL of this host, redirected if `where` says so; every name is looked up anew."""
-        connector = self._prober._session.connector
+        connector = self._prober._connector
         assert isinstance(connector, DirectConnector)
         connector.clear_dns_cache()
         return await self._prober.probe(f"http://{host}:{self.site.port}/?{where}", follow_redirects=True)

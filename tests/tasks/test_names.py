@@ -56,7 +56,7 @@ async def ask(zone: Zone, *names: str, policy: Policy = "any", timeout_s: float 
 
 def forget_names(prober: Prober) -> None:
     """What happens to each name after ten seconds."""
-    connector = prober._session.connector
+    connector = prober._connector
     assert isinstance(connector, DirectConnector)
     connector.clear_dns_cache()
 
