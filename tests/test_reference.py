@@ -1,18 +1,23 @@
 """The document of the API: whole, valid, and readable without anything from elsewhere."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import SecretStr
 
+from gateway import prose
 from gateway.factory import create_app
 from gateway.reference import list_methods, list_routes
 from gateway.settings import Settings
+from tests.audio.corpus import make_wave
 from tests.browser import open_browser
 from tests.conftest import OpenGateway
+from tests.programs import need
 
 pytestmark = pytest.mark.anyio
 
@@ -81,6 +86,20 @@ async def test_unchanged(client: httpx.AsyncClient, path: str) -> None:
     again = await client.get(path, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert (await client.get(path, headers={"If-None-Match": '"other"'})).status_code == 200
+
+
+@pytest.mark.slow
+async def test_commands(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """Every command on the page runs, and is answered as the document tells."""
+    curl = need("curl")
+    (tmp_path / "prelude.mp3").write_bytes(make_wave(2_000))
+    document = (await client.get("/openapi.json")).json()
+    for tag in document["tags"]:
+        for method, path, operation in prose.list_operations(document, tag["name"]):
+            command = prose.write_command(str(client.base_url), method, path, operation)
+            quiet = command.replace("curl", f"{curl} -s -m 2 -o answer -w '%{{http_code}}'", 1)
+            said = await anyio.run_process(quiet, cwd=tmp_path, check=False)
+            assert said.stdout.decode() in operation["responses"], command
 
 
 @pytest.mark.browser

@@ -41,7 +41,7 @@ _CHECKSUM = Parameter(
     "Upload-Checksum",
     f"An algorithm ({', '.join(ALGORITHMS)}) and the sum of the bytes of this request in Base64.",
     "header",
-    {"type": "string", "format": "tus-checksum"},
+    {"type": "string", "pattern": f"^(?:{'|'.join(ALGORITHMS)}) [A-Za-z0-9+/]+={{0,2}}$"},
     "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=",
 )
 _KEY = {"key": Parameter("key", "The last part of the location of the upload.", example="0" * 32)}
@@ -84,7 +84,7 @@ POST_UPLOAD = Operation(
             "Upload-Metadata",
             "Pairs of a key and a value in Base64, with commas; `filename` must be one.",
             "header",
-            {"type": "string", "format": "tus-metadata"},
+            {"type": "string", "pattern": r"^(?:[^,]*,)*\s*filename [A-Za-z0-9+/=]+\s*(?:,.*)?$"},
             "filename cHJlbHVkZS5tcDM=",
             required=True,
         ),

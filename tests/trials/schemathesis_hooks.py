@@ -1,7 +1,5 @@
-"""What schemathesis cannot make up by itself: audio, the headers of tus, and keys that nobody has used before."""
+"""What schemathesis cannot make up by itself: audio, addresses, and keys that nobody has used before."""
 
-import base64
-import hashlib
 import io
 import re
 import wave
@@ -25,18 +23,6 @@ WAVES = st.binary(min_size=200, max_size=400).map(lambda samples: make_wave(samp
 for media_type in ("application/octet-stream", "application/offset+octet-stream", "audio/*"):
     schemathesis.openapi.media_type(media_type, WAVES)
 schemathesis.openapi.format("binary", WAVES)
-
-
-def encode(data: bytes) -> str:
-    """A value in a header of tus."""
-    return base64.b64encode(data).decode()
-
-
-NAMES = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=20)
-schemathesis.openapi.format("tus-metadata", NAMES.map(lambda name: f"filename {encode(name.encode())}"))
-schemathesis.openapi.format(
-    "tus-checksum", st.binary(max_size=8).map(lambda data: f"sha1 {encode(hashlib.sha1(data).digest())}")
-)
 
 
 @schemathesis.hook

@@ -21,7 +21,7 @@ SHORT = ["--phases", "examples,fuzzing,stateful", "--max-examples", "8", "--seed
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(600)
 def test_schemathesis(tmp_path: Path, trial: Trial) -> None:
     """No check fails: no 5xx, no status, type, header or body that is not in the document, no bad request taken."""
     full = os.environ.get("TRIALS") == "full"
