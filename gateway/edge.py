@@ -20,6 +20,11 @@ DRAIN_BYTES = 1024 * 1024
 """How much of an unread body is still taken after the answer, so that the peer sees the answer."""
 DRAIN_S = 5.0
 """How long that may take."""
+LINGER_S = 1.0
+"""How long the connection stays, unread, for a peer that sends more: it cannot go on, and looks for an answer.
+
+Closed at once, the reset reaches some before they have looked: curl on loopback, once in a hundred times.
+"""
 _FLOW = "gateway.flow"
 
 Message = dict[str, Any]
@@ -45,15 +50,21 @@ class _Flow:
         self._room = anyio.Event()
         self._drained_bytes: int | None = None
         self._ended = anyio.Event()
+        self._overflowed = False
+        self._lingered = anyio.Event()
+        self._gone = anyio.Event()
 
     async def receive(self) -> Message:
         """The next message of the server, once the reader has room for it."""
         while self._ahead_bytes > AHEAD_BYTES and self._drained_bytes is None:
             self._room = anyio.Event()
             await self._room.wait()
+        if self._overflowed:
+            await self._lingered.wait()
         message = await self._receive()
         if message["type"] != "http.request":
             self._ended.set()
+            self._gone.set()
             return message
         size_bytes = len(message.get("body", b""))
         if not message.get("more_body", False):
@@ -62,7 +73,8 @@ class _Flow:
             self._ahead_bytes += size_bytes
             return message
         self._drained_bytes += size_bytes
-        if self._drained_bytes >= DRAIN_BYTES:
+        if self._drained_bytes >= DRAIN_BYTES and not self._ended.is_set():
+            self._overflowed = True
             self._ended.set()
         return {**message, "body": b""}
 
@@ -81,7 +93,13 @@ class _Flow:
             self._room.set()
             with anyio.move_on_after(DRAIN_S):
                 await self._ended.wait()
+            if self._overflowed:
+                await anyio.sleep(LINGER_S)
+                self._lingered.set()
         await self._pass(message)
+        if self._overflowed:  # the server waits for ever if nobody takes what it has read
+            with anyio.move_on_after(LINGER_S):
+                await self._gone.wait()
 
     async def _pass(self, message: Message) -> None:
         with anyio.fail_after(self.idle_timeout_s):

@@ -28,6 +28,7 @@ from .open_files import raise_file_limit
 from .orphan import end_with_master
 from .settings import Settings, read_settings
 from .shutdown import Shutdown
+from .sockets import bound_unsent_bytes
 from .tasks import views as tasks_views
 from .tasks.cache import Cache
 from .tasks.flights import Flights
@@ -91,6 +92,7 @@ def create_app(settings: Settings | None = None) -> Quart:
         configure_logging(settings.log_format)
         logger.info("starting: audio in %s; %s", settings.audio_dir, guard.describe())
         raise_file_limit()
+        bound_unsent_bytes()
         await library.disk.prepare()
         with shutdown.watched(), collecting_seldom(), mending_hypercorn():
             async with anyio.create_task_group() as outer:
