@@ -45,7 +45,7 @@ def blueprint(datastore: Datastore, disk: Disk, queue: Queue, metrics: Metrics) 
         redis = datastore.describe()
         audio = await disk.measure()
         ready = redis.available and audio.writable and audio.free_bytes >= MIN_FREE_BYTES
-        state = {"ready": ready, "redis": redis, "audio": audio}
+        state = contract.Readiness(ready, redis, audio)
         return Response(to_json(state), 200 if ready else 503, content_type="application/json")
 
     @routes.get("/metrics")

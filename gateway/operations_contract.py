@@ -1,30 +1,22 @@
 """What the calls of an operator promise; the views stand in `operations`."""
 
+from dataclasses import dataclass
+
+from .audio.disk import Room
 from .contract import JSON, TEXT, Answer, Content, Operation
+from .datastore import Health
 
 _STATUS = {"type": "object", "properties": {"status": {"const": "ok"}}, "required": ["status"]}
-_READINESS = {
-    "type": "object",
-    "properties": {
-        "ready": {"type": "boolean"},
-        "redis": {
-            "type": "object",
-            "properties": {
-                "kind": {"enum": ["embedded", "remote", "none"]},
-                "available": {"type": "boolean"},
-                "version": {"type": "string"},
-                "durability": {"type": "string", "description": "`aof everysec`, `rdb`, `none`, `unknown`."},
-            },
-            "required": ["kind", "available", "version", "durability"],
-        },
-        "audio": {
-            "type": "object",
-            "properties": {"writable": {"type": "boolean"}, "free_bytes": {"type": "integer"}},
-            "required": ["writable", "free_bytes"],
-        },
-    },
-    "required": ["ready", "redis", "audio"],
-}
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a gateway can do its work, and what of it is away."""
+
+    ready: bool
+    redis: Health
+    audio: Room
+
 
 GET_HEALTH = Operation(
     "Does the process live?", (Answer(200, "It does.", (Content(JSON, schema=_STATUS, example={"status": "ok"}),)),)
@@ -32,8 +24,8 @@ GET_HEALTH = Operation(
 GET_READINESS = Operation(
     "Can it do its work?",
     (
-        Answer(200, "It can.", (Content(JSON, schema=_READINESS),)),
-        Answer(503, "It cannot: Redis or the folder is away, or the disk full.", (Content(JSON, schema=_READINESS),)),
+        Answer(200, "It can.", (Content(JSON, Readiness),)),
+        Answer(503, "It cannot: Redis or the folder is away, or the disk full.", (Content(JSON, Readiness),)),
     ),
     description="Which Redis it is, and how durable, stands in `redis`.",
 )
