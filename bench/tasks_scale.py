@@ -42,8 +42,8 @@ def measure_decades(folder: Path, site_port: int, largest: int) -> None:
             print(f"{row}{peak_bytes / 2**20:10.0f}{kib:9.1f}", flush=True)
             total *= 10
     tell("CPU of a fresh URL on the whole path", "–", figures[10_000][1], at_most=300, unit=" µs")
-    growth = figures[largest][0] / figures[10_000][0]
-    tell(f"time a URL at {largest:,} over that at 10,000", "–", growth, at_most=1.5)
+    growth = figures[largest][1] / figures[10_000][1]
+    tell(f"CPU a URL at {largest:,} over that at 10,000", "–", growth, at_most=1.5)
 
 
 def measure_loop(folder: Path, site_port: int) -> None:
