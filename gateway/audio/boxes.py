@@ -11,6 +11,8 @@ from .reader import AudioType, Reader
 
 _MAX_SIBLINGS = 512
 _MAX_TRACKS = 64
+_PHONE_TYPES = {b"3g2": "audio/3gpp2", **dict.fromkeys((b"3gp", b"3gr", b"3gs", b"3ge", b"3gg"), "audio/3gpp")}
+"""By brand (RFC 3839, RFC 4393, 3GPP TS 26.244); every other brand with nothing but sound is audio/mp4."""
 
 
 def check_iso(reader: Reader) -> AudioType | None:
@@ -24,7 +26,7 @@ def check_iso(reader: Reader) -> AudioType | None:
             sound = True
         media = media or kind in {b"mdat", b"moof"}
         if sound and media:
-            return AudioType("audio/3gpp" if brand.startswith(b"3g") else "audio/mp4")
+            return AudioType(_PHONE_TYPES.get(brand[:3], "audio/mp4"))
     return None
 
 

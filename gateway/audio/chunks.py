@@ -104,13 +104,26 @@ def check_form(reader: Reader) -> AudioType | None:
     if reader.at(8, 4) not in _FORMS:
         return None
     missing, content_type = set(_FORMS[reader.at(8, 4)][0]), _FORMS[reader.at(8, 4)][1]
-    for name, body, _ in islice(_chunks(reader, 12), _MAX_CHUNKS):
-        if name == b"COMM" and not reader.number(body, 2):
-            return None
+    duration_s = None
+    for name, body, size in islice(_chunks(reader, 12), _MAX_CHUNKS):
+        if name == b"COMM":
+            if not reader.number(body, 2):
+                return None
+            duration_s = _read_aiff_duration(reader, body, size)
         missing.discard(name)
         if not missing:
-            return AudioType(content_type)
+            return AudioType(content_type, duration_s)
     return None
+
+
+def _read_aiff_duration(reader: Reader, body: int, size: int) -> float | None:
+    """What `COMM` of AIFF and AIFC tells: frames, and their rate as an extended float of 80 bits."""
+    exponent = (reader.number(body + 8, 2) & 0x7FFF) - 16383 - 63
+    mantissa = reader.number(body + 10, 8)
+    if not mantissa or not -63 <= exponent <= -32:  # 1 to 2**32 frames a second
+        return None
+    frame_samples = 64 if size >= 22 and reader.at(body + 18, 4) == b"ima4" else 1
+    return reader.number(body + 2, 4) * frame_samples / (mantissa * 2.0**exponent)
 
 
 def check_caf(reader: Reader) -> AudioType | None:

@@ -21,7 +21,9 @@ _BYTES = 4 * 1024 * 1024
 """How much of one file is read for its tags; so a cover is smaller."""
 _OGG_HEAD_READS = 8
 _CHARS = 300
-_TAGGED_TYPES = frozenset(f"audio/{name}" for name in ("mpeg", "ogg", "wav", "flac", "mp4", "3gpp", "aiff", "x-ms-wma"))
+_TAGGED_TYPES = frozenset(
+    f"audio/{name}" for name in ("mpeg", "ogg", "wav", "flac", "mp4", "3gpp", "3gpp2", "aiff", "x-ms-wma")
+)
 _AAC = "mp4a"
 """The channels that mp4 states for AAC are 2 by rule, whatever the sound has (ISO 14496-14, 5.6)."""
 _PICTURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}

@@ -1,9 +1,12 @@
 """Audio as ffmpeg and sox write it, made when a test asks for it, and things that are no audio."""
 
+import bz2
 import io
+import lzma
 import struct
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -15,6 +18,11 @@ AUDIO: dict[str, tuple[str, str]] = {
     "vbr.mp3": ("audio/mpeg", "-q:a 4"),
     "bare.mp3": ("audio/mpeg", "-write_xing 0 -id3v2_version 0"),
     "low.mp3": ("audio/mpeg", "-ar 11025"),
+    "half.mp3": ("audio/mpeg", "-ar 22050"),
+    "slow.mp3": ("audio/mpeg", "-b:a 8k -ar 8000"),
+    "stereo.mp3": ("audio/mpeg", "-ac 2 -joint_stereo 1"),
+    "old-tag.mp3": ("audio/mpeg", "-write_id3v1 1 -id3v2_version 0 -metadata title=Prelude"),
+    "tag-2.3.mp3": ("audio/mpeg", "-id3v2_version 3 -metadata title=Prelude"),
     "layer2.mp2": ("audio/mpeg", ""),
     "vorbis.ogg": ("audio/ogg", "-c:a libvorbis -metadata title=Fuge"),
     "opus.opus": ("audio/ogg", "-c:a libopus"),
@@ -25,6 +33,14 @@ AUDIO: dict[str, tuple[str, str]] = {
     "float.wav": ("audio/wav", "-c:a pcm_f32le"),
     "alaw.wav": ("audio/wav", "-c:a pcm_alaw"),
     "adpcm.wav": ("audio/wav", "-c:a adpcm_ms"),
+    "ima.wav": ("audio/wav", "-c:a adpcm_ima_wav"),
+    "mulaw.wav": ("audio/wav", "-c:a pcm_mulaw"),
+    "eight.wav": ("audio/wav", "-c:a pcm_u8"),
+    "double.wav": ("audio/wav", "-c:a pcm_f64le"),
+    "gsm.wav": ("audio/wav", "-c:a libgsm_ms -ar 8000"),
+    "aac.wav": ("audio/wav", "-c:a aac"),
+    "surround.wav": ("audio/wav", "-ac 6 -c:a pcm_s24le"),
+    "broadcast.wav": ("audio/wav", "-metadata title=Suite -write_bext 1"),
     "mp3.wav": ("audio/wav", "-c:a libmp3lame"),
     "large.wav": ("audio/wav", "-rf64 always"),
     "piped.wav": ("audio/wav", "-bitexact -f wav"),
@@ -34,15 +50,29 @@ AUDIO: dict[str, tuple[str, str]] = {
     "aac.m4a": ("audio/mp4", "-c:a aac -metadata title=Air"),
     "fast.m4a": ("audio/mp4", "-c:a aac -movflags +faststart"),
     "alac.m4a": ("audio/mp4", "-c:a alac"),
+    "book.m4b": ("audio/mp4", "-c:a aac -f ipod"),
+    "alac.mp4": ("audio/mp4", "-c:a alac"),
+    "mp3.mp4": ("audio/mp4", "-c:a libmp3lame"),
+    "opus.mp4": ("audio/mp4", "-c:a libopus"),
+    "dolby.mp4": ("audio/mp4", "-c:a ac3"),
+    "dash.mp4": ("audio/mp4", "-c:a aac -movflags dash+frag_keyframe+empty_moov+default_base_moof"),
+    "smooth.ismv": ("audio/mp4", "-c:a aac"),
+    "pcm.mov": ("audio/mp4", "-c:a pcm_s16le"),
     "fragments.mp4": ("audio/mp4", "-c:a aac -movflags frag_keyframe+empty_moov"),
     "aac.mov": ("audio/mp4", "-c:a aac"),
     "phone.3gp": ("audio/3gpp", "-c:a aac"),
+    "phone.3g2": ("audio/3gpp2", "-c:a aac"),
     "adts.aac": ("audio/aac", ""),
     "latm.latm": ("audio/mp4a-latm", "-c:a aac"),
     "pcm.aiff": ("audio/aiff", ""),
     "pcm.aifc": ("audio/aiff", "sox"),
+    "float.aiff": ("audio/aiff", "-c:a pcm_f32be"),
+    "little-endian.aifc": ("audio/aiff", "-c:a pcm_s16le -f aiff"),
+    "ima.aifc": ("audio/aiff", "-c:a adpcm_ima_qt -f aiff"),
+    "mulaw.au": ("audio/basic", "-c:a pcm_mulaw"),
     "sun.au": ("audio/basic", ""),
     "core.caf": ("audio/x-caf", ""),
+    "opus.caf": ("audio/x-caf", "-c:a libopus"),
     "alac.caf": ("audio/x-caf", "-c:a alac"),
     "dolby.ac3": ("audio/ac3", ""),
     "dolby.eac3": ("audio/eac3", ""),
@@ -52,7 +82,11 @@ AUDIO: dict[str, tuple[str, str]] = {
     "true.tta": ("audio/x-tta", ""),
     "creative.voc": ("audio/x-voc", "sox"),
     "windows.wma": ("audio/x-ms-wma", "-metadata title=Menuett"),
+    "windows-1.wma": ("audio/x-ms-wma", "-c:a wmav1"),
     "matroska.mka": ("audio/x-matroska", ""),
+    "aac.mka": ("audio/x-matroska", "-c:a aac"),
+    "flac.mka": ("audio/x-matroska", "-c:a flac"),
+    "opus.mka": ("audio/x-matroska", "-c:a libopus"),
     "opus.webm": ("audio/webm", "-c:a libopus"),
     "vorbis.webm": ("audio/webm", "-c:a libvorbis"),
     "phone.amr": ("audio/amr", "sox -r 8000 -t amr-nb"),
@@ -71,6 +105,7 @@ AUDIO: dict[str, tuple[str, str]] = {
     "console.adx": ("audio/x-adx", ""),
     "console.ast": ("audio/x-ast", "-c:a pcm_s16be_planar"),
     "phone.mmf": ("audio/x-mmf", "-ar 22050"),
+    "radio-aac.flv": ("audio/x-flv", "-c:a aac"),
     "radio.flv": ("audio/x-flv", "-c:a mp3"),
 }
 
@@ -87,6 +122,38 @@ VIDEO: dict[str, str] = {
     "film.flv": "-c:v flv -c:a mp3",
     "film.mpg": "-c:v mpeg1video -c:a mp2",
     "film.ts": "-c:v mpeg2video -c:a mp2",
+    "film.m4v": "-c:v mpeg4 -c:a aac",
+    "film.3g2": "-c:v mpeg4 -c:a aac",
+    "film.f4v": "-c:v libx264 -c:a aac",
+    "film.ismv": "-c:v libx264 -c:a aac",
+    "film.asf": "-c:v msmpeg4 -c:a wmav2",
+    "film.rm": "-c:v rv10 -c:a ac3 -ac 1",
+    "film.mxf": "-c:v mpeg2video -c:a pcm_s16le -ar 48000",
+    "film.swf": "-c:v flv -c:a mp3",
+    "film.nut": "-c:v mpeg4",
+    "film.vob": "-c:v mpeg2video -c:a mp2",
+    "film.m2ts": "-c:v mpeg2video -c:a ac3",
+    "pcm.avi": "-c:v rawvideo -c:a pcm_s16le",
+    "fragments-film.mp4": "-c:v mpeg4 -c:a aac -movflags frag_keyframe+empty_moov",
+    "sound-first.mp4": "-map 0:a -map 1:v -c:v mpeg4 -c:a aac -movflags +faststart",
+    "sound-first.mkv": "-map 0:a -map 1:v -c:v mpeg4 -c:a aac",
+    "sound-first.ogg": "-map 0:a -map 1:v -c:v libtheora -c:a libvorbis",
+    "vp8.ogg": "-c:v libvpx -c:a libvorbis -deadline realtime -f ogg",
+    "vp9.webm": "-c:v libvpx-vp9 -c:a libopus -deadline realtime -cpu-used 8",
+    "silent.webm": "-c:v libvpx -an -deadline realtime",
+    "silent.mkv": "-c:v mpeg4 -an",
+    "silent.avi": "-c:v mpeg4 -an",
+    "silent.flv": "-c:v flv -an",
+    "silent.wmv": "-c:v wmv2 -an",
+    "bare.h264": "-c:v libx264 -an -f h264",
+    "bare.mjpeg": "-c:v mjpeg -an",
+    "bare.ivf": "-c:v libvpx -an -deadline realtime",
+    "moving.gif": "-an",
+    "moving.webp": "-an -frames:v 5",
+    "still.bmp": "-an -frames:v 1",
+    "still.tiff": "-an -frames:v 1",
+    "still.jp2": "-an -frames:v 1",
+    "still.avif": "-an -frames:v 1 -c:v libaom-av1 -cpu-used 8",
     "silent.mp4": "-c:v mpeg4 -an",
     "silent.ogv": "-c:v libtheora -an",
 }
@@ -169,6 +236,17 @@ def make_docx() -> bytes:
     return buffer.getvalue()
 
 
+def make_tar() -> bytes:
+    """A real tar with a file in it."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        member = tarfile.TarInfo("song.mp3")
+        member.size = 3000
+        archive.addfile(member, io.BytesIO(b"x" * 3000))
+    return buffer.getvalue()
+
+
+WORDS = b"not a sound, but words that take some room. " * 100
 HTML = b"<html><script>alert(1)</script>" + b"<p>words</p>" * 500
 NOT_AUDIO: dict[str, bytes] = {
     "empty": b"",
@@ -183,7 +261,26 @@ NOT_AUDIO: dict[str, bytes] = {
     "paper.pdf": b"%PDF-1.7\n" + b"1 0 obj << >> endobj\n" * 200,
     "program.exe": b"MZ\x90\x00" + bytes(56) + b"\x80\x00\x00\x00" + bytes(64) + b"PE\x00\x00" + bytes(4000),
     "archive.gz": b"\x1f\x8b\x08\x00" + bytes(range(256)) * 20,
+    "archive.tar": make_tar(),
+    "archive.bz2": bz2.compress(WORDS),
+    "archive.xz": lzma.compress(WORDS),
+    "archive.7z": b"7z\xbc\xaf\x27\x1c\x00\x04" + bytes(range(256)) * 20,
+    "archive.rar": b"Rar!\x1a\x07\x01\x00" + bytes(range(256)) * 20,
+    "archive.zst": b"\x28\xb5\x2f\xfd" + bytes(range(256)) * 20,
     "letter.docx": make_docx(),
+    "letter.doc": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000),
+    "letter.rtf": b"{\\rtf1\\ansi " + WORDS + b"}",
+    "image.svg": b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>" + b" " * 200,
+    "image.ico": b"\x00\x00\x01\x00\x01\x00\x10\x10" + bytes(range(256)) * 20,
+    "image.psd": b"8BPS\x00\x01" + bytes(5000),
+    "script.sh": b"#!/bin/sh\nrm -rf /\n" + b"# words\n" * 50,
+    "script.php": b"<?php system($_GET['x']); ?>" + b" words" * 50,
+    "program.wasm": b"\x00asm\x01\x00\x00\x00" + bytes(5000),
+    "program.class": b"\xca\xfe\xba\xbe\x00\x00\x00\x34" + bytes(5000),
+    "program.macho": b"\xcf\xfa\xed\xfe\x07\x00\x00\x01" + bytes(5000),
+    "table.sqlite": b"SQLite format 3\x00" + bytes(5000),
+    "font.ttf": b"\x00\x01\x00\x00\x00\x0f\x00\x80" + bytes(range(256)) * 20,
+    "playlist.m3u": b"#EXTM3U\n#EXTINF:1,Song\nsong.mp3\n" * 20,
     "zeros.bin": bytes(100_000),
     "ones.bin": b"\xff" * 100_000,
     "sound.sf2": b"RIFF\x00\x10\x00\x00sfbkLIST" + bytes(4000),
@@ -208,6 +305,7 @@ MAGICS: dict[str, bytes] = {
     "flac": b"fLaC",
     "wave": b"RIFF\x00\x10\x00\x00WAVE",
     "rf64": b"RF64\xff\xff\xff\xffWAVE",
+    "rmi": b"RIFF\x00\x10\x00\x00RMIDdata",
     "w64": b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000"),
     "aiff": b"FORM\x00\x00\x10\x00AIFF",
     "asf": bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"),

@@ -3,14 +3,14 @@
 import io
 import struct
 import time
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.audio.reader import MAX_LOOK_BYTES, MAX_READS, AudioType
-from gateway.audio.sniff import HEAD_BYTES, Verdict, identify, sniff_head
+from gateway.audio.sniff import FORMS, HEAD_BYTES, Verdict, identify, sniff_head
 from gateway.audio.tags import read_tags
 from tests.audio.corpus import (
     AUDIO,
@@ -55,13 +55,14 @@ def test_duration(corpus: Corpus, name: str) -> None:
     assert found
     duration_s = read_tags(io.BytesIO(data), found).duration_s
     silent = {
-        "fragments.mp4", "dolby.thd", "creative.voc", "amiga.8svx", "amiga.maud", "speech.sph", "carl.ircam",
+        "fragments.mp4", "dash.mp4", "smooth.ismv", "opus.caf", "radio-aac.flv",
+        "dolby.thd", "creative.voc", "amiga.8svx", "amiga.maud", "speech.sph", "carl.ircam",
         "atari.avr", "paris.paf", "voice.pvf", "turtle.smp", "tracker.xi", "phone.mmf", "radio.flv",
     }  # fmt: skip
     if name in silent:
         assert duration_s is None
     else:
-        assert duration_s == pytest.approx(1, abs=0.15)
+        assert duration_s == pytest.approx(1, abs=0.16)  # 8 frames of padding at 8 kHz
 
 
 def test_accept_midi() -> None:
@@ -95,6 +96,28 @@ def test_skip_id3(corpus: Corpus, name: str, prefix: int) -> None:
     for data in (tag + bare, tag + tag + bare, tag + bytes(1000) + bare):
         assert name_type(data) == AUDIO[name][0]
         assert sniff_head(data[:HEAD_BYTES]) is Verdict.MAYBE
+
+
+BRANDS = (
+    "M4A  M4B  M4P  M4V  isom iso2 iso3 iso4 iso5 iso6 iso7 iso8 iso9 mp41 mp42 mp71 dash msdh MSNV avc1 f4a  F4A  "
+    "f4b  F4B  qt   mmp4 NDSC NDAS kddi KDDI CAEP XAVC xxxx 3gp4 3gp5 3gp6 3gp7 3gr6 3gs6 3ge6 3ge7 3gg6 3g2a 3g2b 3g2c"
+)
+
+
+@pytest.mark.parametrize("brand", [BRANDS[at : at + 4] for at in range(0, len(BRANDS), 5)])
+def test_accept_every_brand(corpus: Corpus, brand: str) -> None:
+    """Whatever brand an mp4 has, its tracks decide; the brand of a phone gives the type of one."""
+    sound, film = (bytearray(corpus[name]) for name in ("fast.m4a", "fast.mp4"))
+    sound[8:12] = film[8:12] = brand.encode()
+    expected = "audio/3gpp2" if brand.startswith("3g2") else "audio/3gpp" if brand.startswith("3g") else "audio/mp4"
+    assert name_type(bytes(sound)) == expected
+    assert name_type(bytes(film)) is None
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.extension)
+def test_every_magic_is_tried(form: Any) -> None:
+    """Each form that the gate lets through has its magic among those that prove nothing alone."""
+    assert any(form.match(magic + bytes(20)) for magic in MAGICS.values())
 
 
 @pytest.mark.parametrize("name", VIDEO)
@@ -254,11 +277,15 @@ class CountingFile(io.BytesIO):
 
 
 def test_work_is_milliseconds() -> None:
-    """The worst of the hostile files is judged in far less than the time a person notices."""
-    started = time.process_time()
-    for data in HOSTILE.values():
-        identify(io.BytesIO(data), len(data))
-    assert time.process_time() - started < 1
+    """No hostile file takes 50 ms to be judged."""
+    for name, data in HOSTILE.items():
+        times_s = []
+        for _ in range(3):
+            started_s = time.thread_time()
+            identify(io.BytesIO(data), len(data))
+            sniff_head(data[:HEAD_BYTES])
+            times_s.append(time.thread_time() - started_s)
+        assert min(times_s) < 0.05, name
 
 
 def test_duration_of_a_lie() -> None:
