@@ -17,12 +17,13 @@ from unicodedata import normalize
 import anyio
 import pytest
 
-from gateway.audio.disk import NoSpace
+from gateway.audio.disk import Disk, NoSpace
 from gateway.audio.intake import NotAudio
 from gateway.audio.library import Library, NameTaken
 from gateway.audio.staging import Staged, open_staged, sweep_leftovers
 from gateway.errors import BodyTooLarge, NotFound, Unavailable, Unprocessable
 from tests.audio.corpus import NOT_AUDIO, make_wave
+from tests.conftest import OpenGateway
 from tests.disks import mounting
 
 pytestmark = pytest.mark.anyio
@@ -333,6 +334,26 @@ async def test_full_disk(small_disk: Path, nameless: bool) -> None:  # noqa: FBT
     assert len(await library.list_files()) == 2
 
 
+async def test_read_only_disk(small_disk: Path, open_gateway: OpenGateway) -> None:
+    """On a disk that became read-only the files are listed and served, the page shows them, and each write is 503."""
+    async with open_gateway(audio_dir_override=small_disk) as client:
+        assert (await client.put("/api/v1/audio/a.wav", content=WAVE)).status_code == 201
+        await anyio.run_process(["mount", "-o", "remount,ro", str(small_disk)])
+        for door in (
+            client.put("/api/v1/audio/b.wav", content=WAVE),
+            client.post("/api/v1/audio/", files={"file": ("b.wav", WAVE)}),
+            client.delete("/api/v1/audio/a.wav"),
+            client.post("/api/v1/uploads/", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "9",
+                                                     "Upload-Metadata": "filename YQ=="}),
+        ):  # fmt: skip
+            answer = await door
+            assert (answer.status_code, answer.json()["detail"]) == (503, "The audio folder cannot be used for now.")
+        page = await client.post("/", files={"file": ("b.wav", WAVE)})
+        assert (page.status_code, "cannot be used" in page.text, "a.wav" in page.text) == (503, True, True)
+        assert (await client.get("/")).status_code == 200
+        assert (await client.get("/audio/a.wav")).content == WAVE
+
+
 def test_late_failure(folder: Path) -> None:
     """What failed while the caller was away is raised by the next call, and nothing can be published."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -517,12 +538,20 @@ async def test_list_many(library: Library, folder: Path) -> None:
 @pytest.mark.parametrize("number", [errno.EIO, errno.EROFS, errno.ESTALE, errno.EMFILE, errno.EACCES])
 async def test_other_failures(folder: Path, number: int) -> None:
     """Every other failure of a disk is unavailability: its words do not reach the client."""
-
-    class Failing(Library):
-        def _stage(self, _: str) -> Staged:
-            raise OSError(number, os.strerror(number), "/secret/path")
-
     with pytest.raises(Unavailable) as raised:
-        await Failing(folder, max_upload_bytes=1000).add("a.wav", feed(WAVE))
+        await Disk(folder).run(fail, number)
     assert "secret" not in raised.value.detail
     assert raised.value.headers["Retry-After"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+async def test_no_room(folder: Path, number: int) -> None:
+    """A full disk, a quota and a limit of the size of files are one refusal, in words."""
+    with pytest.raises(NoSpace) as raised:
+        await Disk(folder).run(fail, number)
+    assert raised.value.detail == "There is no space left for this file."
+
+
+def fail(number: int) -> None:
+    """What a call does that the disk refuses."""
+    raise OSError(number, os.strerror(number), "/secret/path")
