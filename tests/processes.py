@@ -108,10 +108,10 @@ class BareGateway(Gateway):
 
 
 @contextmanager
-def running(folder: Path, port: int | None = None, **settings: str) -> Iterator[Gateway]:
-    """A gateway that is ready; it is asked to end afterwards, if it has not."""
+def running(folder: Path, port: int | None = None, *, until: str = "/readyz", **settings: str) -> Iterator[Gateway]:
+    """A gateway that answers 200 at `until`, by default a ready one; it is asked to end afterwards, if it has not."""
     gateway = Gateway(folder, port, **settings)
-    gateway.start()
+    gateway.start(until)
     try:
         yield gateway
     finally:

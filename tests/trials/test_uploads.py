@@ -198,7 +198,10 @@ async def test_full_disk(trial: Trial, tmp_path: Path) -> None:
     goes in."""
     rng, sound = random.Random(2), tmp_path / "a.wav"
     need("curl")
-    with mounting(tmp_path / "small", "8m") as disk, running(tmp_path, AUDIO_DIR=str(disk)) as gateway:
+    with (
+        mounting(tmp_path / "small", "8m") as disk,
+        running(tmp_path, until="/healthz", AUDIO_DIR=str(disk)) as gateway,  # so small a disk is never ready
+    ):
         async with httpx.AsyncClient(base_url=gateway.url, timeout=30, trust_env=False) as client:
             await client.put(f"{AUDIO}first.wav", content=make_sound(MB, 0))
             for number in trial.run(full=40, short=8):
