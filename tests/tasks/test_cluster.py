@@ -128,7 +128,7 @@ async def test_tasks_on_a_cluster(tmp_path: Path, open_gateway: OpenGateway) -> 
                 assert len({answer.json()["id"] for answer in answers}) == 1
                 made[answers[0].json()["id"]] = urls
             for task, urls in made.items():
-                assert (await await_end(client, task))["result"] == read_codes(urls)
+                assert (await await_end(client, task, patience_s=10))["result"] == read_codes(urls)
                 probes = (await client.get(f"{TASKS}{task}/probes")).json()["probes"]
                 assert [probe["code"] for probe in probes] == read_codes(urls)
                 assert "event: ready" in (await client.get(f"{TASKS}{task}/events")).text
@@ -185,4 +185,4 @@ async def test_gateways_on_a_cluster(tmp_path: Path, open_gateway: OpenGateway) 
         for number, (client, other) in enumerate([(one, two), (two, one)] * 3):
             urls = crowd.name_urls(20, number)
             task = (await client.post(TASKS, json=urls)).json()["id"]
-            assert (await await_end(other, task))["result"] == read_codes(urls)
+            assert (await await_end(other, task, patience_s=10))["result"] == read_codes(urls)

@@ -68,6 +68,13 @@ async def fleet(folder: Path, size: int, **settings: str) -> AsyncIterator[Fleet
                     gateway.kill()
 
 
+async def list_consumers(redis: Redis) -> set[bytes]:
+    """The names of all gateways that ever asked the queue."""
+    if not await redis.exists("gateway:{queue}"):
+        return set()
+    return {consumer["name"] for consumer in await redis.xinfo_consumers("gateway:{queue}", "gateways")}
+
+
 async def list_holders(redis: Redis) -> list[bytes]:
     """The gateways that hold entries of the queue."""
     consumers = await redis.xinfo_consumers("gateway:{queue}", "gateways")

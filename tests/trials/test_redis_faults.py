@@ -18,7 +18,7 @@ from tests.trials.calls import TASKS, await_end, count_domains, insist, list_ids
 from tests.trials.conftest import Trial
 from tests.trials.faults import FAULTS, SPOILT, Patient, spoilt
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
 
 FULL = os.environ.get("TRIALS") == "full"
 HOLD_S = {"stopped": 10.0 if FULL else 2.0}

@@ -13,7 +13,7 @@ from tests.trials.calls import TASKS
 from tests.trials.conftest import Trial
 from tests.trials.fleet import fleet
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
 
 TIMEOUT_S = 2
 TENTH_S = 0.1

@@ -16,6 +16,8 @@ from tests.trials.fleet import fleet
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
 
 END_S = 10.0
+HANDED_OVER_S = 8.0
+"""A task that is handed over does not wait until its gateway is held for dead."""
 UNSAVED = 150
 """What is under way (CONCURRENCY) or has come just now is asked again."""
 
@@ -62,6 +64,7 @@ async def test_term_inside_a_task(trial: Trial, tmp_path: Path) -> None:
             await all_.check_empty(trial, number)
             await all_.stop(heir)
     trial.check(slowest_s < END_S, f"an end took {slowest_s:.1f} s")
+    trial.check(longest_s < HANDED_OVER_S, f"it went on after {longest_s:.1f} s")
     trial.figures |= {
         "slowest end": f"{slowest_s:.1f} s",
         "asked again at most": asked_again,
