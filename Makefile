@@ -13,6 +13,7 @@ help:
 	@echo "make test     install, and run the tests"
 	@echo "make trials   crashes and faults, many times over; prints attempts and violations"
 	@echo "make coverage the tests once more, with their branch coverage: under 95 % fails"
+	@echo "make mutants  small faults put into four modules; prints those that no test sees; MUTANTS='*urls*' for some"
 	@echo "make check    ruff, mypy, import rules, an operation for each route, fresh tables"
 	@echo "make format   let ruff arrange the code"
 	@echo "make docs     write the tables of the documentation from the code"
@@ -35,6 +36,9 @@ coverage: $(VENV)/dev.stamp
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+mutants: $(VENV)/mutants.stamp
+	$(BIN)/python -m tests.mutation $(MUTANTS)
+
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -54,7 +58,7 @@ docs: $(VENV)/dev.stamp
 
 lock: $(VENV)/bin/python
 	$(BIN)/pip install --quiet uv
-	for group in run dev bench; do \
+	for group in run dev bench mutants; do \
 	    flags=$$(test $$group = run && echo pyproject.toml || echo "pyproject.toml --group $$group"); \
 	    $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	        --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
@@ -62,7 +66,7 @@ lock: $(VENV)/bin/python
 	done
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .mutants
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 …")'

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unicodedata import normalize
@@ -22,7 +21,7 @@ from gateway.audio.intake import NotAudio
 from gateway.audio.library import Library, NameTaken
 from gateway.audio.staging import Staged, open_staged, sweep_leftovers
 from gateway.errors import BodyTooLarge, NotFound, Unavailable, Unprocessable
-from tests.audio.corpus import NOT_AUDIO, make_wave
+from tests.audio.corpus import NOT_AUDIO, Corpus, make_wave
 from tests.conftest import OpenGateway
 from tests.disks import mounting
 
@@ -75,10 +74,11 @@ async def test_add_large(folder: Path) -> None:
 
 
 async def test_add_taken(library: Library, folder: Path) -> None:
-    """A name can be taken once; the first file stays as it is."""
+    """A name can be taken once, and who comes late is told which; the first file stays as it is."""
     await library.add("a.wav", feed(WAVE))
-    with pytest.raises(NameTaken):
+    with pytest.raises(NameTaken, match="already exists") as caught:
         await library.add("a.wav", feed(make_wave(5000)))
+    assert caught.value.fields == {"name": "a.wav"}
     assert (folder / "a.wav").read_bytes() == WAVE
     assert list_disk(folder) == ["a.wav"]
 
@@ -205,9 +205,11 @@ async def test_both_unicode_forms(library: Library, folder: Path) -> None:
 async def try_name(library: Library, name: str, number: int, won: list[bytes]) -> None:
     """One of many uploads of a name, each with bytes of its own."""
     data = make_wave(20_000, seed=bytes([number]) * 4)
-    with suppress(NameTaken):
+    try:
         await library.add(name, feed(data))
         won.append(data)
+    except NameTaken as taken:
+        assert taken.fields == {"name": name}
 
 
 @pytest.mark.parametrize("nameless", [True, False])
@@ -222,6 +224,20 @@ async def test_race_for_a_name(folder: Path, nameless: bool) -> None:  # noqa: F
         assert len(won) == 1
         assert (folder / f"{round_}.wav").read_bytes() == won[0]
     assert len(list_disk(folder)) == 10
+
+
+@pytest.mark.parametrize("options", [{}, {"nameless": True}, {"nameless": False}])
+async def test_staged(folder: Path, options: dict[str, bool]) -> None:
+    """What is on its way has no name, unless it is to have a hidden one."""
+
+    async def look() -> AsyncIterator[bytes]:
+        yield WAVE[:5000]
+        names = list_disk(folder)
+        assert names == [] if options.get("nameless", True) else names[0].startswith(".upload-")
+        yield WAVE[5000:]
+
+    await Library(folder, max_upload_bytes=1_000_000, **options).add("a.wav", look())
+    assert list_disk(folder) == ["a.wav"]
 
 
 async def test_cancelled(library: Library, folder: Path) -> None:
@@ -481,6 +497,33 @@ async def test_read_deleted(library: Library) -> None:
     opened.close()
 
 
+async def test_own_threads(library: Library) -> None:
+    """However slow the disk is, reading waits for one of the threads of its folder, and takes none from others."""
+    await library.add("a.wav", feed(WAVE))
+    opened = await library.open("a.wav")
+    threads = range(int(library.disk.limiter.total_tokens))
+    for borrower in threads:
+        library.disk.limiter.acquire_on_behalf_of_nowait(borrower)
+    with anyio.move_on_after(0.1) as waiting:
+        await opened.read(0, 1)
+    assert waiting.cancelled_caught
+    for borrower in threads:
+        library.disk.limiter.release_on_behalf_of(borrower)
+    assert await opened.read(0, 4) == b"RIFF"
+    opened.close()
+
+
+async def test_read_cover(library: Library, folder: Path, corpus: Corpus) -> None:
+    """The picture in a file is had by its name; a file without one, and a name without a file, have none."""
+    (folder / "a.mp3").write_bytes(corpus["cover.mp3"])
+    (folder / "b.wav").write_bytes(WAVE)
+    assert (await library.read_cover("a.mp3")).data == corpus["cover.png"]
+    for name in ("b.wav", "c.wav"):
+        with pytest.raises(NotFound) as caught:
+            await library.read_cover(name)
+        assert caught.value.fields == {"name": name}
+
+
 async def test_delete_twice(library: Library) -> None:
     """Of two deletions at the same time one finds the file, and none fails otherwise."""
     for _ in range(30):
@@ -497,7 +540,8 @@ async def try_delete(library: Library, name: str, results: list[str]) -> None:
     try:
         await library.delete(name)
         results.append("gone")
-    except NotFound:
+    except NotFound as missing:
+        assert missing.fields == {"name": name}
         results.append("missing")
 
 

@@ -13,14 +13,14 @@ NEVER = [
     "100.100.100.200", "::", "fe80::1", "fe80::1%eth0", "ff02::1", "fd00:ec2::254", "::ffff:169.254.169.254",
     "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "2002:a9fe:a9fe::", "2001:0:808:808::", "::169.254.169.254",
     "::ffff:0:169.254.169.254", "2606:4700::5efe:169.254.169.254", "2606:4700::200:5efe:169.254.169.254",
-    "fe80::5efe:10.0.0.1", "168.63.129.16", "fd00:c1::a9fe:a9fe", "fd20:ce::254", "ff0e::1", "febf::1",
+    "fe80::5efe:10.0.0.1", "168.63.129.16", "fd00:c1::a9fe:a9fe", "fd20:ce::254", "ff0e::1", "febf::1", "::1:0",
 ]  # fmt: skip
 PRIVATE = [
     "127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "192.0.0.8",
     "192.0.2.1", "192.88.99.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "::1", "fc00::1", "fd12::1", "fec0::1",
     "2001:db8::1", "3fff::1", "100::1", "2001:20::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
     "2001:0:7f00:1:0:0:80ff:fffe", "64:ff9b:1::a00:1", "4000::1", "5f00::1", "::127.0.0.1",
-    "::ffff:0:8.8.8.8", "::ffff:0:127.0.0.1", "2606:4700::5efe:10.0.0.1", "64:ff9b:1::808:808",
+    "::ffff:0:8.8.8.8", "::ffff:0:127.0.0.1", "2606:4700::5efe:10.0.0.1", "64:ff9b:1::808:808", "::ffff",
 ]  # fmt: skip
 PUBLIC = [
     "1.1.1.1", "8.8.8.8", "172.15.0.1", "172.32.0.1", "100.128.0.1", "192.0.3.1", "198.20.0.1",
@@ -47,6 +47,14 @@ def test_registry(network: str) -> None:
         assert refuse_address(str(address), "public")
         assert address.version == 6 or refuse_address(f"::ffff:{address}", "public")
         assert address.version == 6 or refuse_address(f"64:ff9b::{address}", "public")
+    for number in (int(block[0]) - 1, int(block[-1]) + 1):
+        if 0 <= number < 1 << block.max_prefixlen and not _is_listed(next_to := type(block[0])(number)):
+            assert refuse_address(str(next_to), "public") is None
+
+
+def _is_listed(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    outside = address.version == 6 and address not in ipaddress.ip_network("2000::/3")
+    return outside or any(address in ipaddress.ip_network(network) for network in NOT_GLOBAL)
 
 
 @given(st.ip_addresses(v=4))

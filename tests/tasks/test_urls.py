@@ -51,6 +51,11 @@ from gateway.tasks.urls import SchemeUnsupported, Target, UrlRefused, parse_targ
         ("http://good.example/@127.0.0.1/", "http://good.example/@127.0.0.1/", "good.example"),
         ("http://127.0.0.1:080/", "http://127.0.0.1/", "127.0.0.1"),
         ("http://127.0.0.1:/", "http://127.0.0.1/", "127.0.0.1"),
+        ("http://example.com/a/../b/./c", "http://example.com/b/c", "example.com"),
+        ("\x00\x1bhttp://example.com/\x08", "http://example.com/", "example.com"),
+        ("http://loc%61lhost/?u=http://a.example/", "http://localhost/?u=http://a.example/", "localhost"),
+        ("http://example.com:8080", "http://example.com:8080/", "example.com"),
+        ("http://example.com:65535/", "http://example.com:65535/", "example.com"),
     ],
 )
 def test_normal_form(text: str, url: str, domain: str) -> None:
@@ -71,12 +76,14 @@ def test_normal_form(text: str, url: str, domain: str) -> None:
      "http://127.0.0.1:+80/", "http://127.0.0.1:8_0/", "http://127.0.0.1:８０/", "http://127.0.0.1:-1/",
      "http://a／b.example/", "http://a：80/", "http://a＠b/", "http://a％41/", "http://a<b/", "http://a|b/", "http://℀.x/",
      "http://loc\u00adalhost/", "http://loc\u200balhost/", "http://" + "%EF%B7%BA" * 85 + "/",
-     "http://a" + "\u0301\u0327" * 4000 + "/", "http://" + "%41" * 2_000 + "/"],
+     "http://a" + "\u0301\u0327" * 4000 + "/", "http://" + "%41" * 2_000 + "/",
+     "http://h:65536/", "HTTP://h:65536/", "http://" + ".".join(["e\u0301" * 50] * 4) + "/"],
 )  # fmt: skip
 def test_no_url(text: str) -> None:
     """What is no URL is refused with a sentence."""
     with pytest.raises(UrlRefused) as caught:
         parse_target(text)
+    assert caught.value.detail == str(caught.value)
     assert caught.value.detail
     assert not isinstance(caught.value, SchemeUnsupported)
 
@@ -87,10 +94,36 @@ def test_no_url(text: str) -> None:
      ("javascript:alert(1)", None), ("data:text/plain,x", None), ("gopher://example.com:70/_x", "example.com")],
 )  # fmt: skip
 def test_other_schemes(text: str, domain: str | None) -> None:
-    """Another scheme is refused as such; its domain is known where it has one."""
+    """Another scheme is refused as such, by its name; its domain is known where it has one."""
     with pytest.raises(SchemeUnsupported) as caught:
         parse_target(text)
+    assert caught.value.detail.startswith(text.partition(":")[0])
     assert caught.value.domain == domain
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "domain"),
+    [
+        ("http://h:0/", "port 0 cannot be asked", "h"),
+        ("http://a.1/", "a.1 is no IPv4 address", "a.1"),
+        ("http://h:99999/", "out of range", None),
+    ],
+)
+def test_reason(text: str, part: str, domain: str | None) -> None:
+    """The sentence says what is wrong; the domain of what is refused is known once its host has been read."""
+    with pytest.raises(UrlRefused) as caught:
+        parse_target(text)
+    assert part in caught.value.detail
+    assert caught.value.domain == domain
+
+
+@pytest.mark.parametrize("scheme", ["http", "HTTP"])
+def test_longest_host(scheme: str) -> None:
+    """A host of 260 characters is one, one of 261 is none, whichever way it is read."""
+    host = f"{'a.' * 129}aa"
+    assert parse_target(f"{scheme}://{host}/") == Target(f"http://{host}/", host)
+    with pytest.raises(UrlRefused):
+        parse_target(f"{scheme}://{host}a/")
 
 
 _PIECES = st.sampled_from(
