@@ -152,3 +152,11 @@ def test_it_runs_under_wsgiref() -> None:
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.mark.parametrize(("absent", "body"), [("PATH_INFO", b"Davros"), ("QUERY_STRING", b"Unknown")])
+def test_keys_that_may_be_absent(absent: str, body: bytes) -> None:
+    """A server may leave out an empty path or query (PEP 3333)."""
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": "species=Dalek"}
+    del environ[absent]
+    assert list(credentials.application(environ, lambda *_: lambda _: None)) == [b'{"credentials": "%b"}' % body]

@@ -182,6 +182,15 @@ def test_a_chunked_body_becomes_a_body_of_known_length() -> None:
     assert "HTTP_X" not in environ
 
 
+def test_a_chunk_line_is_refused_at_once() -> None:
+    """It may be cut before its last byte, but who goes over the limit, or says nothing, hears of it without more."""
+    longest = chunked(b"%016d;" % 5 + b"a" * 16383 + b"\r\nhello\r\n0\r\n\r\n")
+    end = longest.rindex(b"hello") - 1
+    assert len(parse([longest[:end], longest[end:]])[0]) == 1
+    assert parse([longest[: end - 1], b"aa"]) == ([], 431)
+    assert parse([chunked(b"\n")]) == ([], 400)
+
+
 def test_heads_do_not_fill_the_memory() -> None:
     """The cache of heads is bounded, and what one request does to its environ is not seen by the next."""
     for number in range(1000):

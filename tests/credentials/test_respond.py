@@ -202,6 +202,17 @@ def test_a_broken_application_is_500(application: Application, capfd: pytest.Cap
     assert capfd.readouterr().err.startswith("Traceback")
 
 
+def test_only_a_full_server_is_to_be_asked_again() -> None:
+    """Retry-After says when there may be room; to a request that is wrong time does not help."""
+    with serving(room=0) as running:
+        sent = running.ask(b"")
+    assert statuses(sent) == [503]
+    assert b"\r\nRetry-After: 1\r\n" in sent
+    refused = answer(saying(b"ok"), get(host=b""))
+    assert statuses(refused) == [400]
+    assert b"Retry-After" not in refused
+
+
 @pytest.mark.parametrize("headers", [[], [("Content-Length", "9")]])
 def test_an_exception_in_the_body_ends_the_connection(
     headers: list[tuple[str, str]], capfd: pytest.CaptureFixture[str]
