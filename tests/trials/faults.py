@@ -135,6 +135,7 @@ async def full(patient: Patient) -> AsyncIterator[None]:
 async def unsaved(patient: Patient) -> AsyncIterator[None]:
     """MISCONF: its last snapshot failed, for a folder stands where the file should."""
     obstacle = anyio.Path(patient.folder / "dump.rdb")
+    await obstacle.unlink(missing_ok=True)
     await obstacle.mkdir()
     await patient.say("CONFIG", "SET", "save", "3600 1000000")
     await _snapshot(patient, b"err")
