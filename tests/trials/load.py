@@ -101,6 +101,7 @@ class Load:
             assert answer.status == 201, answer.status
             location = answer.headers["Location"]
         async with session.get(location, headers={"Prefer": "wait=20"}) as answer:
+            assert answer.status == 200, answer.status
             assert (await answer.json())["result"] == [200] * 20
 
     async def _idle(self, number: int) -> None:
@@ -116,11 +117,12 @@ class Load:
         await asyncio.sleep(number / SILENT * RAMP_S)
         host, port = self.url.removeprefix("http://").split(":")
         while time.monotonic() < self.until:
-            reader, writer = await asyncio.open_connection(host, int(port))
-            with suppress(TimeoutError, OSError):
-                async with asyncio.timeout(max(0.0, self.until - time.monotonic())):
-                    await reader.read()
-            writer.transport.abort()
+            with suppress(OSError):
+                reader, writer = await asyncio.open_connection(host, int(port))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.0, self.until - time.monotonic())):
+                        await reader.read()
+                writer.transport.abort()
 
     def describe(self) -> dict[str, object]:
         """What is printed."""
