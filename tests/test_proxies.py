@@ -54,7 +54,7 @@ def start_caddy(folder: Path, port: int, upstreams: list[int], authority: Author
     site = f"https://{NAME}:{port}"
     conf = conf.replace("{$SITE:localhost} {", f"{site} {{\n\ttls {certificate} {key}\n\tbind 127.0.0.1", 1)
     conf = re.sub(r"\{\$UPSTREAMS:[^}]+\}", " ".join(f"127.0.0.1:{upstream}" for upstream in upstreams), conf)
-    options = f"{{\n\tadmin off\n\tauto_https off\n\tstorage file_system {folder}\n}}\n"
+    options = f"{{\n\tadmin off\n\tauto_https off\n\tgrace_period 1s\n\tstorage file_system {folder}\n}}\n"
     (folder / "Caddyfile").write_text(options + conf)
     return [need("caddy"), "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
 
