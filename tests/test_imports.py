@@ -40,7 +40,7 @@ OWNERS = {
         "tasks.views",
     },
     "redis": {"datastore", "address"},
-    "aiohttp": {"tasks.answer", "tasks.exchange", "tasks.probe", "tasks.resolve"},
+    "aiohttp": {"tasks.answer", "tasks.probe", "tasks.resolve", "tasks.transport"},
     "aiodns": {"tasks.resolve"},
     "pycares": {"tasks.resolve"},
     "filetype": {"audio.sniff"},

@@ -20,12 +20,13 @@ from urllib.parse import urljoin
 import aiohttp
 from yarl import URL
 
+from ..open_files import raise_file_limit
 from .answer import BODY_BYTES, AnswerCut
-from .exchange import Answer, Client
 from .models import Outcome, ProbeError
 from .resolve import AddressBlocked, DirectConnector, NameNotFound
 from .retry_after import read_retry_after
 from .targets import Policy
+from .transport import Answer, Client
 from .urls import DETAIL_CHARS, UrlRefused, parse_target
 
 MAX_REDIRECTS = 10
@@ -59,16 +60,9 @@ class _Failed(Exception):
 
 
 def limit_concurrency(wanted: int) -> int:
-    """How many connections this process may hold at once: `wanted`, or fewer where the file limit is lower.
-
-    Raises the soft limit of open files as far as the hard one allows, as Go and nginx do.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    need = wanted + SPARE_FILES
-    if soft != resource.RLIM_INFINITY and soft < need:
-        soft = need if hard == resource.RLIM_INFINITY else min(need, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - SPARE_FILES))
+    """How many connections this process may hold at once: `wanted`, or fewer where the file limit is lower."""
+    files = raise_file_limit()
+    return wanted if files == resource.RLIM_INFINITY else max(1, min(wanted, files - SPARE_FILES))
 
 
 class Prober:

@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import cast
 from uuid import UUID
 
@@ -91,15 +92,16 @@ def _answer(value: Task | Tasks | Probes | Domains, status: int = 200) -> Respon
     return Response(to_json(value), status, content_type=JSON)
 
 
-async def _encode_events(tasks: AsyncIterator[Task], seen: str) -> AsyncIterator[bytes]:
+async def _encode_events(tasks: AsyncGenerator[Task, None], seen: str) -> AsyncIterator[bytes]:
     """An event each time; the identity of one says how far the task was, so what a client has `seen` is left out."""
     try:
-        async for task in tasks:
-            if task.status is not TaskStatus.RUNNING:
-                yield encode_event(task.status, to_json(task), task.status)
-            elif seen != str(task.done):
-                yield encode_event("progress", to_json(task), str(task.done))
-            seen = ""
+        async with aclosing(tasks):
+            async for task in tasks:
+                if task.status is not TaskStatus.RUNNING:
+                    yield encode_event(task.status, to_json(task), task.status)
+                elif seen != str(task.done):
+                    yield encode_event("progress", to_json(task), str(task.done))
+                seen = ""
     except GatewayError as error:  # the answer has begun, so it ends here; whoever comes again is told the reason
         logger.info("an event stream broke off: %s", error.detail)
 

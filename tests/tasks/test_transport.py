@@ -3,9 +3,9 @@
 import pytest
 from yarl import URL
 
-from gateway.tasks.exchange import Client
 from gateway.tasks.probe import Prober
 from gateway.tasks.resolve import DirectConnector
+from gateway.tasks.transport import Client
 from tests.site import Line, Site
 from tests.tasks.answers import EMPTY, OK
 
