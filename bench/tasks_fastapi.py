@@ -1,7 +1,10 @@
 """10,000 URLs over the task API, fresh and then cached, beside FastAPI, uvicorn, aiohttp and Redis (bench/plain.py).
 
-Both are served with uvloop by one process and keep all they know in a Redis of their own; 500 hosts take 100 ms. They
-take turns within one run; the best turn of each counts, from the first byte of the POST to the last of the result.
+Both are served with uvloop by one process, may ask 2,000 URLs at once, and keep all they know in a Redis of their own;
+500 hosts take 100 ms. They take turns within one run; the best turn of each counts, from the first byte of the POST to
+the last of the result.
+
+With 1,000 at once 10,000 URLs of 100 ms take a second whoever asks: the hosts would be measured, not the programs.
 """
 
 import sys
@@ -29,6 +32,7 @@ from gateway.embedded import find_server
 
 TURNS = 5
 LATENCY_S = 0.1
+CONCURRENCY = "2000"
 
 
 @contextmanager
@@ -43,7 +47,7 @@ def running_plain(folder: Path) -> Iterator[Server]:
     with (
         running([*redis, "--dir", str(folder)], folder),
         running([sys.executable, *serve, "--app-dir", str(ROOT / "bench"), "plain:app"], folder,
-                REDIS_URL=f"redis://127.0.0.1:{redis_port}") as process,
+                REDIS_URL=f"redis://127.0.0.1:{redis_port}", CONCURRENCY=CONCURRENCY) as process,
     ):  # fmt: skip
         wait_ready(f"http://127.0.0.1:{port}/openapi.json")
         yield Server(process, port)
@@ -58,7 +62,7 @@ def main() -> None:
         site_port = stack.enter_context(running_site(folders[0], LATENCY_S))
         servers = {
             "plain": stack.enter_context(running_plain(folders[0])),
-            "gateway": stack.enter_context(running_gateway(folders[1])),
+            "gateway": stack.enter_context(running_gateway(folders[1], CONCURRENCY=CONCURRENCY)),
         }
         for turn in range(TURNS):
             for name, server in servers.items():

@@ -3,17 +3,19 @@
 import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import anyio
+import anyio.to_thread
 import httpx
 import pytest
 
-from tests.conftest import OpenGateway
 from tests.crowd import Crowd, read_codes
+from tests.processes import Gateway
 from tests.trials.calls import TASKS, await_end, count_domains, insist, list_ids, post_task
 from tests.trials.conftest import Trial
 from tests.trials.faults import FAULTS, SPOILT, Patient, spoilt
@@ -22,10 +24,10 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
 
 FULL = os.environ.get("TRIALS") == "full"
 HOLD_S = {"stopped": 10.0 if FULL else 2.0}
-ANSWER_LIMIT_S = 2.0
-"""The promise is one second. This is over what the same calls took before the fault, on a machine that does more."""
-RETURN_LIMIT_S = 4.0
-"""The promise is two seconds."""
+ANSWER_LIMIT_S = 1.0
+"""The promise. It is over what the same calls, as many at once, took before the fault."""
+RETURN_LIMIT_S = 3.0
+"""The promise is two seconds; the machine may do more than this."""
 NEVER_REFUSES = {"cut_off"}
 """What some calls get through."""
 LOSE_COUNT = {"gateway:{{domains}}", "gateway:recent"}
@@ -105,7 +107,7 @@ class Watch:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_redis_fault(trial: Trial, tmp_path: Path, open_gateway: OpenGateway, name: str) -> None:
+async def test_redis_fault(trial: Trial, tmp_path: Path, name: str) -> None:
     """While it lasts every call is answered by 503 and Retry-After within a second, or rightly; afterwards all tasks
     end right within seconds, and the counters are what was sent."""
 
@@ -114,11 +116,11 @@ async def test_redis_fault(trial: Trial, tmp_path: Path, open_gateway: OpenGatew
             await hold(watch, HOLD_S.get(name, 1.0))
         trial.check(watch.refused or name in NEVER_REFUSES, "the fault was not felt")
 
-    await try_often(trial, tmp_path, open_gateway, suffer)
+    await try_often(trial, tmp_path, suffer)
 
 
 @pytest.mark.parametrize("name", SPOILT)
-async def test_spoilt_key(trial: Trial, tmp_path: Path, open_gateway: OpenGateway, name: str) -> None:
+async def test_spoilt_key(trial: Trial, tmp_path: Path, name: str) -> None:
     """While a key of ours holds something else, what needs it says so by 503, other tasks go on to their end, and
     all is well once the key is mended."""
 
@@ -132,24 +134,25 @@ async def test_spoilt_key(trial: Trial, tmp_path: Path, open_gateway: OpenGatewa
                 trial.check(end["result"] == read_codes(urls), f"another task is {end['status']}")
             trial.check(task or "{queue}" in name, "another task was refused")
 
-    await try_often(trial, tmp_path, open_gateway, suffer, counted=name not in LOSE_COUNT)
+    await try_often(trial, tmp_path, suffer, counted=name not in LOSE_COUNT)
 
 
 async def try_often(
     trial: Trial,
     tmp_path: Path,
-    open_gateway: OpenGateway,
     suffer: Callable[[Watch, Patient], Awaitable[None]],
     *,
     counted: bool = True,
 ) -> None:
     """Let a gateway with tasks, done and running, suffer again and again; afterwards all must be well."""
     usual_s, slowest_s, return_s, refused = 0.0, 0.0, 0.0, 0
-    async with (
-        Patient(tmp_path / "redis") as patient,
-        Crowd(latency_s=0.1) as crowd,
-        open_gateway(redis_url=patient.url, per_host=2) as client,
-    ):
+    async with AsyncExitStack() as stack:
+        patient = await stack.enter_async_context(Patient(tmp_path / "redis"))
+        crowd = await stack.enter_async_context(Crowd(latency_s=0.1))
+        gateway = Gateway(tmp_path, REDIS_URL=patient.url, PER_HOST="2")
+        stack.callback(gateway.stop)
+        await anyio.to_thread.run_sync(gateway.start)
+        client = await stack.enter_async_context(httpx.AsyncClient(base_url=gateway.url, timeout=8, trust_env=False))
         for number in trial.run(full=3, short=1):
             watch = await begin(client, trial, crowd, number)
             await watch.call_many()
