@@ -94,7 +94,7 @@ def create_app(settings: Settings | None = None) -> Quart:
         raise_file_limit()
         bound_unsent_bytes()
         await library.disk.prepare()
-        with shutdown.watched(), collecting_seldom(), mending_hypercorn():
+        with shutdown.watched(), collecting_seldom(), mending_hypercorn(HEADERS):
             async with anyio.create_task_group() as outer:
                 outer.start_soon(exchanges.run)
                 outer.start_soon(end_with_master, shutdown)

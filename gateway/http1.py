@@ -6,18 +6,22 @@
   leaves h2 out of ALPN.
 - What still comes of a body nobody wants any more it throws away without a pause: 1.5 s for four bodies of one byte a
   chunk. With one there is none over 0.1 s.
+- What it cannot read as HTTP it answers by itself, without a word; so a refusal of ours takes its place.
 
-Two methods of one pinned minor version are replaced, while the gateway is served; tests show that they are the right
+Three methods of one pinned minor version are replaced, while the gateway is served; tests show that they are the right
 ones. Under another server nothing happens.
 """
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from anyio.lowlevel import checkpoint
+from pydantic_core import to_json
+
+from .errors import CONTENT_TYPE, BadRequest, problem
 
 logger = logging.getLogger("gateway")
 
@@ -25,14 +29,17 @@ _MODULE = "hypercorn.protocol.h11"
 
 
 @contextmanager
-def mending_hypercorn() -> Iterator[None]:
-    """In this block nobody gets to HTTP/2, and each event of a dead stream is a turn of its own."""
+def mending_hypercorn(headers: Mapping[str, str]) -> Iterator[None]:
+    """In this block nobody gets to HTTP/2, each event of a dead stream is a turn of its own, and what is no HTTP is
+    refused with `headers` and a problem."""
     module = sys.modules.get(_MODULE)
     with ExitStack() as replaced:
         if module is not None:
             try:
                 replaced.enter_context(_replacing(module.H11Protocol, "_check_protocol", _stay_http1))
                 replaced.enter_context(_replacing(module.HTTPStream, "handle", _pause_when_closed(module.HTTPStream)))
+                refuse = _refuse_with(module.h11, headers)
+                replaced.enter_context(_replacing(module.H11Protocol, "_send_error_response", refuse))
             except AttributeError:
                 logger.warning("this hypercorn is not known: it is left as it is, with HTTP/2")
         yield
@@ -61,3 +68,16 @@ def _pause_when_closed(stream_class: Any) -> Any:
         await handle(stream, event)
 
     return handle_in_turn
+
+
+def _refuse_with(h11: Any, given: Mapping[str, str]) -> Any:
+    async def refuse(protocol: Any, status: int) -> None:
+        """What the parser found against the request: 400, 431 for too many bytes of header, 501 for a coding."""
+        body = to_json(problem(status, BadRequest.code, "This is no request that this server can read."))
+        headers = {**given, "Content-Type": CONTENT_TYPE, "Content-Length": str(len(body)), "Connection": "close"}
+        ours = [(name.encode(), value.encode()) for name, value in headers.items()]
+        ours += protocol.config.response_headers("h11")
+        for event in (h11.Response(status_code=status, headers=ours), h11.Data(data=body), h11.EndOfMessage()):
+            await protocol._send_h11_event(event)  # noqa: SLF001
+
+    return refuse

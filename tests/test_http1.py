@@ -1,13 +1,17 @@
-"""HTTP/1.1 and nothing else, on the wire."""
+"""HTTP/1.1 and nothing else, on the wire, and what is not even that."""
 
 import socket
 import subprocess
 from pathlib import Path
 
+import anyio
+import httpx
 import pytest
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 
+from gateway.errors import Problem
+from gateway.guard import HEADERS
 from gateway.http1 import mending_hypercorn
 from tests.processes import running
 from tests.programs import need
@@ -36,11 +40,39 @@ def test_no_http2(tmp_path: Path) -> None:
     assert answer.count(b"HTTP/1.1") == 1 + answer.count(b"speaks HTTP/1.1")
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"hello\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"HEAD / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 100_000, 431),
+    ],
+)
+async def test_unreadable_request(client: httpx.AsyncClient, request_: bytes, status: int) -> None:
+    """What is no HTTP is refused like everything else: as a problem, with the headers that every answer has."""
+    async with await anyio.connect_tcp(client.base_url.host, client.base_url.port or 0) as connection:
+        await connection.send(request_)
+        answer = b"".join([part async for part in connection])
+    head, _, body = answer.partition(b"\r\n\r\n")
+    line, *fields = head.decode().split("\r\n")
+    headers = dict(field.split(": ", 1) for field in fields)
+    assert line.split(" ")[1] == str(status)
+    assert headers.items() >= HEADERS.items()
+    assert headers["Content-Type"] == "application/problem+json"
+    assert Problem.model_validate_json(body).status == status
+
+
 def test_put_back() -> None:
     """What is replaced is there, and is put back."""
-    check, handle = H11Protocol._check_protocol, HTTPStream.handle
-    with mending_hypercorn():
+    check, handle, refuse = H11Protocol._check_protocol, HTTPStream.handle, H11Protocol._send_error_response
+    with mending_hypercorn(HEADERS):
         assert H11Protocol._check_protocol is not check
         assert HTTPStream.handle is not handle
+        assert H11Protocol._send_error_response is not refuse
     assert H11Protocol._check_protocol is check
     assert HTTPStream.handle is handle
+    assert H11Protocol._send_error_response is refuse
