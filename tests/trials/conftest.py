@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-_KEY = pytest.StashKey[list[str]]()
-
 
 @dataclass
 class Trial:
@@ -43,14 +41,16 @@ def trial(request: pytest.FixtureRequest) -> Iterator[Trial]:
     """The trial of this test: printed at the end of the run, failed if a promise was not kept or nothing was tried."""
     trial = Trial(request.node.name.removeprefix("test_"))
     yield trial
-    request.config.stash.setdefault(_KEY, []).append(str(trial))
+    request.node.user_properties.append(("trial", str(trial)))
     assert trial.attempts, "nothing was tried"
     assert not trial.violations, "\n".join(trial.violations[:20])
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """A line a trial."""
-    lines = config.stash.get(_KEY, [])
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A line a trial, whichever process ran it."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    ends = [report for report in reports if isinstance(report, pytest.TestReport) and report.when == "teardown"]
+    lines = sorted(str(line) for report in ends for name, line in report.user_properties if name == "trial")
     if lines:
         terminalreporter.section("trials")
         for line in lines:
