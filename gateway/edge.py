@@ -25,6 +25,15 @@ LINGER_S = 1.0
 
 Closed at once, the reset reaches some before they have looked: curl on loopback, once in a hundred times.
 """
+LATE_S = 300.0
+"""How long the whole body of a late reader is drained.
+
+Firefox (153) looks for an answer over HTTP/1.1 only when its request is sent whole: closed before that, it sends all
+of it again and then shows a network error (RFC 9110, 10.1.5: tailor answers to the limitations of a user agent).
+"""
+_LATE_READERS = b"Firefox/"
+_STRANGERS = frozenset({401, 403, 421, 429})
+"""Answers to who may not send here at all: nobody of these has the time of a late reader."""
 _FLOW = "gateway.flow"
 
 Message = dict[str, Any]
@@ -42,10 +51,11 @@ class BodyTimeout(GatewayError):
 class _Flow:
     """The two streams of one request. `receive` and `send` stand in for those of the server."""
 
-    def __init__(self, receive: Receive, send: Send, idle_timeout_s: float) -> None:
+    def __init__(self, receive: Receive, send: Send, idle_timeout_s: float, *, reads_late: bool) -> None:
         self._receive = receive
         self._send = send
         self.idle_timeout_s = idle_timeout_s
+        self._reads_late = reads_late
         self._ahead_bytes = 0
         self._room = anyio.Event()
         self._drained_bytes: int | None = None
@@ -73,7 +83,7 @@ class _Flow:
             self._ahead_bytes += size_bytes
             return message
         self._drained_bytes += size_bytes
-        if self._drained_bytes >= DRAIN_BYTES and not self._ended.is_set():
+        if self._drained_bytes >= DRAIN_BYTES and not self._reads_late and not self._ended.is_set():
             self._overflowed = True
             self._ended.set()
         return {**message, "body": b""}
@@ -85,13 +95,15 @@ class _Flow:
 
     async def send(self, message: Message) -> None:
         """Pass a message on, within the idle time; before the last one, drain what is left of the body."""
+        if message.get("status") in _STRANGERS:
+            self._reads_late = False
         last = message["type"] == "http.response.body" and not message.get("more_body", False)
         if last and not self._ended.is_set():
             await self._pass({**message, "more_body": True})
             message = {"type": "http.response.body", "body": b"", "more_body": False}
             self._drained_bytes = 0
             self._room.set()
-            with anyio.move_on_after(DRAIN_S):
+            with anyio.move_on_after(LATE_S if self._reads_late else DRAIN_S):
                 await self._ended.wait()
             if self._overflowed:
                 await anyio.sleep(LINGER_S)
@@ -121,7 +133,8 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        flow = scope[_FLOW] = _Flow(receive, send, self._idle_timeout_s)
+        reads_late = any(name == b"user-agent" and _LATE_READERS in value for name, value in scope["headers"])
+        flow = scope[_FLOW] = _Flow(receive, send, self._idle_timeout_s, reads_late=reads_late)
         await self._app(scope, flow.receive, flow.send)
 
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 from playwright.async_api import expect
+from pydantic import SecretStr
 
 from gateway.edge import DRAIN_BYTES
 from tests.audio.corpus import make_wave
@@ -79,6 +80,35 @@ async def test_drain_is_bounded(client: httpx.AsyncClient) -> None:
                 sent += 65536
     assert sent < DRAIN_BYTES + BUFFERS
     assert time.monotonic() - started < 8
+
+
+async def send_late(client: httpx.AsyncClient, path: str, size_bytes: int) -> bytes:
+    """The answer to one who looks for it, as Firefox does over HTTP/1.1, only when all of a POST of zeros is sent."""
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
+    form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="zeros.mp3"\r\n\r\n'
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: {agent}\r\nConnection: close\r\n"
+        f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {size_bytes}\r\n\r\n"
+    )
+    async with await connect(client) as stream:
+        await stream.send(head.encode() + form)
+        for start in range(len(form), size_bytes, 65536):
+            await stream.send(bytes(min(65536, size_bytes - start)))
+        return b"".join([data async for data in stream])
+
+
+@pytest.mark.parametrize(("size_bytes", "words"), [(48 * MIB, b"Non-audio file detected"), (80 * MIB, b"Too large")])
+async def test_late_reader_sees_a_refusal(open_gateway: OpenGateway, size_bytes: int, words: bytes) -> None:
+    """Who looks for an answer only when its form is sent whole, as Firefox, sees a refusal too."""
+    async with open_gateway(max_upload_bytes=64 * MIB) as client:
+        assert words in await send_late(client, "/", size_bytes)
+
+
+async def test_late_stranger(open_gateway: OpenGateway) -> None:
+    """Who may not send at all is let go early, also one who looks late."""
+    async with open_gateway(api_token=SecretStr("secret token")) as client:
+        with pytest.raises(anyio.BrokenResourceError):
+            await send_late(client, "/", 48 * MIB)
 
 
 async def test_drain_is_short(client: httpx.AsyncClient) -> None:
