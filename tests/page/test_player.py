@@ -97,6 +97,9 @@ async def test_seek_bar(client: httpx.AsyncClient, folder: Path, tagged: Path) -
         assert box
         await page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2)
         await wait_for(page, "audio.currentTime > 14 && audio.currentTime < 17")
+        for paused in ("audio.paused", "!audio.paused"):  # the bar, which has the focus now, has no use for the key
+            await page.keyboard.press("Space")
+            await wait_for(page, paused)
         seek = page.get_by_role("slider", name="Seek")
         await seek.focus()
         await page.keyboard.press("ArrowRight")

@@ -10,7 +10,7 @@ const [help, search] = [$("keys"), $("search")];
 
 /** @type {Record<string, (event: KeyboardEvent) => unknown>} A key is taken unless its call says false. */
 const KEYS = {
-  " ": ({ target }) => !target.matches("button, input") && toggle(),
+  " ": ({ target }) => !target.matches("button, #file") && toggle(),
   ArrowLeft: ({ shiftKey }) => (shiftKey ? step(-1) : skip(-SKIP_S)),
   ArrowRight: ({ shiftKey }) => (shiftKey ? step(1) : skip(SKIP_S)),
   ArrowUp: () => move(-1),
