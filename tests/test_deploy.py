@@ -40,6 +40,9 @@ def test_containerfile() -> None:
     assert words.count("FROM") == 2
     assert all(":" in line.split()[0] and ":latest" not in line for word, line in instructions if word == "FROM")
     assert any("--require-hashes" in line for word, line in instructions if word == "RUN")
+    compiled = [line for word, line in instructions if word == "RUN" and "compileall" in line]
+    assert len(compiled) == 2
+    assert all("unchecked-hash" in line for line in compiled)  # times of files do not survive a copy
     assert words.index("USER") > max(place for place, word in enumerate(words) if word in ("COPY", "RUN"))
     assert int(rest["USER"]) >= 1000
     assert rest["VOLUME"] == "/data"
