@@ -18,11 +18,11 @@ def count_collections(objects: int) -> int:
 
 
 def test_collections_are_few_and_skip_what_was_there() -> None:
-    """Inside the block the collector runs a tenth as often, over new objects only; after it, as before."""
+    """Inside the block the collector runs a tenth as often (from Python 3.13 on a fifth), over new objects only."""
     thresholds = gc.get_threshold()
     usual = count_collections(100_000)
     with collecting_seldom():
-        assert 0 < count_collections(100_000) * 10 <= usual
+        assert 0 < count_collections(100_000) * (10 if thresholds[0] < 1_000 else 5) <= usual
         assert gc.get_freeze_count() > 10_000
         assert len(gc.get_objects()) < 20_000
     assert gc.get_threshold() == thresholds

@@ -126,5 +126,16 @@ NOT_AS_CURL = {
     "a head that does not end may have said anything": {OK, OK + b"Content-Length: 2\r\n"},
     "a line end too many is forgiven": {b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"},
     "our head is shorter": {OK + b"X: " + b"y" * HEAD_BYTES + b"\r\n\r\n"},
+    "curl 8 reads first lines in its own way, ours is that of curl 7": {
+        line + b"\r\n" + EMPTY
+        for line in (
+            b"HTTP/1.1\t200 OK",
+            b"HTTP/1.1  200 OK",
+            b"HTTP/1.1 001 X",
+            b"HTTP/1.1 099 X",
+            b"HTTP/1.1 2000 OK",
+            b"HTTP/3 200",
+        )
+    },
 }
 """Where we differ from curl, and why."""
