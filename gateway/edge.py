@@ -103,8 +103,7 @@ class _Flow:
             message = {"type": "http.response.body", "body": b"", "more_body": False}
             self._drained_bytes = 0
             self._room.set()
-            with anyio.move_on_after(LATE_S if self._reads_late else DRAIN_S):
-                await self._ended.wait()
+            await self._drain()
             if self._overflowed:
                 await anyio.sleep(LINGER_S)
                 self._lingered.set()
@@ -112,6 +111,15 @@ class _Flow:
         if self._overflowed:  # the server waits for ever if nobody takes what it has read
             with anyio.move_on_after(LINGER_S):
                 await self._gone.wait()
+
+    async def _drain(self) -> None:
+        """Let what is left of the body come, until its end, its limit, or until it stands still."""
+        seen_bytes = -1
+        with anyio.move_on_after(LATE_S if self._reads_late else DRAIN_S):
+            while not self._ended.is_set() and self._drained_bytes != seen_bytes:
+                seen_bytes = self._drained_bytes or 0
+                with anyio.move_on_after(self.idle_timeout_s):
+                    await self._ended.wait()
 
     async def _pass(self, message: Message) -> None:
         with anyio.fail_after(self.idle_timeout_s):

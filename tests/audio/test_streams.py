@@ -121,6 +121,16 @@ async def test_drain_is_short(client: httpx.AsyncClient) -> None:
     assert answer.startswith(b"HTTP/1.1 415 ")
 
 
+async def test_late_drain_stands_still(open_gateway: OpenGateway) -> None:
+    """Nobody is waited for longer than a body may stand still, also one who looks late."""
+    async with open_gateway(upload_idle_timeout_s=1) as client, await connect(client) as stream:
+        head = f"PUT {API}a.mp3 HTTP/1.1\r\nHost: x\r\nUser-Agent: Firefox/153.0\r\nContent-Length: 1000000000\r\n\r\n"
+        await stream.send(head.encode() + bytes(4096))
+        with anyio.fail_after(8):
+            answer = b"".join([data async for data in stream])
+    assert answer.startswith(b"HTTP/1.1 415 ")
+
+
 async def test_expect_continue(client: httpx.AsyncClient, folder: Path) -> None:
     """A client that waits for 100 before its body gets it, and may then send."""
     data = make_wave(10_000)
