@@ -209,7 +209,6 @@ class Response:
                 whole = sum(map(len, result)) if isinstance(result, list) else -1
                 for block in result:
                     self.write(block, whole)
-                require(self.status, 500, "start_response was never called")
                 require(self.bodyless or self.length in (-1, self.body_bytes), 500, "the body is short of its length")
                 self.send((b"" if self.begun else self._begin(0)) + (b"0\r\n\r\n" if self.chunked else b""))
         except Exception:
@@ -251,6 +250,7 @@ class Response:
 
     def _begin(self, whole: int) -> bytes:
         """The head, and with it how the body ends."""
+        require(self.status, 500, "start_response was never called")
         code, old, fields = int(self.status[:3]), self.environ["SERVER_PROTOCOL"] == "HTTP/1.0", self.fields
         if self.length < 0 and not self.bodyless:
             self.length = whole

@@ -1,10 +1,12 @@
 """PEP 3333 on the wire: applications of every kind under the server, and the exact bytes of their answers."""
 
+import io
 import os
 import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from email.utils import parsedate_to_datetime
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 from wsgiref.validate import validator
@@ -13,7 +15,7 @@ import pytest
 
 import credentials
 from tests.credentials.rows import chunked, get, post
-from tests.credentials.wire import GET, serving, statuses
+from tests.credentials.wire import GET, Running, serving, statuses
 
 OLD = b"GET / HTTP/1.0\r\n\r\n"
 OLD_LASTING = get(b"Connection: keep-alive", line=b"GET / HTTP/1.0", host=b"")
@@ -73,6 +75,11 @@ LENGTH_2 = [("content-length", "2")]
             GET,
             b"Transfer-Encoding: chunked\r\n\r\n11\r\n" + b"a" * 17 + b"\r\n1\r\nb\r\n0\r\n\r\n",
         ),
+        (
+            yielding(b"ok", headers=PLAIN),
+            GET,
+            b"Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        ),
         (yielding(b"o", b"k", headers=LENGTH_2), GET, b"Content-Length: 2\r\n\r\nok"),
         (yielding(b"o", b"k"), OLD, b"Connection: close\r\n\r\nok"),
         (yielding(b"o", b"k"), OLD_LASTING, b"Connection: close\r\n\r\nok"),
@@ -101,6 +108,17 @@ def test_some_statuses_have_no_body(status: str, expected: bytes) -> None:
     head = b"HTTP/1.1 " + status.encode() + b"\r\n"
     assert answer(saying(b"ok", status=status, headers=LENGTH_2)) == head + expected
     assert statuses(answer(yielding(b"ok", b"ok", status=status), GET + GET))[0] == int(status[:3])
+
+
+def test_the_date_is_that_of_the_answer(shipped: Running) -> None:
+    """It goes on with the clock, though one is made for all the answers of a second."""
+    dates = []
+    for wait_s in (1.1, 0):
+        match = re.search(rb"\r\nDate: ([^\r]+)\r\n", shipped.ask(GET, shut=True))
+        assert match is not None
+        dates.append(parsedate_to_datetime(match[1].decode()).timestamp())
+        time.sleep(wait_s)
+    assert dates[0] < dates[1] <= time.time() < dates[1] + 60
 
 
 def test_what_is_not_sent_is_not_counted() -> None:
@@ -164,42 +182,55 @@ def returns_nothing(_environ: WSGIEnvironment, start_response: StartResponse) ->
 
 
 @pytest.mark.parametrize(
-    "application",
+    ("application", "logged"),
     [
-        fails_at_once,
-        fails_later,
-        fails_empty,
-        starts_twice,
-        never_starts,
-        lambda _environ, _start_response: [],
-        returns_nothing,
-        saying("text"),  # type: ignore[arg-type]
-        yielding("text"),  # type: ignore[arg-type]
-        yielding(""),  # type: ignore[arg-type]
-        saying(status="200"),
-        saying(status="200 OK\r\nX: y"),
-        saying(status="099 Low"),
-        saying(headers=[("X", "a\r\nY: b")]),
-        saying(headers=[("X", "a\n")]),
-        saying(headers=[("X", "\0")]),
-        saying(headers=[("X\r\nY", "a")]),
-        saying(headers=[("X ", "a")]),
-        saying(headers=[("X", "\u65e5")]),
-        saying(headers=[("X", b"a")]),  # type: ignore[list-item]
-        saying(headers=[("Connection", "close")]),
-        saying(headers=[("Transfer-Encoding", "chunked")]),
-        saying(b"ok", headers=[("Content-Length", "two")]),
-        saying(b"long", headers=LENGTH_2),
-        saying(b"s", headers=[("Content-Length", "0")]),
-        saying(headers=LENGTH_2),
+        (fails_at_once, "LookupError: secret"),
+        (fails_later, "LookupError: secret"),
+        (fails_empty, "LookupError: secret"),
+        (starts_twice, "(500, 'start_response again, without exc_info')"),
+        (never_starts, "(500, 'start_response was never called')"),
+        (lambda _environ, _start_response: [], "(500, 'start_response was never called')"),
+        (returns_nothing, "TypeError: 'NoneType'"),
+        (saying("text"), "(500, 'a block is bytes')"),  # type: ignore[arg-type]
+        (yielding("text"), "(500, 'a block is bytes')"),  # type: ignore[arg-type]
+        (yielding(""), "(500, 'a block is bytes')"),  # type: ignore[arg-type]
+        (saying(status="200"), "(500, 'a malformed status')"),
+        (saying(status="200 OK\r\nX: y"), "(500, 'a malformed status')"),
+        (saying(status="099 Low"), "(500, 'a malformed status')"),
+        (saying(headers=[("X", "a\r\nY: b")]), "(500, 'X')"),
+        (saying(headers=[("X", "a\n")]), "(500, 'X')"),
+        (saying(headers=[("X", "\0")]), "(500, 'X')"),
+        (saying(headers=[("X\r\nY", "a")]), r"(500, 'X\r\nY')"),
+        (saying(headers=[("X ", "a")]), "(500, 'X ')"),
+        (saying(headers=[("X", "\u65e5")]), "(500, 'X')"),
+        (saying(headers=[("X", b"a")]), "TypeError: "),  # type: ignore[list-item]
+        (saying(headers=[("Connection", "close")]), "(500, 'Connection')"),
+        (saying(headers=[("Transfer-Encoding", "chunked")]), "(500, 'Transfer-Encoding')"),
+        (saying(b"ok", headers=[("Content-Length", "two")]), "ValueError: "),
+        (saying(b"long", headers=LENGTH_2), "(500, 'the body is over its length')"),
+        (saying(b"s", headers=[("Content-Length", "0")]), "(500, 'the body is over its length')"),
+        (saying(headers=LENGTH_2), "(500, 'the body is short of its length')"),
     ],
 )
-def test_a_broken_application_is_500(application: Application, capfd: pytest.CaptureFixture[str]) -> None:
-    """Nothing of what it said before is sent, the traceback goes to wsgi.errors, and the server goes on."""
+def test_a_broken_application_is_500(application: Application, logged: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing of what it said before is sent, the traceback with the reason goes to the log, and the server goes on."""
     sent = answer(application)
     assert sent.startswith(b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\n")
     assert sent.endswith(b"Content-Length: 22\r\nConnection: close\r\n\r\nInternal Server Error\n")
-    assert capfd.readouterr().err.startswith("Traceback")
+    [traceback] = capfd.readouterr().err.split("Traceback (most recent call last):")[1:]
+    assert logged in traceback.splitlines()[-1]
+
+
+def test_an_application_may_say_where_its_errors_go() -> None:
+    """The traceback is written to the wsgi.errors that a middleware has put into the environ."""
+    errors = io.StringIO()
+
+    def application(environ: WSGIEnvironment, _start_response: StartResponse) -> Iterable[bytes]:
+        environ["wsgi.errors"] = errors
+        raise LookupError("secret")
+
+    assert statuses(answer(application)) == [500]
+    assert errors.getvalue().endswith("LookupError: secret\n")
 
 
 def test_only_a_full_server_is_to_be_asked_again() -> None:
@@ -256,7 +287,9 @@ def test_exc_info_replaces_an_answer_that_has_not_begun(capfd: pytest.CaptureFix
     expected = b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nlater\r\n0\r\n\r\n"
     assert answer(application) == expected
     assert answer(application, post()).endswith(b"\r\n\r\npart")
-    assert "ValueError: invalid literal" in capfd.readouterr().err
+    traceback = capfd.readouterr().err.splitlines()
+    assert traceback[-1] == "ValueError: invalid literal for int() with base 10: 'secret'"
+    assert '    int("secret")' in traceback
 
 
 class Closable:
