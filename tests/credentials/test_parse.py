@@ -124,8 +124,8 @@ def test_what_is_consumed_leaves_the_buffer() -> None:
 def test_a_request_says_its_part_of_the_environ() -> None:
     """Names, joined values, the decoded path as latin-1, the query as it came: PEP 3333 and RFC 3875."""
     line = b"PUT /a%2Fb/%C3%A9%00?x=%20+y?z HTTP/1.0"
-    request = get(b"X-One: \t1\xa0 ", b"x-oNE:\x852", b"Content-Type: a/b", b"Content-Length: 2", line=line) + b"ok"
-    [environ], _ = parse([request])
+    fields = [b"X-One: \t1\xa0 ", b"x-oNE:\x852", b"X-X: X:X ", b"Content-Type: a/b", b"Content-Length: 2"]
+    [environ], _ = parse([get(*fields, line=line) + b"ok"])
     assert environ == {
         "REQUEST_METHOD": "PUT",
         "SERVER_PROTOCOL": "HTTP/1.0",
@@ -133,6 +133,7 @@ def test_a_request_says_its_part_of_the_environ() -> None:
         "QUERY_STRING": "x=%20+y?z",
         "HTTP_HOST": "localhost",
         "HTTP_X_ONE": "1\xa0, \x852",
+        "HTTP_X_X": "X:X",
         "CONTENT_TYPE": "a/b",
         "CONTENT_LENGTH": "2",
         "wsgi.input": b"ok",

@@ -14,24 +14,31 @@ import pytest
 
 import credentials
 from tests.credentials.rows import get, post
-from tests.credentials.wire import GET, ask, connect, process, read_all, read_answer, statuses
+from tests.credentials.wire import GET, ask, connect, has_ipv6, process, read_all, read_answer, statuses
 
 CLOSE = get(b"Connection: close")
-NO_WORDS = {name: value for name, value in os.environ.items() if name not in ("HOST", "PORT")}
+
+
+def no_words() -> dict[str, str]:
+    """The environment without what the program reads from it."""
+    return {name: value for name, value in os.environ.items() if name not in ("HOST", "PORT")}
 
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """The program with these arguments, which it does not survive."""
     command = [sys.executable, credentials.__file__, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=8, env={**NO_WORDS, **environ}, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=8, env={**no_words(), **environ}, check=False
+    )
 
 
 def test_help_explains_every_option() -> None:
-    """--help is exit 0 and names the options with what they default to."""
+    """--help is exit 0, says in a sentence what this is, and names the options with what they default to."""
     done = run("--help")
     assert done.returncode == 0
-    for word in ("--host", "--port", "--quiet", "HOST", "PORT", "localhost", "8888"):
+    for word in ("--host", "--port", "--quiet", "HOST", "PORT", "localhost", "8888", "Who holds the credentials"):
         assert word in done.stdout
+    assert "From top to bottom" not in done.stdout
 
 
 @pytest.mark.parametrize("port", ["http", "-1", "65536", "1.5", "", "9" * 5000])
@@ -55,10 +62,14 @@ def test_an_unknown_argument_is_a_usage_error() -> None:
     assert run("serve").returncode == 2
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_taken_port_is_one_clear_line(host: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "holder"), [("127.0.0.1", "127.0.0.1"), ("localhost", "127.0.0.1"), ("localhost", "::1")]
+)
+def test_a_taken_port_is_one_clear_line(host: str, holder: str) -> None:
     """Exit 1, and one line on standard error that names host and port."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    if ":" in holder and not has_ipv6():
+        pytest.skip("there is no ::1 here")
+    with socket.create_server((holder, 0), family=socket.AF_INET6 if ":" in holder else socket.AF_INET) as taken:
         port = str(taken.getsockname()[1])
         done = run(HOST=host, PORT=port)
     assert done.returncode == 1
@@ -80,6 +91,38 @@ def test_the_arguments_come_before_the_environment() -> None:
         assert statuses(ask(running.port, CLOSE)) == [200]
         done = run("--port", str(running.port), "--host", "127.0.0.1", HOST="192.0.2.1", PORT="0")
     assert "cannot listen on 127.0.0.1 port" in done.stderr
+
+
+REFUSING = """
+import sys, credentials
+def refuse(event, _arguments):
+    if event == "socket.getaddrinfo":
+        raise OSError("not now")
+sys.addaudithook(refuse)
+credentials.main()
+"""
+
+
+def test_the_defaults_are_localhost_and_8888() -> None:
+    """Without arguments and environment; the port is not taken here, as others may have it."""
+    command, folder = [sys.executable, "-c", REFUSING], Path(credentials.__file__).parent
+    done = subprocess.run(command, capture_output=True, text=True, timeout=8, env=no_words(), cwd=folder, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "credentials.py: cannot listen on localhost port 8888: not now\n"
+
+
+def test_the_limit_of_descriptors_is_raised_as_far_as_needed() -> None:
+    """To what all connections and the rest take, or to what is allowed; with hardly any there is room for one."""
+    need = credentials.CONNECTIONS + credentials.SPARE_FILES
+    for allowed, files, room in ((need + 9, need, 2), (need - 9, need - 9, 2), (40, 40, 1)):
+        limited = ("bash", "-c", f'ulimit -Sn 40 && ulimit -Hn {allowed} && exec "$@"', "bash")
+        with process("--quiet", "--host", "127.0.0.1", prefix=limited) as running, ExitStack() as stack:
+            clients = [stack.enter_context(connect(running.port)) for _ in range(2)]
+            for number, client in enumerate(clients):
+                client.sendall(GET)
+                assert statuses(read_answer(client)) == [200 if number < room else 503]
+            limits = Path(f"/proc/{running.child.pid}/limits").read_text(encoding="ascii")
+            assert re.search(rf"Max open files +{files} +{allowed} ", limits)
 
 
 def test_importing_starts_nothing() -> None:
@@ -106,6 +149,19 @@ def test_every_request_is_one_line_of_the_log() -> None:
         '127.0.0.1 "GET /?species=Dalek HTTP/1.1" 200 25',
     ]
     assert all(re.search(r" \d+\.\dms$", line) for line in lines)
+
+
+def test_the_log_says_how_long_an_answer_took() -> None:
+    """In milliseconds, from the first byte of the request on."""
+    with process("--host", "127.0.0.1") as running, connect(running.port) as client:
+        client.sendall(CLOSE[:9])
+        time.sleep(0.2)
+        client.sendall(CLOSE[9:])
+        read_all(client)
+        client.close()
+        running.child.terminate()
+        _, out, _ = running.finish()
+    assert 100 <= float(out.split()[-1].removesuffix(b"ms")) < 9000
 
 
 @pytest.mark.parametrize(
@@ -172,9 +228,7 @@ def test_what_is_in_flight_is_finished_first() -> None:
         body.sendall(post(b"Content-Length: 5", body=b"he"))
         time.sleep(0.1)
         running.child.terminate()
-        time.sleep(0.2)
-        with pytest.raises(ConnectionRefusedError):
-            connect(running.port)
+        assert wait_until_refused(running.port)
         for client, rest, status in ((head, GET[20:], 200), (body, b"llo", 405)):
             client.sendall(rest)
             sent = read_all(client)
@@ -182,6 +236,18 @@ def test_what_is_in_flight_is_finished_first() -> None:
             assert b"\r\nConnection: close\r\n" in sent
             client.close()
         assert running.finish()[0] == 0
+
+
+def wait_until_refused(port: int) -> bool:
+    """Whether nobody is let in any more within some seconds."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        try:
+            connect(port).close()
+        except ConnectionRefusedError:
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def test_whom_the_kernel_has_let_in_is_served() -> None:

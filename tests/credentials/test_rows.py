@@ -23,10 +23,11 @@ def test_an_accepted_request_leaves_the_connection_open(shipped: Running, name: 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_refused_request_is_the_last(shipped: Running, name: str) -> None:
-    """It gets its status at once, though the client says no more; what follows is not answered."""
+    """It gets its status at once and a few words, though the client says no more; what follows is not answered."""
     request, status = REFUSED[name]
     answer = shipped.ask(request)
     assert statuses(answer) == [status]
+    assert re.search(rb"\r\n\r\n\w[\w-]* [^\r\n]+\n\Z", answer)
     assert b"\r\nConnection: close\r\n" in answer
     assert statuses(shipped.ask(GET + request + GET)) == [200, status]
 

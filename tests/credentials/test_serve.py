@@ -1,5 +1,6 @@
 """Connections: how long they last, who waits for whom, and how many there may be."""
 
+import asyncio
 import errno
 import os
 import re
@@ -7,7 +8,8 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -15,7 +17,18 @@ import pytest
 
 import credentials
 from tests.credentials.rows import get, post
-from tests.credentials.wire import GET, Running, connect, process, read_all, read_answer, serving, statuses
+from tests.credentials.wire import (
+    GET,
+    Running,
+    connect,
+    has_ipv6,
+    process,
+    read_all,
+    read_answer,
+    serving,
+    statuses,
+    wait_for,
+)
 
 CLOSE = get(b"Connection: close")
 
@@ -29,6 +42,8 @@ CLOSE = get(b"Connection: close")
         (b"HTTP/1.1", [b"Connection: Foo, CLOSE"], b"close", False),
         (b"HTTP/1.1", [b"Connection: foo", b"Connection: close"], b"close", False),
         (b"HTTP/1.1", [b"Connection: closed"], None, True),
+        (b"HTTP/1.1", [b"Connection: \xa0close"], None, True),
+        (b"HTTP/1.1", [b"Connection: foo,\t close\t, bar"], b"close", False),
         (b"HTTP/1.0", [], b"close", False),
         (b"HTTP/1.0", [b"Connection: Keep-Alive"], b"keep-alive", True),
         (b"HTTP/1.0", [b"Connection: keep-alive, close"], b"close", False),
@@ -145,7 +160,9 @@ def test_what_follows_the_last_answer_is_not_kept() -> None:
 @pytest.mark.parametrize("begun", [b"G", GET[:-2], post(b"Content-Length: 5", body=b"hell")])
 def test_a_request_that_breaks_off_is_refused(shipped: Running, begun: bytes) -> None:
     """The end of the client's bytes in the middle of a request is 400; between requests it is just the end."""
-    assert statuses(shipped.ask(GET + begun, shut=True)) == [200, 400]
+    answer = shipped.ask(GET + begun, shut=True)
+    assert statuses(answer) == [200, 400]
+    assert answer.endswith(b"\r\n\r\nthe request breaks off\n")
     assert statuses(shipped.ask(GET, shut=True)) == [200]
     assert shipped.ask(b"", shut=True) == b""
 
@@ -179,16 +196,34 @@ def test_nothing_is_done_for_who_has_gone(caplog: pytest.LogCaptureFixture) -> N
     assert caplog.records == []
 
 
+def test_what_is_no_fault_of_an_application_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """What is not for a server to catch ends the connection and is in the log; the next client is served."""
+
+    def cancel(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "POST":
+            raise asyncio.CancelledError
+        return credentials.application(environ, start_response)
+
+    with serving(cancel) as running:
+        assert running.ask(post()) == b""
+        assert statuses(running.ask(CLOSE)) == [200]
+    assert [record.message.split("\n")[0] for record in caplog.records] == [
+        "Fatal error: protocol.data_received() call failed."
+    ]
+
+
 def test_beyond_the_limit_a_connection_gets_503() -> None:
     """It is told so at once, with Retry-After; when there is room again it is served."""
     with serving(room=2) as running:
         with running.connect() as first, running.connect() as second:
             for client in (first, second):
                 client.sendall(GET)
-                read_answer(client)
+                assert statuses(read_answer(client)) == [200]
             refused = running.ask(GET)
             assert statuses(refused) == [503]
             assert b"\r\nRetry-After: 1\r\n" in refused
+            assert refused.endswith(b"\r\n\r\ntoo many connections\n")
+            assert wait_for(lambda: any(line.startswith('127.0.0.1 "" 503 21 ') for line in running.log))
             first.sendall(GET)
             assert statuses(read_answer(first)) == [200]
         assert wait_for(lambda: statuses(running.ask(CLOSE)) == [200])
@@ -203,7 +238,9 @@ def test_bodies_in_flight_are_bounded() -> None:
         assert wait_for(lambda: sum(not c.idle for c in running.server.connections) == 2)
         with running.connect() as third:
             third.sendall(begun)
-            assert statuses(read_answer(third)) == [503]
+            refused = read_answer(third)
+            assert statuses(refused) == [503]
+            assert refused.endswith(b"\r\n\r\ntoo many bodies\n")
             assert statuses(running.ask(CLOSE)) == [200]
             for client in (first, second):
                 client.sendall(b"wor")
@@ -252,13 +289,27 @@ def test_localhost_is_one_loopback_without_ipv6(code: int, monkeypatch: pytest.M
         assert listener.getsockname()[0] == "127.0.0.1"
 
 
-def has_ipv6() -> bool:
-    """Whether ::1 can be bound here."""
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        return False
-    return True
+def test_no_host_is_every_address() -> None:
+    """An empty name listens on all addresses, with the same port in each family."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(listener) for listener in credentials.bind("", 0)]
+        assert {listener.getsockname()[0] for listener in listeners} == (
+            {"0.0.0.0", "::"} if has_ipv6() else {"0.0.0.0"}
+        )
+        assert len({listener.getsockname()[1] for listener in listeners}) == 1
+
+
+def test_little_is_sent_ahead() -> None:
+    """Every listener limits what the kernel holds for a client that does not read."""
+    with ExitStack() as stack:
+        limited = stack.enter_context(socket.socket())
+        limited.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, credentials.SEND_BYTES)
+        sizes = [
+            stack.enter_context(one).getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+            for one in credentials.bind("localhost", 0)
+        ]
+        assert set(sizes) == {limited.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)}
+        assert len(sizes) == (2 if has_ipv6() else 1)
 
 
 def test_it_serves_many_threads_of_clients(shipped: Running) -> None:
@@ -279,11 +330,3 @@ def test_it_serves_many_threads_of_clients(shipped: Running) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
-
-
-def wait_for(condition: Callable[[], bool]) -> bool:
-    """Whether the condition comes true within some seconds."""
-    end = time.monotonic() + 5
-    while not (met := condition()) and time.monotonic() < end:
-        time.sleep(0.01)
-    return met

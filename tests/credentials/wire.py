@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +99,8 @@ def process(
     """The program on a free port, killed at the end if it still runs; `setup` changes its limits."""
     program = ["-c", f"import credentials; {setup}; credentials.main()"] if setup else [credentials.__file__]
     command = [*prefix, sys.executable, *flags, *program, "--port", "0", *arguments]
-    environ = {name: value for name, value in os.environ.items() if name not in ("HOST", "PORT")}
+    # Unbuffered, a line and its end are two writes: the first might be read without the second.
+    environ = {name: value for name, value in os.environ.items() if name not in ("HOST", "PORT", "PYTHONUNBUFFERED")}
     environ["PYTHONPATH"] = str(Path(credentials.__file__).parent)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ) as child:
         assert child.stderr is not None
@@ -122,6 +124,15 @@ def connect(port: int, host: str = "127.0.0.1", *, receive_bytes: int | None = N
         client.close()
         raise
     return client
+
+
+def has_ipv6() -> bool:
+    """Whether ::1 can be bound here."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 def ask(port: int, data: bytes, *, shut: bool = False) -> bytes:
@@ -164,3 +175,11 @@ def read_some(client: socket.socket) -> bytes:
 def statuses(answers: bytes) -> list[int]:
     """The status of each answer, in order."""
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) [ -~]+\r\n", answers)]
+
+
+def wait_for(condition: Callable[[], bool]) -> bool:
+    """Whether the condition comes true within some seconds."""
+    end = time.monotonic() + 5
+    while not (met := condition()) and time.monotonic() < end:
+        time.sleep(0.01)
+    return met
