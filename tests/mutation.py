@@ -1,6 +1,7 @@
 """`make mutants`: mutmut puts small faults into the modules of pyproject.toml; prints those that no test sees.
 
-Works on a copy, in which `lru_cache` is put on a function at the end of its module: mutmut leaves decorated ones alone.
+Works on a copy, in which `lru_cache` is put on a function at the end of its module, as mutmut leaves decorated ones
+alone; in which a script runs the `main` of its module, as mutmut knows no `__main__`; and with the hooks of reach.py.
 Reports neither a change of words in a sentence, nor what docs/mutants.md explains.
 """
 
@@ -18,7 +19,9 @@ ROOT = Path(__file__).parents[1]
 COPY = ROOT / ".mutants"
 EXPLAINED = ROOT / "docs/mutants.md"
 MUTMUT = f"{sysconfig.get_path('scripts')}/mutmut"
-SENTENCE = re.compile(r"""(["'])(?:(?!\1).)*[a-z]+ [a-z]+(?:(?!\1).)*\1""", re.IGNORECASE)
+STRING = re.compile(r"""(["'])((?:(?!\1).)*)\1""")
+WORDS = re.compile(r"[a-z]+ [a-z]+", re.IGNORECASE)
+SCRIPT = ('__name__ == "__main__":', '__name__ == "__main__":\n    from credentials import main')
 CACHE = re.compile(r"^@(lru_cache\(.*\))\ndef (\w+)", re.MULTILINE)
 
 
@@ -33,7 +36,9 @@ def copy_tree() -> list[str]:
     for module in modules:
         code = (COPY / module).read_text()
         cached = (f"{name} = {cache}({name})\n" for cache, name in CACHE.findall(code))
-        (COPY / module).write_text(CACHE.sub(r"def \2", code) + "\n\n" + "".join(cached))
+        (COPY / module).write_text(CACHE.sub(r"def \2", code).replace(*SCRIPT) + "\n\n" + "".join(cached))
+    with (COPY / "tests/conftest.py").open("a") as conftest:
+        conftest.write("\nfrom tests.reach import *\n")
     return modules
 
 
@@ -51,16 +56,27 @@ def show_change(mutant: str) -> tuple[str, str]:
     return before, after
 
 
+def drop_sentences(line: str) -> str:
+    """The line without those of its strings that are words."""
+    return STRING.sub(lambda match: "" if WORDS.search(match[2]) else match[0], line)
+
+
+def read_explained() -> re.Pattern[str]:
+    """The lines that docs/mutants.md has an explanation for; in them … stands for anything."""
+    lines = re.findall(r"`([^`\n]+)`", EXPLAINED.read_text())
+    return re.compile("|".join(re.escape(line).replace("…", ".*") for line in lines))
+
+
 def report(module: str, ends: dict[str, str]) -> int:
     """Prints the counts of a module and what is new; how many that are."""
     survivors = [mutant for mutant, end in ends.items() if end not in ("killed", "timeout")]
-    counts, explained = Counter[str](), EXPLAINED.read_text()
+    counts, explained = Counter[str](), read_explained()
     print(f"{module}: {len(ends)} mutants, {len(ends) - len(survivors)} killed, {len(survivors)} survived")
     for mutant in survivors:
         before, after = show_change(mutant)
-        if SENTENCE.sub("", before) == SENTENCE.sub("", after):
+        if drop_sentences(before) == drop_sentences(after):
             counts["words"] += 1
-        elif f"`{after}`" in explained:
+        elif explained.fullmatch(after):
             counts["explained"] += 1
         else:
             counts["new"] += 1
