@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.audio.corpus import make_wave
 from tests.browser import make_audio, open_browser, open_page
@@ -172,6 +172,42 @@ async def test_hostile_names(client: httpx.AsyncClient, folder: Path) -> None:
             await page.keyboard.press("Escape")
         await expect(page.get_by_role("heading", name="No audio yet")).to_be_visible()
     assert not list(folder.iterdir())
+
+
+async def test_deleted_does_not_come_back(
+    client: httpx.AsyncClient, folder: Path, waves: Callable[[int], None]
+) -> None:
+    """A file that is deleted is not shown again by a list that was made before."""
+    waves(3)
+    async with open_page(f"{client.base_url}/?sort=name") as page:
+        first, later = anyio.Event(), anyio.Event()
+
+        async def hold(route: Route) -> None:
+            turn, answer = first if not lists else later, await route.fetch()
+            lists.append(await answer.text())
+            await turn.wait()
+            await route.fulfill(response=answer)
+
+        lists: list[str] = []
+        await page.route("**/?sort=*", hold)
+        await page.get_by_label("Order").select_option("By name")
+        await page.get_by_label("Order").select_option("Newest first")
+        while not lists:
+            await anyio.sleep(0.01)
+        row = page.locator(".file").first
+        name = await row.locator(".name").inner_text()
+        assert name in lists[0]
+        await row.locator(".delete").click()
+        async with page.expect_response("**/api/v1/audio/*"):
+            await page.keyboard.press("Escape")
+        assert not (folder / name).exists()
+        first.set()
+        while len(lists) < 2:
+            await anyio.sleep(0.01)
+        assert name not in await read_names(page)
+        later.set()
+        await expect(page.locator(".file")).to_have_count(2)
+        assert name not in await read_names(page)
 
 
 async def test_thousand_files(client: httpx.AsyncClient, waves: Callable[[int], None]) -> None:

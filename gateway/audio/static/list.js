@@ -95,9 +95,10 @@ export function remove(row) {
   const at = near.indexOf(row);
   const onEnd = async () => {
     const answer = await fetch(apiOf(href), { method: "DELETE", keepalive: true }).catch(() => null);
-    going.delete(href);
-    if (answer?.ok || answer?.status === 404) rowOf(href)?.remove();
+    const gone = answer?.ok || answer?.status === 404;
+    if (gone) await refresh(); // a list that was asked for before may still have it
     else note({ name, text: say("was not deleted."), refused: true });
+    going.delete(href);
     filter();
   };
   const onAction = () => {
