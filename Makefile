@@ -25,14 +25,15 @@ run: $(VENV)/run.stamp
 	exec $(BIN)/hypercorn --config hypercorn.toml --bind $(HOST):$(PORT) gateway:app
 
 test: $(VENV)/dev.stamp
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --ignore tests/trials
+	$(BIN)/pytest tests/trials
 
 trials: $(VENV)/dev.stamp
 	TRIALS=full $(BIN)/pytest --timeout=0 tests/trials
 
 coverage: $(VENV)/dev.stamp
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest --ignore tests/trials
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

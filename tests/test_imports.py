@@ -22,7 +22,7 @@ PURE = {
         for short in ("errors", "contract", "tasks.urls", "tasks.targets", "tasks.models", "tasks.schedule")
     },
     **{short: set[str]() for short in ("settings", "forwarded", "limiter", "logs")},
-    **{name.removeprefix("gateway."): PARSERS for name in (*PARSERS, "gateway.audio.sniff")},
+    **{name.removeprefix("gateway."): PARSERS for name in (*sorted(PARSERS), "gateway.audio.sniff")},
 }
 """Modules that import nothing of ours but `errors`; the parsers of audio call on each other."""
 OWNERS = {

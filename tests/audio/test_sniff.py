@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 import time
 from typing import Any, BinaryIO, cast
 
@@ -277,7 +278,8 @@ class CountingFile(io.BytesIO):
 
 
 def test_work_is_milliseconds() -> None:
-    """No hostile file takes 50 ms to be judged."""
+    """No hostile file takes 50 ms of CPU to be judged."""
+    limit_s = 0.05 if sys.gettrace() is None else 0.5  # coverage makes Python several times slower
     for name, data in HOSTILE.items():
         times_s = []
         for _ in range(3):
@@ -285,7 +287,7 @@ def test_work_is_milliseconds() -> None:
             identify(io.BytesIO(data), len(data))
             sniff_head(data[:HEAD_BYTES])
             times_s.append(time.thread_time() - started_s)
-        assert min(times_s) < 0.05, name
+        assert min(times_s) < limit_s, name
 
 
 def test_duration_of_a_lie() -> None:
