@@ -5,7 +5,7 @@ Decides what is taken. Knows no HTTP but the status of its errors.
 
 import os
 import weakref
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Sequence
 from io import FileIO
 from pathlib import Path
 
@@ -62,6 +62,8 @@ class Library:
         self._nameless = nameless
         self._catalogue = Catalogue(folder)
         self._scanning = anyio.Lock()
+        self._scans = 0
+        self._listed: tuple[int, Sequence[AudioFile]] = (0, ())
 
     async def add(self, name: str, chunks: AsyncIterable[bytes]) -> AudioFile:
         """Take in a file: whole, audio, under a new name, on the disk; or not at all.
@@ -82,14 +84,19 @@ class Library:
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(staged.close)
 
-    async def list_files(self) -> list[AudioFile]:
-        """All files that are audio, by name.
+    async def list_files(self) -> Sequence[AudioFile]:
+        """All files that are audio, by name. Those who wait at the same time share one look at the folder.
 
         :raises Unavailable: the folder is away or broken.
         """
-        # Who waits here finds everything known: the first scan reads the head of each file.
+        begun = self._scans
         async with self._scanning:
-            return await self.disk.run(self._catalogue.scan)
+            number, files = self._listed
+            if number <= begun:  # what began before this call may have missed what was there by then
+                self._scans += 1
+                number, files = self._scans, await self.disk.run(self._catalogue.scan)
+                self._listed = number, files
+            return files
 
     async def open(self, name: str) -> OpenAudio:
         """The file of this name, in whatever Unicode form, held open; the caller closes it.

@@ -1,6 +1,6 @@
 """Which files of the library somebody asks for, and in which order. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
 from unicodedata import normalize
@@ -16,7 +16,7 @@ SORT_KEYS: dict[str, Callable[[AudioFile], Any]] = {
 }
 
 
-def select_files(files: list[AudioFile], *, query: str = "", sort: str = "name") -> list[AudioFile]:
+def select_files(files: Sequence[AudioFile], *, query: str = "", sort: str = "name") -> list[AudioFile]:
     """The files whose name or tags contain the query, sorted; those without a value come last.
 
     :raises Unprocessable: there is no such order.
@@ -31,7 +31,7 @@ def select_files(files: list[AudioFile], *, query: str = "", sort: str = "name")
     return sorted(known, key=key, reverse=sort.startswith("-")) + unknown
 
 
-def fingerprint(files: list[AudioFile]) -> str:
+def fingerprint(files: Sequence[AudioFile]) -> str:
     """A short name for the state of the library: another one whenever a file comes, goes or changes."""
     state = "\n".join(sorted(f"{audio.name}\0{audio.version}" for audio in files))
     return sha256(state.encode()).hexdigest()[:20]

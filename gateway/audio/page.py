@@ -5,6 +5,7 @@ so a foreign link cannot make it say anything. No session, no cookie. The script
 its rows, so that a row is made in one place.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import quote
@@ -75,7 +76,7 @@ def add_page(views: Blueprint, library: Library) -> None:
 async def _show_page(library: Library, outcomes: list[Outcome] | None) -> ResponseReturnValue:
     """The page as it is now, with the outcomes of a form, or with those that the query names."""
     words = choose_words(request.accept_languages)
-    files: list[AudioFile] = []
+    files: Sequence[AudioFile] = ()
     error = next((outcome.error for outcome in outcomes or () if outcome.error), None)
     try:
         files = await library.list_files()
@@ -121,7 +122,7 @@ def _locate_taken(names: list[str]) -> str:
     return url_for("audio.get_page", added=shown, more=len(names) - len(shown) or None)
 
 
-def _read_taken(files: list[AudioFile], words: Words) -> list[Message]:
+def _read_taken(files: Sequence[AudioFile], words: Words) -> list[Message]:
     present = {audio.name for audio in files}
     names = [name for name in dict.fromkeys(request.args.getlist("added")) if name in present]
     messages = [Message(name, words("Added"), taken=True) for name in names]

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ from unicodedata import normalize
 import anyio
 import pytest
 
+from gateway.audio.catalogue import AudioFile, Catalogue
 from gateway.audio.disk import Disk, NoSpace
 from gateway.audio.intake import NotAudio
 from gateway.audio.library import Library, NameTaken
@@ -577,6 +579,33 @@ async def test_list_many(library: Library, folder: Path) -> None:
         path.write_bytes(b"x" * 1000)
         os.utime(path, ns=times)
     assert await library.list_files() == listed
+
+
+async def test_list_is_shared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who ask at once share one look at the folder, and nobody misses what was there when he asked."""
+    looks, look = Counter[str](), Catalogue.scan
+
+    def count(catalogue: Catalogue) -> list[AudioFile]:
+        looks["at the folder"] += 1
+        return look(catalogue)
+
+    monkeypatch.setattr(Catalogue, "scan", count)
+    library = Library(folder, max_upload_bytes=1_000_000)
+    found: list[list[str]] = []
+
+    async def add_and_list(name: str) -> None:
+        await library.add(name, feed(WAVE))
+        found.append([audio.name for audio in await library.list_files()])
+        assert name in found[-1]
+
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(library.list_files)
+    assert looks.total() == 1
+    async with anyio.create_task_group() as group:
+        for number in range(20):
+            group.start_soon(add_and_list, f"{number}.wav")
+    assert len(found) == 20
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EROFS, errno.ESTALE, errno.EMFILE, errno.EACCES])
