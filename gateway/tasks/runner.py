@@ -5,7 +5,7 @@ another gateway can go on where this one died; nothing here is the only copy of 
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import islice
 
 import anyio
@@ -26,6 +26,8 @@ BATCH_URLS = 500
 """How many URLs are counted and recalled at once; at most `MAX_CODES_AT_ONCE`."""
 SAVE_EVERY_S = 0.05
 SAVE_AT_ONCE = 2_000
+SAVERS = 8
+"""How many tasks are saved at the same time: on a busy event loop each call to Redis waits for several of its turns."""
 PAUSE_S = 0.25
 PREPARE_EVERY_S = 600.0
 PARTING_S = 2.0
@@ -80,6 +82,7 @@ class Runner:
         self._queue = queue
         self._flights = flights
         self._runs: dict[str, Run] = {}
+        self._starting: dict[bytes, Claim] = {}
         self._prepared = False
         self._news = anyio.Event()
         self._whole = anyio.Event()
@@ -119,36 +122,44 @@ class Runner:
         if not self._prepared:  # at the start, and when Redis may have come back empty
             await self._queue.prepare()
             self._prepared = True
-        if len(self._runs) >= MAX_RUNS:
+        room = MAX_RUNS - len(self._runs) - len(self._starting)
+        if room <= 0:
             await anyio.sleep(PAUSE_S)
             return
+        waiting = sum(run.missing for run in self._runs.values())
+        coming = sum(claim.total for claim in self._starting.values())
         try:
-            if sum(run.missing for run in self._runs.values()) < self._flights.slots:
+            if waiting + coming < self._flights.slots:
                 claims = await self._queue.take()
             else:
                 await anyio.sleep(LEFT_EVERY_S)
-                claims = await self._queue.take_left(min(LEFT_AT_ONCE, MAX_RUNS - len(self._runs)))
+                claims = await self._queue.take_left(min(LEFT_AT_ONCE, room))
         except RedisAway:
             self._prepared = False
             raise
-        await self._start_all(claims, group)
+        self._start_all(claims, group)
 
     async def _adopt(self, group: TaskGroup) -> None:
         claims = await self._queue.take_abandoned(max(1, MAX_RUNS - len(self._runs)))
-        strange = [claim for claim in claims if claim.task not in self._runs]
+        strange = [claim for claim in claims if claim.task not in self._runs and claim.entry not in self._starting]
         for claim in strange:
             logger.info("task %s: going on with what another gateway left", claim.task)
-        await self._start_all(strange, group)
+        self._start_all(strange, group)
 
-    async def _start_all(self, claims: Sequence[Claim], group: TaskGroup) -> None:
+    def _start_all(self, claims: Sequence[Claim], group: TaskGroup) -> None:
         """One task that cannot be read keeps none of the others waiting; its claim ages until it is tried again."""
         for claim in claims:
-            try:
-                await self._start(claim, group)
-            except RedisAway as error:
-                logger.warning("task %s cannot be read for now: %s", claim.task, error.detail)
-            except Exception:
-                logger.exception("task %s cannot be read", claim.task)
+            self._starting[claim.entry] = claim
+            group.start_soon(self._try_to_start, claim, group)
+
+    async def _try_to_start(self, claim: Claim, group: TaskGroup) -> None:
+        try:
+            await self._start(claim, group)
+        except RedisAway as error:
+            logger.warning("task %s cannot be read for now: %s", claim.task, error.detail)
+        except Exception:
+            logger.exception("task %s cannot be read", claim.task)
+        del self._starting[claim.entry]  # not at the end of this process: what was still to be read is handed over
 
     async def _start(self, claim: Claim, group: TaskGroup) -> None:
         job = await self._store.take_task(claim.task)
@@ -187,13 +198,22 @@ class Runner:
         with anyio.move_on_after(SAVE_EVERY_S):
             await self._whole.wait()
         self._news, self._whole = anyio.Event(), anyio.Event()
-        for run in [run for run in self._runs.values() if run.news]:
+        runs = iter([run for run in self._runs.values() if run.news])
+        failed: list[Run] = []
+        async with anyio.create_task_group() as savers:
+            for _ in range(SAVERS):
+                savers.start_soon(self._save_each, runs, failed)
+        if failed:
+            await anyio.sleep(PAUSE_S)
+            for run in failed:
+                self._wake(run)
+
+    async def _save_each(self, runs: Iterator[Run], failed: list[Run]) -> None:
+        for run in runs:
             try:
                 await self._save_run(run)
             except RedisAway:
-                self._runs[run.claim.task] = self._runs.pop(run.claim.task)  # the others come first next time
-                self._wake(run)
-                raise
+                failed.append(run)
             except Exception:
                 logger.exception("task %s cannot be saved; it is taken up again", run.claim.task)
                 self._drop(run)
@@ -235,13 +255,13 @@ class Runner:
         self._flights.leave(run.claim.task)
 
     async def _part(self) -> None:
-        runs = list(self._runs.values())
         try:
-            for run in runs:
+            for run in list(self._runs.values()):
                 if run.news:
                     await self._save_run(run)
-            await self._queue.release([run.claim for run in self._runs.values()])
+            left = [*(run.claim for run in self._runs.values()), *self._starting.values()]
+            await self._queue.release(left)
         except RedisAway:
             return  # they are adopted once the claims have aged
-        if runs:
-            logger.info("%d tasks left for the next gateway", len(self._runs))
+        if left:
+            logger.info("%d tasks left for the next gateway", len(left))

@@ -58,6 +58,13 @@ redis.call('PERSIST', KEYS[1])
 return 1
 """
 
+_TAKE = """
+if redis.call('HGET', KEYS[1], 'status') ~= 'running' then return false end
+redis.call('PERSIST', KEYS[1])
+local fields = redis.call('HMGET', KEYS[1], 'urls', 'follow', 'created_at')
+return {fields[1], fields[2], fields[3], redis.call('LRANGE', KEYS[2], 0, -1)}
+"""
+
 _SAVE = """
 if redis.call('HGET', KEYS[1], 'status') ~= 'running' then return 0 end
 redis.call('RPUSH', KEYS[2], ARGV[2])
@@ -217,13 +224,11 @@ class Store:
 
         From now on it does not expire, and is listed, whatever became of the call that made it.
         """
-        if not await self.keep_task(task):
-            return None
-        with self._datastore.open() as redis:
-            urls, follow, created_at = await redis.hmget(_task_key(task), ("urls", "follow", "created_at"))
-            if urls is None:
+        with self._datastore.open():
+            found = await self._datastore.eval(_TAKE, [_task_key(task), _probes_key(task)], [])
+            if not found:
                 return None
-            chunks = await redis.lrange(_probes_key(task), 0, -1)
+            urls, follow, created_at, chunks = found
             saved = [_landing(row) for chunk in chunks for row in from_json(chunk)]
             job = Job(urls=from_json(urls), follow_redirects=follow == b"1", saved=saved)
             listed_at = datetime.fromisoformat(created_at.decode())
@@ -250,8 +255,10 @@ class Store:
         """Put a task on the list of recent ones, once. Without a list it is a task all the same."""
         try:
             with self._datastore.open() as redis:
-                await redis.zadd(_RECENT, {str(identity): created_at.timestamp() * 1000}, nx=True)
-                await redis.zremrangebyrank(_RECENT, 0, -RECENT_TASKS - 1)
+                steps = redis.pipeline(transaction=False)
+                steps.zadd(_RECENT, {str(identity): created_at.timestamp() * 1000}, nx=True)
+                steps.zremrangebyrank(_RECENT, 0, -RECENT_TASKS - 1)
+                await steps.execute()
         except KeySpoiled as error:
             logger.error("task %s is not listed: %s", identity, error.__cause__)  # noqa: TRY400
 

@@ -105,6 +105,7 @@ async def test_script_touches_one_slot(tmp_path: Path) -> None:
         identity = await Idempotency(datastore).claim("key", b"body")
         task = str((await store.add_task(NewTask(urls=["http://a/", "http://b/"]), identity)).id)
         claims = await queue.take()
+        assert await store.take_task(task)
         await cache.count(task, 0, Counter(a=1, b=1))
         await cache.remember([("http://a/", False, 200, 0.0), ("http://b/", False, 404, 0.0)])
         assert await cache.recall(["http://a/", "http://b/"], follow_redirects=False) == [200, 404]
