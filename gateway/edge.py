@@ -142,8 +142,8 @@ class Edge:
             await self._app(scope, receive, send)
             return
         reads_late = any(name == b"user-agent" and _LATE_READERS in value for name, value in scope["headers"])
-        flow = scope[_FLOW] = _Flow(receive, send, self._idle_timeout_s, reads_late=reads_late)
-        await self._app(scope, flow.receive, flow.send)
+        flow = _Flow(receive, send, self._idle_timeout_s, reads_late=reads_late)
+        await self._app({**scope, _FLOW: flow}, flow.receive, flow.send)
 
 
 class EdgeRequest(Request):

@@ -110,7 +110,8 @@ class Exchanges:
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
-        exchange = scope[_SCOPE_KEY] = self._begin(scope)
+        exchange = self._begin(scope)
+        scope = {**scope, _SCOPE_KEY: exchange}  # in that of the server it would be part of a circle with it
         token = REQUEST_ID.set(exchange.request_id)
         wire = _Wire(self, exchange, receive, send)
         cut = self._open[id(wire)] = anyio.CancelScope()

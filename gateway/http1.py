@@ -8,7 +8,11 @@
   chunk. With one there is none over 0.1 s.
 - What it cannot read as HTTP it answers by itself, without a word; so a refusal of ours takes its place.
 
-Three methods of one pinned minor version are replaced, while the gateway is served; tests show that they are the right
+- A connection that its client has closed is kept until it would have been idle for too long, and then leaves 48 objects
+  that refer to each other: 100 such connections a second led, after a minute, to a collection of garbage that held
+  the event loop for 0.9 s. Its parts are let go of when it ends.
+
+Five methods of one pinned minor version are replaced, while the gateway is served; tests show that they are the right
 ones. Under another server nothing happens.
 """
 
@@ -25,19 +29,21 @@ from .errors import CONTENT_TYPE, BadRequest, problem
 
 logger = logging.getLogger("gateway")
 
-_MODULE = "hypercorn.protocol.h11"
+_PROTOCOL, _SERVER = "hypercorn.protocol.h11", "hypercorn.asyncio.tcp_server"
 
 
 @contextmanager
 def mending_hypercorn(headers: Mapping[str, str]) -> Iterator[None]:
-    """In this block nobody gets to HTTP/2, each event of a dead stream is a turn of its own, and what is no HTTP is
-    refused with `headers` and a problem."""
-    module = sys.modules.get(_MODULE)
+    """In this block nobody gets to HTTP/2, each event of a dead stream is a turn of its own, a connection leaves
+    nothing behind, and what is no HTTP is refused with `headers` and a problem."""
+    module, server = sys.modules.get(_PROTOCOL), sys.modules.get(_SERVER)
     with ExitStack() as replaced:
-        if module is not None:
+        if module is not None and server is not None:
             try:
                 replaced.enter_context(_replacing(module.H11Protocol, "_check_protocol", _stay_http1))
                 replaced.enter_context(_replacing(module.HTTPStream, "handle", _pause_when_closed(module.HTTPStream)))
+                replaced.enter_context(_replacing(server.TCPServer, "_read_data", _end_when_closed(server.TCPServer)))
+                replaced.enter_context(_replacing(server.TCPServer, "run", _forget_at_end(server.TCPServer)))
                 refuse = _refuse_with(module.h11, headers)
                 replaced.enter_context(_replacing(module.H11Protocol, "_send_error_response", refuse))
             except AttributeError:
@@ -68,6 +74,28 @@ def _pause_when_closed(stream_class: Any) -> Any:
         await handle(stream, event)
 
     return handle_in_turn
+
+
+def _end_when_closed(server_class: Any) -> Any:
+    read_data = server_class._read_data  # noqa: SLF001
+
+    async def read_to_the_end(server: Any) -> None:
+        await read_data(server)
+        await server.idle_task.stop()
+
+    return read_to_the_end
+
+
+def _forget_at_end(server_class: Any) -> Any:
+    run = server_class.run
+
+    async def run_and_forget(server: Any) -> None:
+        try:
+            await run(server)
+        finally:
+            vars(server).clear()
+
+    return run_and_forget
 
 
 def _refuse_with(h11: Any, given: Mapping[str, str]) -> Any:

@@ -92,6 +92,7 @@ class Load:
         path = f"/api/v1/audio/{name}.wav"
         async with session.put(path, data=WAVE) as answer:
             assert answer.status == 201, f"{answer.status} {await answer.text()}"
+            await answer.read()  # else the client closes the connection
         async with session.delete(path) as answer:
             assert answer.status == 204, answer.status
 
@@ -99,6 +100,7 @@ class Load:
         urls = [f"{self.site}/{name}/{number}" for number in range(20)]
         async with session.post("/api/v1/tasks/", json=urls) as answer:
             assert answer.status == 201, answer.status
+            await answer.read()
             location = answer.headers["Location"]
         async with session.get(location, headers={"Prefer": "wait=20"}) as answer:
             assert answer.status == 200, answer.status
@@ -111,6 +113,7 @@ class Load:
             while time.monotonic() < self.until:
                 async with self._timed("idle"), session.get("/healthz") as answer:
                     assert answer.status == 200, answer.status
+                    await answer.read()
                 await asyncio.sleep(min(IDLE_S, max(0.0, self.until - time.monotonic())))
 
     async def _keep_silent(self, number: int) -> None:

@@ -24,7 +24,7 @@ CROWDED = 0.1
 CROWDED_LAG_S = 2.5
 FULL_S, SHORT_S = 60, 8
 MOST_MIB, GROWTH_MIB = 256, 32
-"""Circular garbage is looked for seldom, so that memory is flat only after two minutes: at 195 MiB, for good."""
+"""Circular garbage is looked for seldom, so that memory is flat only from the second minute on, at some 200 MiB."""
 
 
 def read_memory(gateway: Gateway) -> float:
@@ -54,7 +54,7 @@ def put(gateway: Gateway, name: str, body: bytes) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(300)
 def test_load(tmp_path: Path, trial: Trial) -> None:
     """Everybody is served while everybody is there, and the loop is never long away."""
     seconds = FULL_S if os.environ.get("TRIALS") == "full" else SHORT_S
@@ -66,7 +66,7 @@ def test_load(tmp_path: Path, trial: Trial) -> None:
             put(gateway, f"short-{number}.wav", make_wave(20_000))
         address = f"http://127.0.0.1:{site_port}"
         command = [sys.executable, str(ROOT / "tests/trials/load.py"), gateway.url, address, str(seconds)]
-        for _ in trial.run(full=1, short=1):
+        for number in trial.run(full=2, short=1):
             memory: list[float] = []
             before, (ran_s, waited_s), began = read_lag(gateway), read_schedule(gateway), time.monotonic()
             with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:
@@ -80,7 +80,8 @@ def test_load(tmp_path: Path, trial: Trial) -> None:
                 (now - then) / taken_s for now, then in zip(read_schedule(gateway), (ran_s, waited_s), strict=True)
             )
             trial.figures["CPU"] = f"{used:.0%} had, {missed:.0%} waited for"
-            judge(trial, told, late, memory, limit_s=CROWDED_LAG_S if missed > CROWDED else LAG_S)
+            settled = memory if number else memory[len(memory) * 2 // 3 :]
+            judge(trial, told, late, settled, limit_s=CROWDED_LAG_S if missed > CROWDED else LAG_S)
             trial.figures["clients"] = f"{CLIENTS} at work, {IDLE} idle, {SILENT} silent, for {seconds} s"
         crawled.kill()
 
@@ -93,7 +94,7 @@ def judge(
     *,
     limit_s: float,
 ) -> None:
-    """Write down the figures, and count what was not as promised."""
+    """Write down the figures, and count what was not as promised. `memory` is that of when it should be flat."""
     total = late[float("inf")]
     worst_s = min(bound for bound, count in late.items() if count == total)
     trial.figures["loop late"] = (
@@ -101,14 +102,13 @@ def judge(
     )
     for kind, row in told["kinds"].items():
         trial.figures[kind] = "{count:.0f} in p50 {p50_ms:.0f}, p95 {p95_ms:.0f}, max {max_ms:.0f} ms".format(**row)
-    settled = memory[len(memory) * 2 // 3 :]
-    first, later, last = memory[0], settled[0], settled[-1]
-    trial.figures["memory"] = f"{first:.0f} MiB at first, {later:.0f} after two thirds, {last:.0f} at the end"
+    grown = memory[-1] - memory[0]
+    trial.figures["memory"] = f"{memory[0]:.0f} MiB, and {grown:+.0f} until the end"
     wrong = {what: times for what, times in told["wrong"].items() if limit_s == LAG_S or not what.endswith(" 503")}
     trial.figures["not answered in time by Redis"] = sum(told["wrong"].values()) - sum(wrong.values())
     trial.check(not wrong, f"wrong answers: {wrong}")
     trial.check(all(kind in told["kinds"] for kind in ("page", "list", "range", "upload", "task", "idle")), "no work")
     over = total - late[limit_s]
     trial.check(total > 10 and not over, f"{over:.0f} times the loop was over {limit_s * 1000:g} ms late")
-    trial.check(max(settled) - settled[0] < GROWTH_MIB, f"memory grew by {max(settled) - settled[0]:.0f} MiB")
+    trial.check(grown < GROWTH_MIB, f"memory grew by {grown:.0f} MiB")
     trial.check(max(memory) < MOST_MIB, f"memory grew to {max(memory):.0f} MiB")
