@@ -85,6 +85,7 @@ async def test_put_part(client: httpx.AsyncClient, folder: Path) -> None:
     assert list_disk(folder) == []
 
 
+@pytest.mark.timeout(60)
 async def test_real_files(client: httpx.AsyncClient, folder: Path, corpus: Corpus) -> None:
     """Real audio files go in by every door and come out byte by byte; films do not go in."""
     for name in ("cbr.mp3", "vorbis.ogg", "flac.flac", "aac.m4a", "opus.webm"):
