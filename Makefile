@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8888
 HOST ?= 127.0.0.1
+# All tests but the trials, which promise times and want the machine for themselves.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --ignore tests/trials
 
 .PHONY: help run test trials coverage check format docs bench lock clean
 
@@ -25,7 +27,7 @@ run: $(VENV)/run.stamp
 	exec $(BIN)/hypercorn --config hypercorn.toml --bind $(HOST):$(PORT) gateway:app
 
 test: $(VENV)/dev.stamp
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --ignore tests/trials
+	$(BIN)/pytest $(SIDE_BY_SIDE)
 	$(BIN)/pytest tests/trials
 
 trials: $(VENV)/dev.stamp
@@ -33,7 +35,7 @@ trials: $(VENV)/dev.stamp
 
 coverage: $(VENV)/dev.stamp
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --ignore tests/trials
+	$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
