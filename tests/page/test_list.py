@@ -210,6 +210,21 @@ async def test_deleted_does_not_come_back(
         assert name not in await read_names(page)
 
 
+async def test_deleted_stays_away_without_a_list(client: httpx.AsyncClient, waves: Callable[[int], None]) -> None:
+    """A file that is deleted is not shown again when no newer list can be had."""
+    waves(3)
+    async with open_page(str(client.base_url)) as page:
+        await page.route("**/?sort=*", lambda route: route.abort())
+        row = page.locator(".file").first
+        name = await row.locator(".name").inner_text()
+        await row.locator(".delete").click()
+        async with page.expect_request_finished(lambda request: request.method == "DELETE"):
+            await page.keyboard.press("Escape")
+        await page.wait_for_timeout(500)
+        assert name not in await read_names(page)
+        assert len(await read_names(page)) == 2
+
+
 async def test_thousand_files(client: httpx.AsyncClient, waves: Callable[[int], None]) -> None:
     """A thousand files are there soon, are searched at every letter, and scroll to the end without a long frame."""
     waves(1000)

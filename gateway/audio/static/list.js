@@ -96,8 +96,10 @@ export function remove(row) {
   const onEnd = async () => {
     const answer = await fetch(apiOf(href), { method: "DELETE", keepalive: true }).catch(() => null);
     const gone = answer?.ok || answer?.status === 404;
-    if (gone) await refresh(); // a list that was asked for before may still have it
-    else note({ name, text: say("was not deleted."), refused: true });
+    if (gone) {
+      rowOf(href)?.remove();
+      await refresh(); // a list that was asked for before may still have it
+    } else note({ name, text: say("was not deleted."), refused: true });
     going.delete(href);
     filter();
   };
