@@ -92,6 +92,11 @@ class Runner:
         """How many tasks are in the hands of this gateway."""
         return len(self._runs)
 
+    @property
+    def _room(self) -> int:
+        """How many more tasks it may take."""
+        return MAX_RUNS - len(self._runs) - len(self._starting)
+
     async def run(self) -> None:
         """Work for ever; at the end, save what is known and leave the rest to the next gateway."""
         try:
@@ -122,8 +127,7 @@ class Runner:
         if not self._prepared:  # at the start, and when Redis may have come back empty
             await self._queue.prepare()
             self._prepared = True
-        room = MAX_RUNS - len(self._runs) - len(self._starting)
-        if room <= 0:
+        if self._room <= 0:
             await anyio.sleep(PAUSE_S)
             return
         waiting = sum(run.missing for run in self._runs.values())
@@ -133,14 +137,14 @@ class Runner:
                 claims = await self._queue.take()
             else:
                 await anyio.sleep(LEFT_EVERY_S)
-                claims = await self._queue.take_left(min(LEFT_AT_ONCE, room))
+                claims = await self._queue.take_left(min(LEFT_AT_ONCE, self._room))
         except RedisAway:
             self._prepared = False
             raise
         self._start_all(claims, group)
 
     async def _adopt(self, group: TaskGroup) -> None:
-        claims = await self._queue.take_abandoned(max(1, MAX_RUNS - len(self._runs)))
+        claims = await self._queue.take_abandoned(max(1, self._room))
         strange = [claim for claim in claims if claim.task not in self._runs and claim.entry not in self._starting]
         for claim in strange:
             logger.info("task %s: going on with what another gateway left", claim.task)
