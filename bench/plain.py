@@ -17,7 +17,7 @@ from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel, Field
 from redis.asyncio import BlockingConnectionPool, Redis
 
-CONCURRENCY = int(os.environ.get("CONCURRENCY", "1000"))
+CONCURRENCY = int(os.environ["CONCURRENCY"])
 PER_HOST = 50
 TIMEOUT_S = 3600
 PROBE_TIMEOUT_S = 30
