@@ -3,7 +3,8 @@
 Quart reads a request body ahead without bound (a 300 MB upload: 342-375 MB of memory; with a `receive` that
 waits for its reader: 41-44 MB) and limits the time of a whole body rather than its idle time; and an answer
 given before the body was read reaches nobody: the server closes, the peer sees a reset. This module mends the
-three in one ASGI middleware and one Request class, without a private name of Quart.
+three in one ASGI middleware and one Request class, without a private name of Quart. Where a body has a part of a
+file, a server that can send it is given that part, and for another one it is read.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,6 +14,8 @@ import anyio
 from quart import Request
 
 from .errors import BodyTooLarge, GatewayError
+from .file_span import FileSpan
+from .zerocopy import EXTENSION
 
 AHEAD_BYTES = 256 * 1024
 """How much of a body may wait for its reader."""
@@ -51,11 +54,14 @@ class BodyTimeout(GatewayError):
 class _Flow:
     """The two streams of one request. `receive` and `send` stand in for those of the server."""
 
-    def __init__(self, receive: Receive, send: Send, idle_timeout_s: float, *, reads_late: bool) -> None:
+    def __init__(
+        self, receive: Receive, send: Send, idle_timeout_s: float, *, reads_late: bool, sends_files: bool
+    ) -> None:
         self._receive = receive
         self._send = send
         self.idle_timeout_s = idle_timeout_s
         self._reads_late = reads_late
+        self._sends_files = sends_files
         self._ahead_bytes = 0
         self._room = anyio.Event()
         self._drained_bytes: int | None = None
@@ -95,6 +101,9 @@ class _Flow:
 
     async def send(self, message: Message) -> None:
         """Pass a message on, within the idle time; before the last one, drain what is left of the body."""
+        if isinstance(message.get("body"), FileSpan):
+            await self._send_span(message["body"])
+            message = {**message, "body": b""}
         if message.get("status") in _STRANGERS:
             self._reads_late = False
         last = message["type"] == "http.response.body" and not message.get("more_body", False)
@@ -121,6 +130,16 @@ class _Flow:
                 with anyio.move_on_after(self.idle_timeout_s):
                     await self._ended.wait()
 
+    async def _send_span(self, span: FileSpan) -> None:
+        """A part of a file: by the server, which keeps the idle time itself then, or read and passed on."""
+        if self._sends_files:
+            for piece in span.cut():
+                what = {"file": piece.file, "offset": piece.offset, "count": piece.count}
+                await self._send({"type": EXTENSION, **what, "more_body": True})
+        else:
+            async for data in span.read():
+                await self._pass({"type": "http.response.body", "body": data, "more_body": True})
+
     async def _pass(self, message: Message) -> None:
         with anyio.fail_after(self.idle_timeout_s):
             await self._send(message)
@@ -142,7 +161,8 @@ class Edge:
             await self._app(scope, receive, send)
             return
         reads_late = any(name == b"user-agent" and _LATE_READERS in value for name, value in scope["headers"])
-        flow = _Flow(receive, send, self._idle_timeout_s, reads_late=reads_late)
+        sends_files = EXTENSION in scope.get("extensions", {})
+        flow = _Flow(receive, send, self._idle_timeout_s, reads_late=reads_late, sends_files=sends_files)
         await self._app({**scope, _FLOW: flow}, flow.receive, flow.send)
 
 

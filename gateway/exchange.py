@@ -21,6 +21,7 @@ from .errors import CONTENT_TYPE, problem
 from .forwarded import Proxies
 from .logs import REQUEST_ID
 from .shutdown import Shutdown
+from .zerocopy import EXTENSION
 
 GRACE_S = 10.0
 """How long requests in progress have once the process is to end."""
@@ -188,8 +189,8 @@ class _Wire:
             headers += [header for header in self._headers if header[0] not in present]
             message = {**message, "headers": headers}
         await self._send(message)
-        if message["type"] == "http.response.body":
-            size_bytes = len(message.get("body", b""))
+        if message["type"] in ("http.response.body", EXTENSION):
+            size_bytes = message["count"] if message["type"] == EXTENSION else len(message.get("body", b""))
             exchange.sent_bytes += size_bytes
             self._exchanges.sent_bytes += size_bytes
             exchange.whole = not message.get("more_body", False)

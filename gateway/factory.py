@@ -37,6 +37,7 @@ from .tasks.probe import Prober
 from .tasks.queue import Queue
 from .tasks.runner import Runner
 from .tasks.store import Store
+from .zerocopy import FileSender
 
 logger = logging.getLogger("gateway")
 
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     flights = Flights(cache, prober, concurrency=settings.concurrency, per_host=settings.per_host)
     runner = Runner(store, queue, flights)
     metrics = Metrics()
+    files = FileSender(idle_timeout_s=settings.upload_idle_timeout_s)
     guard = Guard(api_token=token, allowed_hosts=settings.allowed_hosts)
 
     app = Quart("gateway", static_folder=None)
@@ -94,7 +96,7 @@ def create_app(settings: Settings | None = None) -> Quart:
         raise_file_limit()
         bound_unsent_bytes()
         await library.disk.prepare()
-        with shutdown.watched(), collecting_seldom(), mending_hypercorn(HEADERS):
+        with shutdown.watched(), collecting_seldom(), mending_hypercorn(HEADERS, files):
             async with anyio.create_task_group() as outer:
                 outer.start_soon(exchanges.run)
                 outer.start_soon(end_with_master, shutdown)

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 from hypercorn.asyncio import serve as hypercorn_serve
@@ -11,12 +12,14 @@ from quart import Quart
 
 
 @asynccontextmanager
-async def serve(app: Quart) -> AsyncIterator[str]:
-    """The URL at which `app` is served; it is shut down in order at the end."""
+async def serve(app: Quart, tls: tuple[Path, Path] | None = None) -> AsyncIterator[str]:
+    """The URL at which `app` is served, with `tls`, a key and its certificate, or without; it is shut down in order."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]  # hypercorn closes it
+    if tls:
+        config.keyfile, config.certfile = map(str, tls)
     config.errorlog = None
     config.graceful_timeout = 1
     stop, started = anyio.Event(), anyio.Event()
@@ -33,6 +36,6 @@ async def serve(app: Quart) -> AsyncIterator[str]:
         group.start_soon(run)
         await started.wait()
         try:
-            yield f"http://127.0.0.1:{port}"
+            yield f"http{'s' if tls else ''}://127.0.0.1:{port}"
         finally:
             stop.set()

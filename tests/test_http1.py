@@ -14,6 +14,7 @@ from hypercorn.protocol.http_stream import HTTPStream
 from gateway.errors import Problem
 from gateway.guard import HEADERS
 from gateway.http1 import mending_hypercorn
+from gateway.zerocopy import FileSender
 from tests.processes import running
 from tests.programs import need
 
@@ -67,19 +68,32 @@ async def test_unreadable_request(client: httpx.AsyncClient, request_: bytes, st
     assert Problem.model_validate_json(body).status == status
 
 
+def read_methods() -> list[object]:
+    """What is replaced."""
+    return [
+        H11Protocol._check_protocol,
+        H11Protocol._send_error_response,
+        HTTPStream.handle,
+        HTTPStream.app_send,
+        TCPServer._read_data,
+        TCPServer.run,
+    ]
+
+
 def test_put_back() -> None:
     """What is replaced is there, and is put back."""
+    before = read_methods()
+    with mending_hypercorn(HEADERS, FileSender(idle_timeout_s=1)):
+        assert not set(read_methods()) & set(before)
+    assert read_methods() == before
 
-    def read() -> list[object]:
-        return [
-            H11Protocol._check_protocol,
-            H11Protocol._send_error_response,
-            HTTPStream.handle,
-            TCPServer._read_data,
-            TCPServer.run,
-        ]
 
-    before = read()
-    with mending_hypercorn(HEADERS):
-        assert not set(read()) & set(before)
-    assert read() == before
+def test_unknown_hypercorn(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A hypercorn that lacks one of the methods is left as it is, all of it."""
+    run = TCPServer.run
+    before = read_methods()
+    monkeypatch.delattr(TCPServer, "run")
+    with mending_hypercorn(HEADERS, FileSender(idle_timeout_s=1)):
+        monkeypatch.setattr(TCPServer, "run", run, raising=False)
+        assert read_methods() == before
+    assert "this hypercorn is not known" in caplog.text

@@ -40,6 +40,10 @@ class OpenAudio:
         self._close = weakref.finalize(self, os.close, self._fd)
         self._limiter = limiter
 
+    def fileno(self) -> int:
+        """Its descriptor, until `close`."""
+        return self._fd
+
     async def read(self, offset: int, count: int) -> bytes:
         """Up to `count` bytes from `offset` on; fewer at the end."""
         return await to_thread.run_sync(os.pread, self._fd, count, offset, limiter=self._limiter)

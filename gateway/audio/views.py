@@ -5,8 +5,7 @@ Requests become calls of the library here, and what it answers becomes JSON or b
 
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-from time import monotonic
+from contextlib import aclosing, closing
 from typing import cast
 
 from pydantic_core import to_json
@@ -17,6 +16,7 @@ from .. import event_stream
 from ..contract import EVENTS, JSON, promises
 from ..edge import EdgeRequest
 from ..errors import BadRequest
+from ..file_span import FileSpan
 from ..static import add_static
 from . import contract
 from .catalogue import AudioFile
@@ -28,13 +28,6 @@ from .page import add_page
 from .serve import Span, Validators, encode_disposition, plan_answer
 from .upload import receive_file, receive_raw
 
-_PIECES = ((16 * 1024 * 1024, 1024 * 1024), (1024 * 1024, 256 * 1024), (0, 64 * 1024))
-"""How much is read at once, once so much went without a wait: the more a peer takes, the more it is given.
-
-A piece is what a slow listener holds in memory, and has to take within the idle time; 500 MB in pieces of 1 MiB take
-0.28 s, in pieces of 256 KiB 0.34 s.
-"""
-_WAIT_S = 0.05
 _COVER_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 """A picture comes from a stranger; opened by itself it may do nothing."""
 
@@ -192,21 +185,10 @@ def _frame_spans(spans: tuple[Span, ...], audio: AudioFile, boundary: str) -> li
     return [*parts, (f"\r\n--{boundary}--\r\n".encode(), Span(0, 0))]
 
 
-async def _stream(opened: OpenAudio, parts: list[tuple[bytes, Span]]) -> AsyncIterator[bytes]:
-    flowing_bytes = 0
-    try:
+async def _stream(opened: OpenAudio, parts: list[tuple[bytes, Span]]) -> AsyncIterator[bytes | FileSpan]:
+    with closing(opened):
         for head, span in parts:
             if head:
                 yield head
-            offset = span.start
-            while offset < span.end:
-                count = next(piece_bytes for limit_bytes, piece_bytes in _PIECES if flowing_bytes >= limit_bytes)
-                piece = await opened.read(offset, min(count, span.end - offset))
-                if not piece:  # cut short by another program: the answer must not look whole
-                    raise EOFError(f"{opened.audio.name} ends at {offset}")
-                offset += len(piece)
-                given = monotonic()
-                yield piece
-                flowing_bytes = flowing_bytes + len(piece) if monotonic() - given < _WAIT_S else 0
-    finally:
-        opened.close()
+            if span.start < span.end:
+                yield FileSpan(opened, span.start, span.end - span.start)

@@ -1,0 +1,135 @@
+"""Bytes of a file that the system takes to a socket by itself: sendfile(2), past the transport of an event loop.
+
+500 MB take a bit more than half of the time that reading and writing them in pieces of 1 MiB took, and a slow listener
+holds no piece in memory (`bench/download_flask.py`). uvloop has no `sendfile`, and the one of asyncio waits for the
+disk in the event loop; here a thread does.
+"""
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from typing import Any, TypeVar
+
+import anyio
+
+from .file_span import FileSpan
+
+EXTENSION = "http.response.zerocopysend"
+"""The extension of ASGI by which an application hands a part of a file to its server, and the message that does."""
+AVAILABLE = hasattr(os, "sendfile")
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW}
+"""What sendfile says of a file system that has no such thing."""
+_READ_BYTES = 64 * 1024
+_THREADS = 16
+
+T = TypeVar("T")
+
+
+class FileSender:
+    """Sends files to peers. A peer may stand still for `idle_timeout_s`; a hanging disk holds up no more than 16."""
+
+    def __init__(self, *, idle_timeout_s: float) -> None:
+        self._idle_timeout_s = idle_timeout_s
+        self._threads = ThreadPoolExecutor(_THREADS, "file-sender")
+
+    async def send(self, writer: asyncio.StreamWriter, span: FileSpan) -> None:
+        """The whole span, after what was written before it; `writer` has no TLS.
+
+        :raises ConnectionError: the peer is gone.
+        :raises TimeoutError: it took nothing for the idle time.
+        :raises EOFError: the file is shorter.
+        """
+        await self._flush(writer)
+        offset, end = span.offset, span.offset + span.count
+        with closing(
+            _Transfer(writer.get_extra_info("socket").fileno(), span.file.fileno(), self._threads)
+        ) as transfer:
+            while offset < end:
+                sent = await transfer.send(offset, end - offset)
+                if sent is None:
+                    data = await transfer.read(offset, min(_READ_BYTES, end - offset))
+                    writer.write(data)
+                    await self._flush(writer)
+                    sent = len(data)
+                offset += sent
+                if offset < end:  # the system has taken what it can, in most cases
+                    with anyio.fail_after(self._idle_timeout_s):
+                        await anyio.wait_writable(transfer.peer)
+
+    async def _flush(self, writer: asyncio.StreamWriter) -> None:
+        """Leave nothing in the transport, so that others may write to its socket."""
+        if not writer.transport.is_closing():
+            writer.transport.set_write_buffer_limits(0)
+            with anyio.fail_after(self._idle_timeout_s):
+                await writer.drain()
+        if writer.transport.is_closing():
+            raise ConnectionResetError("the connection is closed")
+
+
+class _Transfer:
+    """A socket and a file, by descriptors of their own that are closed once no thread is at them any more.
+
+    Whoever waits for the thread may be cancelled, and what it was at be closed: its numbers would soon be those of
+    another file and another connection.
+    """
+
+    def __init__(self, peer: int, file: int, threads: ThreadPoolExecutor) -> None:
+        self._threads = threads
+        self._call: Future[Any] | None = None
+        with ExitStack() as opened:
+            self.peer = os.dup(peer)
+            opened.callback(os.close, self.peer)
+            self._file = os.dup(file)
+            opened.callback(os.close, self._file)
+            self._opened = opened.pop_all()
+
+    async def send(self, offset: int, count: int) -> int | None:
+        """How many bytes the socket has taken, perhaps none; None: the system does not send such a file.
+
+        :raises EOFError: the file ends before `offset`.
+        """
+        try:
+            return await self._run(_send, self.peer, self._file, offset, count)
+        except OSError as error:
+            if error.errno in _UNSUPPORTED:
+                return None
+            raise
+
+    async def read(self, offset: int, count: int) -> bytes:
+        """Bytes of the file, at least one.
+
+        :raises EOFError: as `send`.
+        """
+        return await self._run(_read, self._file, offset, count)
+
+    async def _run(self, call: Callable[..., T], *args: int) -> T:
+        future = self._threads.submit(call, *args)
+        self._call = future
+        return await asyncio.wrap_future(future)
+
+    def close(self) -> None:
+        """Let go of both, now or when the thread is done."""
+        if self._call is None:
+            self._opened.close()
+        else:
+            self._call.add_done_callback(lambda _: self._opened.close())
+
+
+def _send(peer: int, file: int, offset: int, count: int) -> int:
+    try:
+        sent = os.sendfile(peer, file, offset, count)
+    except BlockingIOError:
+        return 0
+    if not sent:
+        raise EOFError(f"the file of an answer ends at {offset}")
+    return sent
+
+
+def _read(file: int, offset: int, count: int) -> bytes:
+    data = os.pread(file, count, offset)
+    if not data:
+        raise EOFError(f"the file of an answer ends at {offset}")
+    return data
