@@ -1,11 +1,17 @@
 """The files of our pages: style sheets, scripts, pictures.
 
-A cache asks for them again each time, so that none is older than the page that needs it.
+A cache asks for them again each time, so that none is older than the page that needs it. Their entity tags are of what
+they contain: the same from every gateway.
 """
 
+import mimetypes
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
-from quart import Blueprint, Response, send_from_directory
+from anyio import to_thread
+from quart import Blueprint, Response, request
+from werkzeug.security import safe_join
 
 from .contract import Answer, Content, Operation, Parameter, promises
 from .errors import NotFound
@@ -40,8 +46,21 @@ def add_static(views: Blueprint, prefix: str) -> None:
     @promises(GET_STATIC)
     async def get_static(filename: str) -> Response:
         try:
-            answer = await send_from_directory(folder, filename)
-        except OSError:  # a name that is too long for any file
+            data, modified_s = await to_thread.run_sync(_read_file, folder, filename)
+        except (OSError, ValueError):  # also a folder, and what can be no name
             raise NotFound("There is nothing at this address.") from None
+        answer = Response(data, mimetype=mimetypes.guess_type(filename)[0] or "application/octet-stream")
+        answer.last_modified = datetime.fromtimestamp(modified_s, UTC)
+        await answer.add_etag()
+        await answer.make_conditional(request, accept_ranges=True, complete_length=len(data))
         answer.headers["Cache-Control"] = "no-cache"
         return answer
+
+
+def _read_file(folder: Path, name: str) -> tuple[bytes, float]:
+    """Whole, as each is small, and so that none stays open when its reader leaves; and when it was changed."""
+    path = safe_join(str(folder), name)
+    if path is None:
+        raise ValueError(name)
+    with Path(path).open("rb") as file:
+        return file.read(), os.fstat(file.fileno()).st_mtime

@@ -245,7 +245,12 @@ async def test_caches(client: httpx.AsyncClient) -> None:
     assert style.headers["Cache-Control"] == "no-cache"
     again = await client.get("/static/audio/audio.css", headers={"If-None-Match": style.headers["ETag"]})
     assert again.status_code == 304
-    assert (await client.get("/static/audio/" + "x" * 300)).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["", "..", "%2e%2e/views.py", "..%2fviews.py", "%00", "audio.css/x", "x" * 300])
+async def test_no_static_file(client: httpx.AsyncClient, name: str) -> None:
+    """What is no file of a page, or one of another folder, is not there."""
+    assert (await client.get(f"/static/audio/{name}")).status_code == 404
 
 
 STATUSES = [
