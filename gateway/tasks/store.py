@@ -12,6 +12,7 @@ Cluster; between the slots every step can be repeated, and a crash leaves nothin
 import logging
 import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -184,17 +185,26 @@ class Store:
                 await end.wait()
 
     async def list_tasks(self, offset: int, limit: int) -> list[Task]:
-        """Recent tasks, newest first, without their results."""
+        """Recent tasks, newest first, without their results, and without those that somebody has spoilt."""
         with self._datastore.open() as redis:
             names = [name.decode() for name in await redis.zrevrange(_RECENT, offset, offset + limit - 1)]
             summaries = redis.pipeline(transaction=False)
             for name in names:
                 summaries.hmget(_task_key(name), _SUMMARY)
-            found = dict(zip(names, await summaries.execute() if names else (), strict=True))
-            gone = [name for name, (status, *_) in found.items() if status is None]
+            answers = await summaries.execute(raise_on_error=False) if names else ()
+            found = dict(zip(names, answers, strict=True))
+            gone = [name for name, values in found.items() if isinstance(values, list) and values[0] is None]
             if gone:
                 await redis.zrem(_RECENT, *gone)
-            return [_read_summary(UUID(name), found[name]) for name in names if name not in gone]
+        tasks = (self._read_listed(name, values) for name, values in found.items() if name not in gone)
+        return [task for task in tasks if task]
+
+    def _read_listed(self, name: str, values: Sequence[bytes | None] | Exception) -> Task | None:
+        with suppress(KeySpoiled, NotFound), self._datastore.open():
+            if isinstance(values, Exception):
+                raise values
+            return _read_summary(UUID(name), values)
+        return None
 
     async def list_probes(self, identity: UUID, offset: int, limit: int) -> list[Probe]:
         """What is known of URLs `offset` to `offset + limit` of a task, in the order they were sent.

@@ -119,7 +119,7 @@ async def test_wrong_types(client: httpx.AsyncClient, settings: Settings) -> Non
 
 @pytest.mark.parametrize("field", ["status", "total", "created_at", "result", "urls"])
 async def test_wrong_values(client: httpx.AsyncClient, settings: Settings, target: Target, field: str) -> None:
-    """A task of which somebody has changed a value is answered by 503, and no other task suffers."""
+    """A task of which somebody has changed a value is answered by 503, and no other task suffers, nor their list."""
     spoilt, other = [
         (await client.post(TASKS, json=[f"{target.url}/code/{code}"])).headers["Location"] for code in (200, 404)
     ]
@@ -132,6 +132,23 @@ async def test_wrong_values(client: httpx.AsyncClient, settings: Settings, targe
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert (await client.get(other)).json()["result"] == [404]
     assert (await client.get(f"{other}/probes")).json()["probes"][0]["code"] == 404
+    listed = {task["id"] for task in (await client.get(TASKS)).json()["tasks"]}
+    assert listed >= {other.rpartition("/")[2]}
+    assert (spoilt.rpartition("/")[2] in listed) == (field in ("result", "urls"))
+
+
+async def test_list_of_spoilt_tasks(client: httpx.AsyncClient, settings: Settings, target: Target) -> None:
+    """What stands on the list and is no task, or no longer a whole one, does not hide the others."""
+    lost, cut, whole = [
+        (await client.post(TASKS, json=[f"{target.url}/code/200"])).headers["Location"].rpartition("/")[2]
+        for _ in range(3)
+    ]
+    async with Redis(unix_socket_path=str(settings.data_dir / "redis" / "redis.sock")) as redis:
+        await redis.set(f"gateway:{{{lost}}}:task", "x")
+        await redis.hdel(f"gateway:{{{cut}}}:task", "total")
+        await redis.hset("gateway:{no id}:task", "status", "ready")
+        await redis.zadd("gateway:recent", {"no id": 0})
+    assert [task["id"] for task in (await client.get(TASKS)).json()["tasks"]] == [whole]
 
 
 async def test_two_gateways(open_gateway: OpenGateway, target: Target) -> None:
