@@ -137,6 +137,8 @@ class Exchanges:
             await self._app(scope, wire.receive, wire.send)
         except TimeoutError:
             logger.info("gave an answer up: its client took nothing for too long")
+        except ConnectionError:
+            logger.info("gave an answer up: its client is gone")
         except Exception:
             logger.exception("an answer failed")
             await wire.fail(500, "internal-server-error", "Something went wrong here; it is in the log.")

@@ -10,9 +10,11 @@
 - A connection that its client has closed is kept until it would have been idle for too long, and then leaves 48 objects
   that refer to each other: 100 such connections a second led, after a minute, to a collection of garbage that held
   the event loop for 0.9 s. Its parts are let go of when it ends.
+- A client that sends its next request at once and leaves during the answer is waited for as long as the process lives.
+  Here the wait ends with the connection.
 - It takes the body of an answer as bytes alone: here it takes parts of files too, where it speaks without TLS.
 
-Six methods of one pinned minor version are replaced, while the gateway is served; tests show that they are the right
+Seven methods of one pinned minor version are replaced, while the gateway is served; tests show that they are the right
 ones. Under another server nothing happens.
 """
 
@@ -59,6 +61,7 @@ def _list_methods(
     yield protocol.H11Protocol, "_send_error_response", _refuse_with(protocol.h11, headers)
     yield protocol.HTTPStream, "handle", _handle_in_turn(protocol.HTTPStream)
     yield protocol.HTTPStream, "app_send", _send_files_with(protocol, files)
+    yield server.TCPServer, "protocol_send", _stop_when_closed(server.TCPServer, protocol)
     yield server.TCPServer, "_read_data", _end_when_closed(server.TCPServer)
     yield server.TCPServer, "run", _forget_at_end(server.TCPServer)
 
@@ -106,14 +109,24 @@ def _send_files_with(module: Any, files: FileSender) -> Any:
                 await protocol.send(module.RawData(data=part))
                 continue
             async with server.send_lock:
-                try:
-                    await files.send(server.writer, span)
-                except ConnectionError:
-                    await protocol.handle(module.Closed())
+                await files.send(server.writer, span)
         if not message["more_body"]:
             await app_send(stream, {"type": "http.response.body"})
 
     return send
+
+
+def _stop_when_closed(server_class: Any, module: Any) -> Any:
+    protocol_send = server_class.protocol_send
+
+    async def send_or_stop(server: Any, event: Any) -> None:
+        await protocol_send(server, event)
+        protocol = server.protocol.protocol
+        if server.writer.is_closing() and isinstance(protocol, module.H11Protocol):
+            protocol.connection.next_event = lambda: module.h11.NEED_DATA  # not PAUSED, which it would say for ever
+            await protocol.can_read.set()
+
+    return send_or_stop
 
 
 def _end_when_closed(server_class: Any) -> Any:

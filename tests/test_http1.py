@@ -75,6 +75,7 @@ def read_methods() -> list[object]:
         H11Protocol._send_error_response,
         HTTPStream.handle,
         HTTPStream.app_send,
+        TCPServer.protocol_send,
         TCPServer._read_data,
         TCPServer.run,
     ]

@@ -286,6 +286,28 @@ async def test_cut_while_sent(open_gateway: OpenGateway, tmp_path: Path, caplog:
     assert "the file of an answer ends at " in caplog.text
 
 
+async def test_impatient_leaver(open_gateway: OpenGateway, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Who sends the next request at once, and leaves during the answer, is not served for ever."""
+    path = tmp_path / "data/audio/a.wav"
+
+    def count_served() -> int:
+        return sum("_server_callback" in repr(task) for task in asyncio.all_tasks())
+
+    async with open_gateway() as client:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(make_wave(40_000_000))
+        for _ in range(3):
+            connection = await anyio.connect_tcp(client.base_url.host, client.base_url.port or 0)
+            await connection.send(b"GET /audio/a.wav HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
+            await connection.receive()
+            assert count_served()
+            await connection.aclose()
+        with anyio.fail_after(5):
+            while count_served():
+                await anyio.sleep(0.01)
+    assert "an answer failed" not in caplog.text
+
+
 async def test_tls(settings: Settings, tmp_path: Path, sent: Sent) -> None:
     """With TLS of its own the gateway reads its files, and the same bytes arrive."""
     authority = Authority(tmp_path)
