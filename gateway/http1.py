@@ -104,6 +104,8 @@ def _send_files_with(module: Any, files: FileSender) -> Any:
         protocol = stream.send.__self__
         server = protocol.send.__self__
         span = FileSpan(message["file"], message["offset"], message["count"])
+        if protocol.connection.our_state is module.h11.ERROR:
+            raise ConnectionAbortedError("the request went wrong, and was refused already")
         for part in protocol.connection.send_with_data_passthrough(module.h11.Data(data=span)):
             if part is not span:
                 await protocol.send(module.RawData(data=part))

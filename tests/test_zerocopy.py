@@ -308,6 +308,22 @@ async def test_impatient_leaver(open_gateway: OpenGateway, tmp_path: Path, caplo
     assert "an answer failed" not in caplog.text
 
 
+async def test_refused_meanwhile(open_gateway: OpenGateway, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A request that turns out to be none while its file is opened is refused, and is no fault of ours."""
+    path = tmp_path / "data/audio/a.wav"
+    async with open_gateway() as client:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(make_wave(100_000))
+        for turn in range(100):
+            async with await anyio.connect_tcp(client.base_url.host, client.base_url.port or 0) as connection:
+                await connection.send(b"GET /audio/a.wav HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+                await anyio.sleep(turn % 10 / 2000)
+                with suppress(anyio.BrokenResourceError):
+                    await connection.send(b"no chunk\r\n")
+                    assert [part async for part in connection]
+    assert "an answer failed" not in caplog.text
+
+
 async def test_tls(settings: Settings, tmp_path: Path, sent: Sent) -> None:
     """With TLS of its own the gateway reads its files, and the same bytes arrive."""
     authority = Authority(tmp_path)
