@@ -36,8 +36,9 @@ def test_help_explains_every_option() -> None:
     """--help is exit 0, says in a sentence what this is, and names the options with what they default to."""
     done = run("--help")
     assert done.returncode == 0
-    for word in ("--host", "--port", "--quiet", "HOST", "PORT", "localhost", "8888", "Who holds the credentials"):
-        assert word in done.stdout
+    assert "Who holds the credentials" in done.stdout
+    for line in ("--host HOST +default: HOST, localhost", "--port PORT +default: PORT, 8888", "--quiet +[a-z ]+"):
+        assert re.search(f"^ +{line}$", done.stdout, re.MULTILINE)
     assert "From top to bottom" not in done.stdout
 
 
@@ -47,6 +48,7 @@ def test_a_bad_port_is_a_usage_error(port: str) -> None:
     done = run("--port", port)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: credentials.py")
+    assert port in done.stderr.rpartition("error: ")[2]
     assert done.stdout == ""
 
 
