@@ -139,6 +139,20 @@ def test_what_is_being_sent_when_it_stops_is_sent() -> None:
         assert read_all(slow) == b""
 
 
+def test_who_was_let_in_last_is_heard_when_it_stops() -> None:
+    """A client that came just before the end has the time of a sweep for its request; who was idle longer is let go."""
+    with serving(SWEEP_S=0.5) as running, ExitStack() as stack:
+        running.server.stopping = True
+        crowd = []
+        with pytest.raises(ConnectionError):
+            while True:
+                crowd.append(stack.enter_context(running.connect()))
+                time.sleep(0.05)
+        crowd[-2].sendall(GET)
+        assert statuses(read_all(crowd[-2])) == [200]
+        assert read_all(crowd[0]) == b""
+
+
 def test_a_large_answer_may_take_its_time() -> None:
     """As long as the client reads on, the deadline for deaf clients moves on too."""
 
