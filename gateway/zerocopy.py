@@ -22,6 +22,7 @@ EXTENSION = "http.response.zerocopysend"
 AVAILABLE = hasattr(os, "sendfile")
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW}
 """What sendfile says of a file system that has no such thing."""
+_NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
 _READ_BYTES = 64 * 1024
 _THREADS = 16
 
@@ -43,10 +44,17 @@ class FileSender:
         :raises EOFError: the file is shorter.
         """
         await self._flush(writer)
+        try:
+            transfer = _Transfer(writer.get_extra_info("socket").fileno(), span.file.fileno(), self._threads)
+        except OSError as error:
+            if error.errno not in _NO_DESCRIPTOR:
+                raise
+            async for data in span.read():  # an answer that has begun must not end for want of a descriptor
+                writer.write(data)
+                await self._flush(writer)
+            return
         offset, end = span.offset, span.offset + span.count
-        with closing(
-            _Transfer(writer.get_extra_info("socket").fileno(), span.file.fileno(), self._threads)
-        ) as transfer:
+        with closing(transfer):
             while offset < end:
                 sent = await transfer.send(offset, end - offset)
                 if sent is None:

@@ -3,11 +3,12 @@
 import asyncio
 import ctypes
 import os
+import resource
 import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,22 @@ async def test_no_sendfile(pair: Pair) -> None:
             await FileSender(idle_timeout_s=5).send(writer, FileSpan(OneFile(file), address, 1_000_000))
             writer.close()
     assert answer == b"before" + DATA[:1_000_000]
+
+
+async def test_no_descriptor(pair: Pair, file: OneFile) -> None:
+    """Where the process may open nothing more, a file is read and written as well."""
+    writer, client = pair
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as opened:
+        reading = asyncio.create_task(to_thread.run_sync(read_all, client))
+        opened.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 50, limits[1]))
+        with suppress(OSError):
+            while True:
+                opened.callback(os.close, os.dup(client.fileno()))
+        await FileSender(idle_timeout_s=5).send(writer, FileSpan(file, 1000, 4_000_000))
+    writer.close()
+    assert await reading == DATA[1000:4_001_000]
 
 
 @pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="the descriptors are counted in /proc")
