@@ -598,10 +598,11 @@ async def test_list_is_shared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         found.append([audio.name for audio in await library.list_files()])
         assert name in found[-1]
 
-    async with anyio.create_task_group() as group:
-        for _ in range(20):
-            group.start_soon(library.list_files)
-    assert looks.total() == 1
+    for turn in (1, 2, 3):
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(library.list_files)
+        assert looks.total() == turn
     async with anyio.create_task_group() as group:
         for number in range(20):
             group.start_soon(add_and_list, f"{number}.wav")
