@@ -20,6 +20,7 @@ ones. Under another server nothing happens.
 
 import logging
 import sys
+from asyncio import CancelledError
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -101,6 +102,8 @@ def _send_files_with(module: Any, files: FileSender) -> Any:
         if message is None or message["type"] != zerocopy.EXTENSION:
             await app_send(stream, message)
             return
+        if stream.closed:
+            raise CancelledError("nobody waits for this answer any more")
         protocol = stream.send.__self__
         server = protocol.send.__self__
         span = FileSpan(message["file"], message["offset"], message["count"])
@@ -111,7 +114,12 @@ def _send_files_with(module: Any, files: FileSender) -> Any:
                 await protocol.send(module.RawData(data=part))
                 continue
             async with server.send_lock:
-                await files.send(server.writer, span)
+                try:
+                    await files.send(server.writer, span)
+                except ConnectionError:
+                    if stream.closed:  # of an answer that was cut short Quart lets the task go on, unwatched
+                        raise CancelledError("nobody waits for this answer any more") from None
+                    raise
         if not message["more_body"]:
             await app_send(stream, {"type": "http.response.body"})
 

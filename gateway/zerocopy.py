@@ -114,16 +114,21 @@ class _Transfer:
         return await self._run(_read, self._file, offset, count)
 
     async def _run(self, call: Callable[..., T], *args: int) -> T:
-        future = self._threads.submit(call, *args)
-        self._call = future
-        return await asyncio.wrap_future(future)
+        self._call = future = self._threads.submit(call, *args)
+        try:
+            return await asyncio.wrap_future(future)
+        finally:  # what it raised holds this frame, and it would hold what it raised
+            if future.done():
+                self._call = None
+            del future
 
     def close(self) -> None:
         """Let go of both, now or when the thread is done."""
+        opened = self._opened
         if self._call is None:
-            self._opened.close()
+            opened.close()
         else:
-            self._call.add_done_callback(lambda _: self._opened.close())
+            self._call.add_done_callback(lambda _: opened.close())
 
 
 def _send(peer: int, file: int, offset: int, count: int) -> int:

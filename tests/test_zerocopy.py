@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 import os
 import resource
 import socket
@@ -18,6 +19,7 @@ import httpx
 import pytest
 from anyio import to_thread
 
+from gateway.exchange import Exchanges
 from gateway.factory import create_app
 from gateway.file_span import PIECE_BYTES, FileSpan
 from gateway.settings import Settings
@@ -209,6 +211,22 @@ async def test_no_descriptor(pair: Pair, file: OneFile) -> None:
     assert await reading == DATA[1000:4_001_000]
 
 
+async def test_no_circles(pair: Pair, file: OneFile) -> None:
+    """A failure leaves nothing that only the garbage collection can find."""
+    writer, _ = pair
+    files = FileSender(idle_timeout_s=5)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            with suppress(EOFError):
+                await files.send(writer, FileSpan(file, len(DATA), 1))
+        await anyio.sleep(0.1)
+        assert not any(type(left).__name__ == "_Transfer" for left in gc.get_objects())
+    finally:
+        gc.enable()
+
+
 @pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="the descriptors are counted in /proc")
 async def test_cancelled(pair: Pair, file: OneFile) -> None:
     """A cancelled answer, as by a client that leaves, keeps no descriptor."""
@@ -323,6 +341,25 @@ async def test_impatient_leaver(open_gateway: OpenGateway, tmp_path: Path, caplo
             while count_served():
                 await anyio.sleep(0.01)
     assert "an answer failed" not in caplog.text
+
+
+async def test_cut_short(settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An answer that the end of the process cuts short ends without a complaint in the log."""
+    path = tmp_path / "data/audio/a.wav"
+    app = create_app(settings)
+    exchanges = app.asgi_app
+    assert isinstance(exchanges, Exchanges)
+    async with serve(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(make_wave(40_000_000))
+        with pytest.raises(httpx.RemoteProtocolError):
+            async with client.stream("GET", "/audio/a.wav") as answer:
+                async for _ in answer.aiter_raw(1_000_000):
+                    for scope in exchanges._open.values():
+                        scope.cancel()
+                    await anyio.sleep(0.1)
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 async def test_refused_meanwhile(open_gateway: OpenGateway, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
