@@ -42,9 +42,10 @@ async def note(statuses: dict[Any, int], key: object, sending: Awaitable[int]) -
 @pytest.mark.timeout(900)
 async def test_kill_during_uploads(trial: Trial, tmp_path: Path) -> None:
     """kill -9 while a form, a PUT and a tus upload of 8 MB are on their way: no partial file is seen, none that was
-    acknowledged is lost, the tus upload goes on where it was, and nothing is left over."""
+    acknowledged is lost, the tus upload goes on where it was, and nothing is left over but a tus upload that its client
+    was not told of in time: it might have been, so it has its time to go on."""
     gateway, rng, folder = Gateway(tmp_path), random.Random(0), tmp_path / "data" / "audio"
-    acknowledged = resumed = 0
+    acknowledged = resumed = untold = 0
     async with httpx.AsyncClient(base_url=gateway.url, timeout=30, trust_env=False) as client:
         for number in trial.run(full=60, short=3):
             sounds = {f"{door}.wav": make_sound(8 * MB, 3 * number + index) for index, door in enumerate(DOORS)}
@@ -78,11 +79,13 @@ async def test_kill_during_uploads(trial: Trial, tmp_path: Path) -> None:
                 trial.check(await upload.send(rng) == 201, f"{number}: the upload did not go on")
                 whole = (await client.get("/audio/tus.wav")).content == sounds["tus.wav"]
                 trial.check(whole, f"{number}: the upload went on and is not whole")
-            trial.check(list_hidden(folder) == [], f"{number}: left over: {list_hidden(folder)}")
+            left = list_hidden(folder)
+            untold += (only_tus := not upload.url and len(left) == 1 and left[0].startswith(".resumable-"))
+            trial.check(left == [] or only_tus, f"{number}: left over: {left}")
             gateway.kill()
             for path in folder.iterdir():
                 path.unlink()
-    trial.figures |= {"acknowledged": acknowledged, "gone on with": resumed}
+    trial.figures |= {"acknowledged": acknowledged, "gone on with": resumed, "not told of": untold}
 
 
 async def test_cut_connections(trial: Trial, tmp_path: Path) -> None:
