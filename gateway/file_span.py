@@ -26,7 +26,10 @@ class OpenFile(Protocol):
         """Its descriptor."""
 
     async def read(self, offset: int, count: int) -> bytes:
-        """Up to `count` bytes from `offset` on; fewer at the end."""
+        """Up to `count` bytes from `offset` on; fewer at the end.
+
+        :raises OSError: the disk fails.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class FileSpan:
         """The same as bytes, in pieces that grow while whoever takes them does so without a wait.
 
         :raises EOFError: the file was cut short meanwhile: the answer must not look whole.
+        :raises OSError: the disk fails.
         """
         offset, end, flowing_bytes = self.offset, self.offset + self.count, 0
         while offset < end:

@@ -60,7 +60,7 @@ def _list_methods(
     """The methods that are replaced: the class of each, its name, what takes its place."""
     yield protocol.H11Protocol, "_check_protocol", _stay_http1
     yield protocol.H11Protocol, "_send_error_response", _refuse_with(protocol.h11, headers)
-    yield protocol.HTTPStream, "handle", _handle_in_turn(protocol.HTTPStream)
+    yield protocol.HTTPStream, "handle", _handle_and_offer(protocol.HTTPStream)
     yield protocol.HTTPStream, "app_send", _send_files_with(protocol, files)
     yield server.TCPServer, "protocol_send", _stop_when_closed(server.TCPServer, protocol)
     yield server.TCPServer, "_read_data", _end_when_closed(server.TCPServer)
@@ -81,10 +81,11 @@ async def _stay_http1(protocol: Any, event: Any) -> None:
     """Whatever a request asks for, it stays HTTP/1.1."""
 
 
-def _handle_in_turn(stream_class: Any) -> Any:
+def _handle_and_offer(stream_class: Any) -> Any:
     handle = stream_class.handle
 
-    async def handle_in_turn(stream: Any, event: Any) -> None:
+    async def handle_and_offer(stream: Any, event: Any) -> None:
+        """Each event of a dead stream is a turn of its own; who asks without TLS is told that files can be sent."""
         if stream.closed:
             await checkpoint()
         first = not hasattr(stream, "scope")
@@ -92,7 +93,7 @@ def _handle_in_turn(stream_class: Any) -> Any:
         if first and zerocopy.AVAILABLE and stream.scope["scheme"] == "http" and stream.scope["http_version"] < "2":
             stream.scope["extensions"][zerocopy.EXTENSION] = {}  # the task of the application has not begun yet
 
-    return handle_in_turn
+    return handle_and_offer
 
 
 def _send_files_with(module: Any, files: FileSender) -> Any:
@@ -120,8 +121,6 @@ def _send_files_with(module: Any, files: FileSender) -> Any:
                     if stream.closed:  # of an answer that was cut short Quart lets the task go on, unwatched
                         raise CancelledError("nobody waits for this answer any more") from None
                     raise
-        if not message["more_body"]:
-            await app_send(stream, {"type": "http.response.body"})
 
     return send
 

@@ -29,11 +29,13 @@ GET_STATIC = Operation(
             (Content("text/css"), Content("text/javascript"), Content("image/svg+xml"), Content("font/woff2")),
             _VALIDATORS,
         ),
-        Answer(206, "The part asked for.", (Content("*/*"),), _VALIDATORS),
         Answer(304, "Nothing has changed."),
     ),
     group="static",
-    parameters=(Parameter("If-None-Match", "An entity tag: 304 if it is still so.", "header"),),
+    parameters=(
+        Parameter("If-None-Match", "An entity tag: 304 if it is still so.", "header"),
+        Parameter("If-Modified-Since", "A date: 304 if nothing has changed since.", "header"),
+    ),
     errors=(NotFound,),
 )
 
@@ -52,7 +54,7 @@ def add_static(views: Blueprint, prefix: str) -> None:
         answer = Response(data, mimetype=mimetypes.guess_type(filename)[0] or "application/octet-stream")
         answer.last_modified = datetime.fromtimestamp(modified_s, UTC)
         await answer.add_etag()
-        await answer.make_conditional(request, accept_ranges=True, complete_length=len(data))
+        await answer.make_conditional(request)
         answer.headers["Cache-Control"] = "no-cache"
         return answer
 

@@ -18,7 +18,10 @@ import anyio
 from .file_span import FileSpan
 
 EXTENSION = "http.response.zerocopysend"
-"""The extension of ASGI by which an application hands a part of a file to its server, and the message that does."""
+"""The extension of ASGI by which an application hands a part of a file to its server, and the type of that message.
+
+`file`, `offset` and `count` are always given, and `more_body` is always true.
+"""
 AVAILABLE = hasattr(os, "sendfile")
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW}
 """What sendfile says of a file system that has no such thing."""
@@ -30,7 +33,10 @@ T = TypeVar("T")
 
 
 class FileSender:
-    """Sends files to peers. A peer may stand still for `idle_timeout_s`; a hanging disk holds up no more than 16."""
+    """Sends files to peers. A peer may stand still for `idle_timeout_s`.
+
+    A hanging disk holds up 16 threads and the files that wait for one of them, but never the event loop.
+    """
 
     def __init__(self, *, idle_timeout_s: float) -> None:
         self._idle_timeout_s = idle_timeout_s
@@ -42,6 +48,7 @@ class FileSender:
         :raises ConnectionError: the peer is gone.
         :raises TimeoutError: it took nothing for the idle time.
         :raises EOFError: the file is shorter.
+        :raises OSError: the disk fails.
         """
         await self._flush(writer)
         try:
@@ -97,7 +104,8 @@ class _Transfer:
     async def send(self, offset: int, count: int) -> int | None:
         """How many bytes the socket has taken, perhaps none; None: the system does not send such a file.
 
-        :raises EOFError: the file ends before `offset`.
+        :raises EOFError: the file has nothing at `offset`.
+        :raises OSError: the disk fails, or the peer is gone.
         """
         try:
             return await self._run(_send, self.peer, self._file, offset, count)
@@ -110,6 +118,7 @@ class _Transfer:
         """Bytes of the file, at least one.
 
         :raises EOFError: as `send`.
+        :raises OSError: the disk fails.
         """
         return await self._run(_read, self._file, offset, count)
 
