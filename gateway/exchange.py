@@ -136,9 +136,9 @@ class Exchanges:
         try:
             await self._app(scope, wire.receive, wire.send)
         except TimeoutError:
-            logger.info("gave an answer up: its client took nothing for too long")
-        except ConnectionError:
-            logger.info("gave an answer up: its client is gone")
+            logger.info("gave an answer up: its client took too little for too long")
+        except ConnectionError as error:
+            logger.info("gave an answer up: %s", error or "its client is gone")
         except Exception:
             logger.exception("an answer failed")
             await wire.fail(500, "internal-server-error", "Something went wrong here; it is in the log.")

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Protocol
 
 PIECE_BYTES = 1024 * 1024
-"""What is sent at once at most."""
+"""What is handed to a server, or read, at once at most: what was sent is counted by it."""
 _READ_PIECES = ((16 * 1024 * 1024, PIECE_BYTES), (1024 * 1024, 256 * 1024), (0, 64 * 1024))
 """How much is read at once, once so much went without a wait: the more a peer takes, the more it is given.
 
@@ -40,7 +40,7 @@ class FileSpan:
     offset: int
     count: int
 
-    def __len__(self) -> int:
+    def __len__(self) -> int:  # h11 counts the body by it
         return self.count
 
     def cut(self) -> Iterator["FileSpan"]:

@@ -5,7 +5,7 @@
   header references, for 4 s with SETTINGS frames, and grew the process from 73 to 559 MB. With TLS hypercorn.toml
   leaves h2 out of ALPN.
 - What still comes of a body nobody wants any more it throws away without a pause: 1.5 s for four bodies of one byte a
-  chunk. With one there is none over 0.1 s.
+  chunk. With a pause for each event nobody else waits for over 0.1 s.
 - What it cannot read as HTTP it answers by itself, without a word; so a refusal of ours takes its place.
 - A connection that its client has closed is kept until it would have been idle for too long, and then leaves 48 objects
   that refer to each other: 100 such connections a second led, after a minute, to a collection of garbage that held
@@ -41,7 +41,8 @@ _PROTOCOL, _SERVER = "hypercorn.protocol.h11", "hypercorn.asyncio.tcp_server"
 @contextmanager
 def mending_hypercorn(headers: Mapping[str, str], files: FileSender) -> Iterator[None]:
     """In this block nobody gets to HTTP/2, each event of a dead stream is a turn of its own, a connection leaves
-    nothing behind, what is no HTTP is refused with `headers` and a problem, and `files` sends parts of files."""
+    nothing behind and nobody waits for one that is gone, what is no HTTP is refused with `headers` and a problem, and
+    `files` sends parts of files."""
     protocol, server = sys.modules.get(_PROTOCOL), sys.modules.get(_SERVER)
     with ExitStack() as replaced:
         if protocol is not None and server is not None:
@@ -50,7 +51,7 @@ def mending_hypercorn(headers: Mapping[str, str], files: FileSender) -> Iterator
                     replaced.enter_context(_replacing(owner, name, new))
             except AttributeError:
                 replaced.close()
-                logger.warning("this hypercorn is not known: it is left as it is, with HTTP/2")
+                logger.warning("this hypercorn is not known: it is left as it is, with HTTP/2 and without sendfile")
         yield
 
 

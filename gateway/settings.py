@@ -64,7 +64,7 @@ class Settings(BaseSettings):
         30,
         gt=0,
         validation_alias="UPLOAD_IDLE_TIMEOUT",
-        description="Seconds for which a body may stand still, either way; an answer does if little of it is taken.",
+        description="Seconds for which a body may stand still, either way; an answer does at under some 130 kB of it.",
     )
     upload_ttl_s: int = Field(
         86_400,

@@ -4,6 +4,7 @@ A cache asks for them again each time, so that none is older than the page that 
 they contain: the same from every gateway.
 """
 
+import errno
 import mimetypes
 import os
 from datetime import UTC, datetime
@@ -11,11 +12,13 @@ from pathlib import Path
 
 from anyio import to_thread
 from quart import Blueprint, Response, request
+from werkzeug.sansio.http import is_resource_modified
 from werkzeug.security import safe_join
 
 from .contract import Answer, Content, Operation, Parameter, promises
 from .errors import NotFound
 
+_NO_FILE = {errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
 _VALIDATORS = (
     Parameter("ETag", "Names this state of it.", required=True),
     Parameter("Last-Modified", "The time of its last change.", required=True),
@@ -49,18 +52,30 @@ def add_static(views: Blueprint, prefix: str) -> None:
     async def get_static(filename: str) -> Response:
         try:
             data, modified_s = await to_thread.run_sync(_read_file, folder, filename)
-        except (OSError, ValueError):  # also a folder, and what can be no name
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_FILE:
+                raise
             raise NotFound("There is nothing at this address.") from None
         answer = Response(data, mimetype=mimetypes.guess_type(filename)[0] or "application/octet-stream")
         answer.last_modified = datetime.fromtimestamp(modified_s, UTC)
         await answer.add_etag()
-        await answer.make_conditional(request)
         answer.headers["Cache-Control"] = "no-cache"
+        if not is_resource_modified(
+            http_if_none_match=request.headers.get("If-None-Match"),
+            http_if_modified_since=request.headers.get("If-Modified-Since"),
+            etag=answer.headers["ETag"],
+            last_modified=answer.last_modified,
+        ):
+            return Response(status=304, headers=answer.headers, content_type=answer.content_type)
         return answer
 
 
 def _read_file(folder: Path, name: str) -> tuple[bytes, float]:
-    """Whole, as each is small, and so that none stays open when its reader leaves; and when it was changed."""
+    """Whole, as each is small, and so that none stays open when its reader leaves; and when it was changed.
+
+    :raises ValueError: it can be no name.
+    :raises OSError: it is not there, a folder, or cannot be read.
+    """
     path = safe_join(str(folder), name)
     if path is None:
         raise ValueError(name)

@@ -46,7 +46,7 @@ class FileSender:
         """The whole span, after what was written before it; `writer` has no TLS.
 
         :raises ConnectionError: the peer is gone.
-        :raises TimeoutError: it took nothing for the idle time.
+        :raises TimeoutError: in the idle time it took too little for its socket to have room again (`sockets`).
         :raises EOFError: the file is shorter.
         :raises OSError: the disk fails.
         """
