@@ -108,15 +108,15 @@ class Queue:
 
     async def take(self) -> list[Claim]:
         """The next task that nobody has taken; waits up to two seconds for one, and may return none."""
-        return await self._take(1, TAKE_BLOCK_MS)
+        return await self._take(TAKE_BLOCK_MS)
 
-    async def take_left(self, count: int) -> list[Claim]:
-        """Up to `count` tasks that nobody has taken and nobody waits for, if there are any now."""
-        return await self._take(count, None)
+    async def take_left(self) -> list[Claim]:
+        """A task that nobody has taken and nobody waits for, if there is one now."""
+        return await self._take(None)
 
-    async def _take(self, count: int, block_ms: int | None) -> list[Claim]:
+    async def _take(self, block_ms: int | None) -> list[Claim]:
         with self._datastore.open(blocking=block_ms is not None) as redis:
-            streams = await redis.xreadgroup(_GROUP, self._consumer, {_STREAM: ">"}, count=count, block=block_ms)
+            streams = await redis.xreadgroup(_GROUP, self._consumer, {_STREAM: ">"}, count=1, block=block_ms)
         return _read_claims(streams[0][1]) if streams else []
 
     async def take_abandoned(self, count: int) -> list[Claim]:

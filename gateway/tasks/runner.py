@@ -20,8 +20,10 @@ from .store import Job, Store
 MAX_RUNS = 256
 """How many tasks a gateway works on at once; the others wait in the queue, where every gateway sees them."""
 LEFT_EVERY_S = 0.05
-"""How often a gateway with work for all its slots looks for tasks that no other has taken."""
-LEFT_AT_ONCE = 4
+"""How often a gateway with work for all its slots looks for a task that no other has taken.
+
+One at a time: of a burst that came to three of four gateways four at a time, the fourth had half of its share.
+"""
 BATCH_URLS = 500
 """How many URLs are counted and recalled at once; at most `MAX_CODES_AT_ONCE`."""
 SAVE_EVERY_S = 0.05
@@ -137,7 +139,7 @@ class Runner:
                 claims = await self._queue.take()
             else:
                 await anyio.sleep(LEFT_EVERY_S)
-                claims = await self._queue.take_left(min(LEFT_AT_ONCE, self._room))
+                claims = await self._queue.take_left()
         except RedisAway:
             self._prepared = False
             raise
