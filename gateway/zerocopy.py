@@ -8,10 +8,8 @@ disk in the event loop; here a thread does.
 import asyncio
 import errno
 import os
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from typing import Any, TypeVar
 
 import anyio
 
@@ -26,10 +24,7 @@ AVAILABLE = hasattr(os, "sendfile")
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW}
 """What sendfile says of a file system that has no such thing."""
 _NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
-_READ_BYTES = 64 * 1024
 _THREADS = 16
-
-T = TypeVar("T")
 
 
 class FileSender:
@@ -56,23 +51,25 @@ class FileSender:
         except OSError as error:
             if error.errno not in _NO_DESCRIPTOR:
                 raise
-            async for data in span.read():  # an answer that has begun must not end for want of a descriptor
-                writer.write(data)
-                await self._flush(writer)
+            await self._copy(writer, span)  # an answer that has begun must not end for want of a descriptor
             return
         offset, end = span.offset, span.offset + span.count
         with closing(transfer):
             while offset < end:
                 sent = await transfer.send(offset, end - offset)
                 if sent is None:
-                    data = await transfer.read(offset, min(_READ_BYTES, end - offset))
-                    writer.write(data)
-                    await self._flush(writer)
-                    sent = len(data)
+                    await self._copy(writer, FileSpan(span.file, offset, end - offset))
+                    return
                 offset += sent
                 if offset < end:  # the system has taken what it can, in most cases
                     with anyio.fail_after(self._idle_timeout_s):
                         await anyio.wait_writable(transfer.peer)
+
+    async def _copy(self, writer: asyncio.StreamWriter, span: FileSpan) -> None:
+        """What cannot be sent is read and written."""
+        async for data in span.read():
+            writer.write(data)
+            await self._flush(writer)
 
     async def _flush(self, writer: asyncio.StreamWriter) -> None:
         """Leave nothing in the transport, so that others may write to its socket."""
@@ -93,7 +90,7 @@ class _Transfer:
 
     def __init__(self, peer: int, file: int, threads: ThreadPoolExecutor) -> None:
         self._threads = threads
-        self._call: Future[Any] | None = None
+        self._call: Future[int] | None = None
         with ExitStack() as opened:
             self.peer = os.dup(peer)
             opened.callback(os.close, self.peer)
@@ -107,25 +104,13 @@ class _Transfer:
         :raises EOFError: the file has nothing at `offset`.
         :raises OSError: the disk fails, or the peer is gone.
         """
+        self._call = future = self._threads.submit(_send, self.peer, self._file, offset, count)
         try:
-            return await self._run(_send, self.peer, self._file, offset, count)
+            return await asyncio.wrap_future(future)
         except OSError as error:
             if error.errno in _UNSUPPORTED:
                 return None
             raise
-
-    async def read(self, offset: int, count: int) -> bytes:
-        """Bytes of the file, at least one.
-
-        :raises EOFError: as `send`.
-        :raises OSError: the disk fails.
-        """
-        return await self._run(_read, self._file, offset, count)
-
-    async def _run(self, call: Callable[..., T], *args: int) -> T:
-        self._call = future = self._threads.submit(call, *args)
-        try:
-            return await asyncio.wrap_future(future)
         finally:  # what it raised holds this frame, and it would hold what it raised
             if future.done():
                 self._call = None
@@ -148,10 +133,3 @@ def _send(peer: int, file: int, offset: int, count: int) -> int:
     if not sent:
         raise EOFError(f"the file of an answer ends at {offset}")
     return sent
-
-
-def _read(file: int, offset: int, count: int) -> bytes:
-    data = os.pread(file, count, offset)
-    if not data:
-        raise EOFError(f"the file of an answer ends at {offset}")
-    return data
