@@ -99,20 +99,13 @@ async def test_order(pair: Pair, file: OneFile) -> None:
     """A span comes after what was written before it, however much waits there, and before what is written after it."""
     writer, client = pair
     before = bytes(2_000_000)
-    answer = b""
-
-    async def read() -> None:
-        nonlocal answer
-        answer = await to_thread.run_sync(read_all, client)
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(read)
-        writer.write(before)
-        await FileSender(idle_timeout_s=5).send(writer, FileSpan(file, 1000, 4_000_000))
-        writer.write(b"after")
-        await FileSender(idle_timeout_s=5).send(writer, FileSpan(file, 0, 3))
-        writer.close()
-    assert answer == before + DATA[1000:4_001_000] + b"after" + DATA[:3]
+    reading = asyncio.create_task(to_thread.run_sync(read_all, client))
+    writer.write(before)
+    await FileSender(idle_timeout_s=5).send(writer, FileSpan(file, 1000, 4_000_000))
+    writer.write(b"after")
+    await FileSender(idle_timeout_s=5).send(writer, FileSpan(file, 0, 3))
+    writer.close()
+    assert await reading == before + DATA[1000:4_001_000] + b"after" + DATA[:3]
 
 
 async def test_slow_peer(pair: Pair, file: OneFile) -> None:
@@ -179,21 +172,14 @@ async def test_no_sendfile(pair: Pair) -> None:
     writer, client = pair
     memory = ctypes.create_string_buffer(DATA, len(DATA))
     address = ctypes.addressof(memory)
-    answer = b""
-
-    async def read() -> None:
-        nonlocal answer
-        answer = await to_thread.run_sync(read_all, client)
-
     with FileIO("/proc/self/mem") as file:
         with pytest.raises(OSError, match=r"Invalid argument|Value too large"):
             os.sendfile(client.fileno(), file.fileno(), address, 1)
-        async with anyio.create_task_group() as group:
-            group.start_soon(read)
-            writer.write(b"before")
-            await FileSender(idle_timeout_s=5).send(writer, FileSpan(OneFile(file), address, 1_000_000))
-            writer.close()
-    assert answer == b"before" + DATA[:1_000_000]
+        reading = asyncio.create_task(to_thread.run_sync(read_all, client))
+        writer.write(b"before")
+        await FileSender(idle_timeout_s=5).send(writer, FileSpan(OneFile(file), address, 1_000_000))
+        writer.close()
+    assert await reading == b"before" + DATA[:1_000_000]
 
 
 async def test_no_descriptor(pair: Pair, file: OneFile) -> None:
