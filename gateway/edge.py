@@ -7,8 +7,10 @@ three in one ASGI middleware and one Request class, without a private name of Qu
 is a part of a file, a server that can send it is given that part, and for another one it is read.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
+from urllib.parse import unquote_to_bytes
 
 import anyio
 from quart import Request
@@ -38,6 +40,9 @@ _LATE_READERS = b"Firefox/"
 _STRANGERS = frozenset({401, 403, 421, 429})
 """Answers to who may not send here at all: nobody of these has the time of a late reader."""
 _FLOW = "gateway.flow"
+_ORIGIN = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
+_ENCODED_SLASH = re.compile(b"%2[Ff]")
+_SURROGATE = re.compile("[\udc2f\udc80-\udcff]")
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -163,7 +168,20 @@ class Edge:
         reads_late = any(name == b"user-agent" and _LATE_READERS in value for name, value in scope["headers"])
         sends_files = EXTENSION in scope.get("extensions", {})
         flow = _Flow(receive, send, self._idle_timeout_s, reads_late=reads_late, sends_files=sends_files)
-        await self._app({**scope, _FLOW: flow}, flow.receive, flow.send)
+        await self._app({**scope, "path": decode_path(scope["raw_path"]), _FLOW: flow}, flow.receive, flow.send)
+
+
+def decode_path(raw_path: bytes) -> str:
+    """The path of a request target, percent-decoded so that nothing of it is lost: servers decode it leniently.
+
+    A byte that is no UTF-8 becomes a lone surrogate (PEP 383), and so does a slash that is written as %2F: it is part
+    of a name and separates nothing (RFC 3986, 2.2). No name with a surrogate exists or can be made. Of a target in
+    absolute form (RFC 9112, 3.2.2) the path is taken before it is decoded, as a name may have a `?` or a `#` in it.
+    """
+    parts = _ENCODED_SLASH.split(_ORIGIN.sub(b"", raw_path, count=1) or b"/")
+    path = "\udc2f".join(unquote_to_bytes(part).decode(errors="surrogateescape") for part in parts)
+    # Werkzeug redirects a path with empty segments to one without, and cannot quote a surrogate for that.
+    return re.sub("/{2,}", "/", path) if _SURROGATE.search(path) else path
 
 
 class EdgeRequest(Request):

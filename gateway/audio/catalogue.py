@@ -14,7 +14,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from ..errors import NotFound
-from .names import find_entry, is_visible
+from .names import find_entry, is_visible, show_name
 from .reader import AudioType
 from .sniff import identify
 from .tags import Cover, Tags, read_cover, read_tags
@@ -144,7 +144,7 @@ def find_cover(audio: AudioFile, file: FileIO) -> Cover:
 
 def not_found(name: str) -> NotFound:
     """The answer for a name that nothing here has."""
-    return NotFound("There is no audio file of this name.", name=name)
+    return NotFound("There is no audio file of this name.", name=show_name(name))
 
 
 def _open_plain(path: Path) -> FileIO:

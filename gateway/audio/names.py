@@ -21,14 +21,19 @@ def check_name(name: str) -> str:
     :raises Unprocessable: it is empty, hidden, too long, or has a character no name can have.
     """
     name = normalize("NFC", name)
-    shown = name.encode(errors="replace").decode()
+    shown = show_name(name)
     if not name.strip() or name.startswith("."):
         raise Unprocessable("A file name must not be empty or begin with a dot.", name=shown)
     if "/" in name or any(category(char) in {"Cc", "Cs"} for char in name):
-        raise Unprocessable("A file name must not have slashes or control characters.", name=shown)
+        raise Unprocessable("A file name must be UTF-8 without slashes and control characters.", name=shown)
     if len(name.encode()) > MAX_NAME_BYTES:
         raise Unprocessable(f"A file name must not be longer than {MAX_NAME_BYTES} bytes of UTF-8.", name=shown)
     return name
+
+
+def show_name(name: str) -> str:
+    """A name as JSON can hold it: a question mark for what is no text."""
+    return name.encode(errors="replace").decode()
 
 
 def is_visible(name: str) -> bool:

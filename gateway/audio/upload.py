@@ -5,7 +5,6 @@ form must: with the final boundary or the next file. So a form that breaks off p
 file, and a library that waits for the end needs to know nothing about forms.
 """
 
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from werkzeug.sansio.multipart import Data, Event, Field, File, MultipartDecoder
 from ..edge import BodyTimeout, EdgeRequest
 from ..errors import BadRequest, BodyTooLarge, GatewayError, Unprocessable, UnsupportedBody
 from .catalogue import AudioFile
+from .disposition import parse_disposition, read_filename
 from .intake import too_large
 from .library import Library
 
@@ -26,7 +26,6 @@ _MAX_FIELD_BYTES = 64 * 1024
 _MAX_PARTS = 1000
 _SKIPPED_BYTES = 16 * 1024 * 1024
 """How much of a refused file is read to reach the next one in the form."""
-_PARAMETER = re.compile(r""";\s*([\w!#$%&'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]*))""")
 
 
 @dataclass(frozen=True)
@@ -171,13 +170,14 @@ class _Form(AsyncIterator[bytes]):
 
     def _name_file(self, disposition: str) -> str | None:
         """The name of a part that is a file; None for a field, and for a file field that was left empty."""
-        parameters = _parse_parameters(disposition)
-        filename = parameters.get("filename")
-        if not filename:
-            return None
-        if parameters.get("name") != FIELD:
+        parameters = parse_disposition(disposition)
+        try:
+            filename = read_filename(parameters)
+        except Unprocessable as error:
+            raise self._fail(error) from None
+        if filename is not None and parameters.get("name") != FIELD:
             raise self._fail(Unprocessable(f"The file must stand in the field `{FIELD}`.", name=filename))
-        return re.split(r"[/\\]", filename)[-1]
+        return filename
 
     async def _read_event(self) -> Event:
         """The next event of the decoder, fed as it needs."""
@@ -188,6 +188,8 @@ class _Form(AsyncIterator[bytes]):
                 self._decoder.receive_data(await anext(self._body, None))
         except RequestEntityTooLarge:
             raise self._fail(BodyTooLarge(f"The form has more than {_MAX_PARTS} parts.")) from None
+        except UnicodeDecodeError:
+            raise self._fail(Unprocessable("The names in a form must be UTF-8.")) from None
         except ValueError:
             raise self._fail(BadRequest("The form is malformed or breaks off.")) from None
         except BodyTimeout as error:
@@ -197,19 +199,6 @@ class _Form(AsyncIterator[bytes]):
     def _fail(self, error: GatewayError) -> GatewayError:
         self._failed, self._in_file = True, False
         return error
-
-
-def _parse_parameters(disposition: str) -> dict[str, str]:
-    """The parameters of a Content-Disposition, the first of a name.
-
-    Browsers write a quotation mark as %22 (the HTML standard), other clients as RFC 9110 does, with a backslash;
-    any other backslash is one. `filename*` stays a parameter of its own and says nothing (RFC 7578, 4.2).
-    """
-    parameters: dict[str, str] = {}
-    for key, quoted, token in _PARAMETER.findall(disposition):
-        value = re.sub(r'\\(["\\])', r"\1", quoted).replace("%22", '"')
-        parameters.setdefault(key.lower(), value or token)
-    return parameters
 
 
 def _no_file() -> Unprocessable:

@@ -90,6 +90,8 @@ def _add_api(views: Blueprint, library: Library) -> None:
     async def put_file(name: str) -> ResponseReturnValue:
         if "Content-Range" in request.headers:  # RFC 9110, 14.5
             raise BadRequest("A part of a file cannot be put.")
+        if request.path.endswith("/"):  # no route keeps it, and it must not be left out of a new name
+            name += "/"
         return _answer_created(await receive_raw(cast(EdgeRequest, request), library, name))
 
     @views.delete("/api/v1/audio/<name>", strict_slashes=False)

@@ -105,7 +105,11 @@ RUSSIAN = {
     "There is no space left for this file.": "Для этого файла не осталось места.",
     "The audio folder cannot be used for now.": "Папка с аудио сейчас недоступна.",
     "A file name must not be empty or begin with a dot.": "Имя не может быть пустым или начинаться с точки.",
-    "A file name must not have slashes or control characters.": "В имени не может быть «/» и управляющих символов.",
+    "A file name must be UTF-8 without slashes and control characters.": (
+        "Имя должно быть в UTF-8, без «/» и управляющих символов."
+    ),
+    "The names in a form must be UTF-8.": "Имена в форме должны быть в UTF-8.",
+    "The name of the file is encoded in a way that cannot be read.": "Имя файла закодировано непонятным образом.",
     "A file name must not be longer than 255 bytes of UTF-8.": "Имя не может быть длиннее 255 байт в UTF-8.",
     "The form has no file in its field `file`.": "Файл не выбран.",
     "The form is malformed or breaks off.": "Загрузка прервалась.",

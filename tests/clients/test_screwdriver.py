@@ -151,6 +151,17 @@ async def test_gateway_knows_no_such_file(gateway: str, run: Run) -> None:
 # --- Uploads ------------------------------------------------------------------------------------------------
 
 
+async def test_final_slash(gateway: str, run: Run, tmp_path: Path) -> None:
+    """A slash behind a name makes it another name: nothing is uploaded, downloaded or deleted by it."""
+    sound = make_wav(tmp_path / "slash.wav")
+    assert (await run(SCRIPT, "upload", f"{sound}/", GATEWAY_URL=gateway)).code == 1
+    assert (await run(SCRIPT, "upload", sound, GATEWAY_URL=gateway)).code == 0
+    for command in ("download", "delete"):
+        outcome = await run(SCRIPT, command, "slash.wav/", GATEWAY_URL=gateway)
+        assert (outcome.code, outcome.lines[0].partition(":")[0]) == (1, "slash.wav/")
+    assert "slash.wav" in (await run(SCRIPT, "list", GATEWAY_URL=gateway)).out.splitlines()
+
+
 async def test_upload_sends_exact_length(run: Run, tmp_path: Path) -> None:
     """The body is the file, byte by byte, under its declared length and its quoted name."""
     seen: list[Call] = []
