@@ -273,6 +273,7 @@ HEAD_S, KEEP_ALIVE_S = 10.0, 15.0  # for a whole head; until it begins
 BODY_IDLE_S, BODY_S = 10.0, 120.0  # between two pieces of a body; for the whole, or it could drip for a week
 SEND_S, SEND_BYTES, LINGER_S = 10.0, 64 * 1024, 2.0  # for so much of an answer to be read; for the last one
 SHUTDOWN_S, SWEEP_S = 10.0, 0.05  # for what is in flight; how often deadlines are looked at
+LOOK_S = 0.5  # a longer pause of the process is nobody's delay; for what has come in meanwhile
 FORGEABLE = re.compile(r"[^ !#-\[\]-~]")  # in a log: all but visible ASCII, the quote and the backslash
 
 
@@ -379,9 +380,9 @@ class Server:
         await asyncio.sleep(2 * SWEEP_S)  # lets in whom the kernel already has
         for server in servers:
             server.close()
-        end = time.monotonic() + SHUTDOWN_S
-        while self.connections and time.monotonic() < end:
-            await self._sweep()
+        for _ in range(round(SHUTDOWN_S / SWEEP_S)):
+            if self.connections:
+                await self._sweep()
 
     async def _sweep(self) -> None:
         now = time.monotonic()
@@ -392,6 +393,10 @@ class Server:
             elif late or (self.stopping and connection.idle and now - connection.begun > SWEEP_S):
                 connection.transport.abort()
         await asyncio.sleep(SWEEP_S)
+        if (held_s := time.monotonic() - now - SWEEP_S) > LOOK_S:  # stopped, or held by the application
+            for connection in self.connections:
+                connection.begun += held_s
+                connection.deadline = max(connection.deadline + held_s, time.monotonic() + LOOK_S)
         with suppress(OSError):  # a reader that has gone stops nothing
             while self.log is not None and self.lines:
                 del self.lines[: os.write(self.log, self.lines)]

@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 import anyio
 from quart import Request
 
+from .deadline import fail_after, move_on_after
 from .errors import BodyTooLarge, GatewayError
 from .file_span import FileSpan
 from .zerocopy import EXTENSION
@@ -129,10 +130,10 @@ class _Flow:
     async def _drain(self) -> None:
         """Let what is left of the body come, until its end, its limit, or until it stands still."""
         seen_bytes = -1
-        with anyio.move_on_after(LATE_S if self._reads_late else DRAIN_S):
+        with move_on_after(LATE_S if self._reads_late else DRAIN_S):
             while not self._ended.is_set() and self._drained_bytes != seen_bytes:
                 seen_bytes = self._drained_bytes or 0
-                with anyio.move_on_after(self.idle_timeout_s):
+                with move_on_after(self.idle_timeout_s):
                     await self._ended.wait()
 
     async def _send_span(self, span: FileSpan) -> None:
@@ -146,7 +147,7 @@ class _Flow:
                 await self._pass({"type": "http.response.body", "body": data, "more_body": True})
 
     async def _pass(self, message: Message) -> None:
-        with anyio.fail_after(self.idle_timeout_s):
+        with fail_after(self.idle_timeout_s):
             await self._send(message)
 
 
@@ -196,7 +197,7 @@ class EdgeRequest(Request):
         chunks = aiter(self.body)
         while True:
             try:
-                with anyio.fail_after(flow.idle_timeout_s):
+                with fail_after(flow.idle_timeout_s):
                     chunk = await anext(chunks)
             except StopAsyncIteration:
                 return

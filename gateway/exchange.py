@@ -17,6 +17,7 @@ from uuid import uuid4
 import anyio
 from pydantic_core import to_json
 
+from .deadline import move_on_after
 from .errors import CONTENT_TYPE, problem
 from .forwarded import Proxies
 from .logs import REQUEST_ID
@@ -96,7 +97,8 @@ class Exchanges:
         """At the end of the process give what is going on its time, then cut it short."""
         await self._shutdown.wait()
         logger.info("stopping: %d requests in progress have %g s", self.open, self._grace_s)
-        await anyio.sleep(self._grace_s)
+        with move_on_after(self._grace_s):
+            await anyio.sleep_forever()
         for scope in list(self._open.values()):
             scope.cancel()
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing
 
 import anyio
 
+from .deadline import fail_after
 from .file_span import FileSpan
 
 EXTENSION = "http.response.zerocopysend"
@@ -62,7 +63,7 @@ class FileSender:
                     return
                 offset += sent
                 if offset < end:  # the system has taken what it can, in most cases
-                    with anyio.fail_after(self._idle_timeout_s):
+                    with fail_after(self._idle_timeout_s):
                         await anyio.wait_writable(transfer.peer)
 
     async def _copy(self, writer: asyncio.StreamWriter, span: FileSpan) -> None:
@@ -75,7 +76,7 @@ class FileSender:
         """Leave nothing in the transport, so that others may write to its socket."""
         if not writer.transport.is_closing():
             writer.transport.set_write_buffer_limits(0)
-            with anyio.fail_after(self._idle_timeout_s):
+            with fail_after(self._idle_timeout_s):
                 await writer.drain()
         if writer.transport.is_closing():
             raise ConnectionResetError("the connection is closed")

@@ -20,6 +20,7 @@ from urllib.parse import urljoin
 import aiohttp
 from yarl import URL
 
+from ..deadline import Timeout
 from ..open_files import raise_file_limit
 from .answer import BODY_BYTES, AnswerCut
 from .models import Outcome, ProbeError
@@ -89,7 +90,7 @@ class Prober:
     async def probe(self, url: str, *, follow_redirects: bool) -> Outcome:
         """What became of `url`, a normal form of `urls`. Takes at most the deadline; raises nothing."""
         start = time.perf_counter()
-        deadline = asyncio.get_running_loop().time() + self._timeout_s
+        deadline = Timeout(self._timeout_s)
         try:
             outcome = await self._ask(url, deadline, follow_redirects=follow_redirects)
         except _Failed as failed:
@@ -98,9 +99,11 @@ class Prober:
             outcome = Outcome(0, ProbeError.TIMEOUT, f"no answer within {self._timeout_s:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             outcome = Outcome(0, *_name_error(error))
+        finally:
+            deadline.cancel()
         return replace(outcome, elapsed_s=round(time.perf_counter() - start, 4))
 
-    async def _ask(self, url: str, deadline: float, *, follow_redirects: bool) -> Outcome:
+    async def _ask(self, url: str, deadline: Timeout, *, follow_redirects: bool) -> Outcome:
         first = url
         for _ in range(MAX_REDIRECTS + 1):
             code, headers = await self._get(url, deadline)
@@ -115,8 +118,8 @@ class Prober:
                 ) from None
         raise _Failed(ProbeError.REDIRECTS, f"over {MAX_REDIRECTS} redirects")
 
-    async def _get(self, url: str, deadline: float) -> tuple[int, Mapping[str, str]]:
-        async with asyncio.timeout_at(deadline):
+    async def _get(self, url: str, deadline: Timeout) -> tuple[int, Mapping[str, str]]:
+        async with deadline:
             answer = await self._client.get(URL(url, encoded=True))
         try:
             await _drain(answer, deadline)  # the answer is there, whatever becomes of its body
@@ -138,12 +141,12 @@ def _read_answer(code: int, headers: Mapping[str, str], *, own: bool) -> Outcome
     )
 
 
-async def _drain(answer: Answer, deadline: float) -> None:
+async def _drain(answer: Answer, deadline: Timeout) -> None:
     """Read a short body to its end, so that its connection serves the next URL; give up on any other."""
     if answer.body.is_eof() or answer.length_bytes > BODY_BYTES:  # it is all there, or too much
         return
     try:
-        async with asyncio.timeout_at(min(deadline, asyncio.get_running_loop().time() + BODY_S)):
+        async with deadline, asyncio.timeout(BODY_S):
             while await answer.body.readany():  # `answer` ends it after BODY_BYTES
                 pass
     except (TimeoutError, aiohttp.ClientError, OSError):

@@ -68,6 +68,33 @@ def test_the_first_byte_begins_the_deadline_of_a_head() -> None:
         assert statuses(running.ask(GET + b"G")) == [200, 408]
 
 
+@pytest.mark.parametrize(
+    ("begun", "rest"),
+    [
+        (GET[:-2], b"\r\n"),
+        (GET[:-2], b"X: " + b"y" * 12_000 + b"\r\n\r\n"),
+        (post(b"Content-Length: 200000"), b"y" * 200_000),
+        (post(b"Transfer-Encoding: chunked"), (b"64\r\n" + b"y" * 100 + b"\r\n") * 100 + b"0\r\n\r\n"),
+    ],
+)
+def test_a_pause_of_the_server_is_no_delay_of_a_client(begun: bytes, rest: bytes) -> None:
+    """What lies in the socket when a server wakes, in whatever number of pieces, is read before a deadline counts."""
+
+    def hold(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/hold":
+            time.sleep(1.2)
+        return credentials.application(environ, start_response)
+
+    with serving(hold, **{**QUICK, "BODY_S": 0.5}) as running, running.connect() as client, running.connect() as other:
+        client.sendall(begun)
+        time.sleep(0.1)
+        other.sendall(GET.replace(b"/", b"/hold", 1))
+        time.sleep(0.1)
+        client.sendall(rest)
+        assert statuses(read_answer(client)) in ([200], [404], [405])
+        assert statuses(read_all(client)) == []  # and then it is let go as every idle one
+
+
 @pytest.mark.parametrize(("begun", "drip"), [(b"GET / HTTP/1.1\r\nX: ", b"y"), (post(b"Content-Length: 9999"), b"y")])
 def test_a_dripping_client_is_let_go(begun: bytes, drip: bytes) -> None:
     """A byte now and then does not buy another deadline: a head and a body have one in total."""
