@@ -17,6 +17,7 @@ from werkzeug.security import safe_join
 
 from .contract import Answer, Content, Operation, Parameter, promises
 from .errors import NotFound
+from .http_date import read_date
 
 _NO_FILE = {errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
 _VALIDATORS = (
@@ -60,9 +61,10 @@ def add_static(views: Blueprint, prefix: str) -> None:
         answer.last_modified = datetime.fromtimestamp(modified_s, UTC)
         await answer.add_etag()
         answer.headers["Cache-Control"] = "no-cache"
+        since = read_date(request.headers.get("If-Modified-Since"))
         if not is_resource_modified(
             http_if_none_match=request.headers.get("If-None-Match"),
-            http_if_modified_since=request.headers.get("If-Modified-Since"),
+            http_if_modified_since=request.headers.get("If-Modified-Since") if since else None,
             etag=answer.headers["ETag"],
             last_modified=answer.last_modified,
         ):

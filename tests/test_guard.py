@@ -245,6 +245,8 @@ async def test_caches(client: httpx.AsyncClient) -> None:
     assert style.headers["Cache-Control"] == "no-cache"
     again = await client.get("/static/audio/audio.css", headers={"If-None-Match": style.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
+    endless = {"If-Modified-Since": f"Mon, {'9' * 20} Jan 2020 00:00:00 GMT"}
+    assert (await client.get("/static/audio/audio.css", headers=endless)).content == style.content
     assert (await client.get("/static/audio/audio.css", headers={"If-Match": '"other"'})).content == style.content
 
 

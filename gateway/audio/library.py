@@ -86,7 +86,7 @@ class Library:
             return await self.publish(staged, name)
         finally:
             with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(staged.close)
+                await to_thread.run_sync(staged.close, limiter=self.disk.writes)
 
     async def list_files(self) -> Sequence[AudioFile]:
         """All files that are audio, by name. Those who wait at the same time share one look at the folder.
@@ -98,7 +98,7 @@ class Library:
             number, files = self._listed
             if number <= begun:  # what began before this call may have missed what was there by then
                 self._scans += 1
-                number, files = self._scans, await self.disk.run(self._catalogue.scan)
+                number, files = self._scans, await self.disk.read(self._catalogue.scan)
                 self._listed = number, files
             return files
 
@@ -108,7 +108,7 @@ class Library:
         :raises NotFound: there is none, or it is no plain readable audio file.
         :raises Unavailable: the folder is away or broken.
         """
-        return await self.disk.run(self._open, name)
+        return await self.disk.read(self._open, name)
 
     async def find(self, name: str) -> AudioFile:
         """What is known of the file of this name; raises as `open` does."""
@@ -118,7 +118,7 @@ class Library:
 
     async def read_cover(self, name: str) -> Cover:
         """The picture in the file of this name; raises as `open` does, also where there is none in it."""
-        return await self.disk.run(self._read_cover, name)
+        return await self.disk.read(self._read_cover, name)
 
     async def delete(self, name: str) -> None:
         """Remove the file of this name; raises as `open` does."""
@@ -162,7 +162,7 @@ class Library:
     def _open(self, name: str) -> OpenAudio:
         audio, file, _ = self._catalogue.open(name)
         with file:
-            return OpenAudio(audio, file, self.disk.limiter)
+            return OpenAudio(audio, file, self.disk.reads)
 
     def _read_cover(self, name: str) -> Cover:
         audio, file, _ = self._catalogue.open(name)

@@ -49,12 +49,10 @@ def find_entry(folder: Path, name: str) -> str | None:
     name = normalize("NFC", name)
     try:
         os.lstat(folder / name)
-    except FileNotFoundError:
+    except OSError as error:  # NFC can be longer than what is on the disk
+        if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+            raise
         os.lstat(folder)
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            return None
-        raise
     else:
         return name
     with os.scandir(folder) as entries:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import anyio
 from anyio import to_thread
 
+from ..deadline import move_on_after
 from ..errors import BadRequest, GatewayError, Unavailable
 from .intake import Intake, NotAudio, too_large
 from .library import Library, NameTaken
@@ -220,7 +221,7 @@ class Uploads:
 
         An upload that can never become a file is removed.
         """
-        with anyio.move_on_after(_TURN_S):
+        with move_on_after(_TURN_S):
             while turn := self._turns.get(key):
                 turn.scope.cancel()
                 await turn.ended.wait()
@@ -236,7 +237,7 @@ class Uploads:
                 raise
             finally:
                 with anyio.CancelScope(shield=True):
-                    await to_thread.run_sync(partial.close)
+                    await to_thread.run_sync(partial.close, limiter=self._disk.writes)
         finally:
             del self._turns[key]
             turn.ended.set()

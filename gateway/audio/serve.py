@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from werkzeug.datastructures import Headers
-from werkzeug.http import http_date, parse_date, parse_etags
+from werkzeug.http import http_date, parse_etags
 
 from ..errors import GatewayError
+from ..http_date import read_date
 
 _MAX_RANGES = 16
 _RANGE_SET = re.compile(
@@ -40,8 +41,8 @@ class Validators:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers that carry them."""
-        return {"ETag": f'"{self.etag}"', "Last-Modified": http_date(self.modified)}
+        """The headers that carry them; a time to come is not told (RFC 9110, 8.8.2.1)."""
+        return {"ETag": f'"{self.etag}"', "Last-Modified": http_date(min(self.modified, datetime.now(UTC)))}
 
     @property
     def modified_s(self) -> datetime:
@@ -98,14 +99,14 @@ def plan_answer(headers: Headers, validators: Validators, size_bytes: int, *, is
 def _is_matched(headers: Headers, validators: Validators) -> bool:
     if "If-Match" in headers:
         return bool(parse_etags(headers["If-Match"]).contains(validators.etag))
-    limit = parse_date(headers.get("If-Unmodified-Since"))
+    limit = read_date(headers.get("If-Unmodified-Since"))
     return limit is None or validators.modified_s <= limit
 
 
 def _is_modified(headers: Headers, validators: Validators) -> bool:
     if "If-None-Match" in headers:
         return not parse_etags(headers["If-None-Match"]).contains_weak(validators.etag)
-    limit = parse_date(headers.get("If-Modified-Since"))
+    limit = read_date(headers.get("If-Modified-Since"))
     return limit is None or validators.modified_s > limit
 
 
@@ -113,7 +114,7 @@ def _is_range_current(if_range: str | None, validators: Validators) -> bool:
     """Whether the part asked for belongs to the file as it is now (13.1.5): only a strong validator says so."""
     if if_range is None:
         return True
-    date = parse_date(if_range)
+    date = read_date(if_range)
     if date is None:
         return if_range.strip() == f'"{validators.etag}"'
     # A date is strong once no second change could have fallen into the same second (8.8.2.2).

@@ -5,6 +5,7 @@ films, and knows 20 of 40 real forms. So every form of sound is a matcher added 
 each names the check that reads its structure. Owns filetype; knows no folder and no request.
 """
 
+import logging
 import math
 from collections.abc import Callable
 from enum import Enum
@@ -24,6 +25,8 @@ _MAGIC_BYTES = 20
 _GATE_BYTES = 1024
 _ID3_PADDING_BYTES = 64 * 1024
 _ID3_IN_A_ROW = 4
+
+logger = logging.getLogger(__name__)
 
 
 class Verdict(Enum):
@@ -146,6 +149,9 @@ def sniff_head(head: bytes) -> Verdict:
     except Beyond:
         return Verdict.MAYBE
     except Exhausted:
+        return Verdict.NO
+    except Exception as error:
+        logger.warning("a check of the first bytes of a file failed: %r", error)
         return Verdict.NO
     return Verdict.MAYBE if found else Verdict.NO
 

@@ -75,7 +75,7 @@ class _Metered:
 
 
 def read_tags(file: BinaryIO, found: AudioType) -> Tags:
-    """Tags and form by tinytag, and the length where the structure did not tell it. Never raises."""
+    """Tags and form by tinytag, and the length where the structure did not tell it."""
     if found.content_type not in _TAGGED_TYPES:
         return Tags(duration_s=found.duration_s)
     measures = found.duration_s is None or found.content_type == "audio/mpeg"

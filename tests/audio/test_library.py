@@ -1,27 +1,38 @@
 """The folder: whole or not at all, one winner for a name, nothing served that is no audio file."""
 
+import asyncio
 import errno
+import logging
 import os
 import resource
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO
 from unicodedata import normalize
 
 import anyio
+import anyio.lowlevel
 import pytest
 
-from gateway.audio.catalogue import AudioFile, Catalogue
+from gateway.audio import catalogue
+from gateway.audio.catalogue import AudioFile, Catalogue, to_moment
 from gateway.audio.disk import Disk, NoSpace
 from gateway.audio.intake import NotAudio
 from gateway.audio.library import Library, NameTaken
+from gateway.audio.reader import AudioType
+from gateway.audio.resumable import Uploads
+from gateway.audio.sniff import identify
 from gateway.audio.staging import Staged, open_staged, sweep_leftovers
+from gateway.audio.tags import Tags, read_tags
 from gateway.errors import BodyTooLarge, NotFound, Unavailable, Unprocessable
 from tests.audio.corpus import NOT_AUDIO, Corpus, make_wave
 from tests.conftest import OpenGateway
@@ -471,6 +482,144 @@ async def test_unreadable_file() -> None:
             os.seteuid(os.getuid())
 
 
+DAY_S = 86_400
+ODD_TIMES_S = {
+    "0000-12-31": (-719_163 * DAY_S, "0001-01-01T00:00:00+00:00"),
+    "1901-12-13": (-(2**31) - 1, "1901-12-13T20:45:51+00:00"),
+    "9999-12-31": (253_402_300_799, "9999-12-31T23:59:59+00:00"),
+    "10000-01-01": (253_402_300_800, "9999-12-31T23:59:59.999999+00:00"),
+    "32767-01-01": (971_859_340_800, "9999-12-31T23:59:59.999999+00:00"),
+    "the last": (2**62, "9999-12-31T23:59:59.999999+00:00"),
+    "the first": (-(2**62), "0001-01-01T00:00:00+00:00"),
+}
+
+
+@pytest.mark.parametrize("day", ODD_TIMES_S)
+def test_moments(day: str) -> None:
+    """A time that datetime does not know becomes the nearest one that it does."""
+    time_s, moment = ODD_TIMES_S[day]
+    assert to_moment(time_s * 10**9).isoformat() == moment
+
+
+def test_moment_of_nanoseconds() -> None:
+    """Nanoseconds are cut to microseconds, and never make another second."""
+    assert to_moment(999_999_999).isoformat() == "1970-01-01T00:00:00.999999+00:00"
+    assert to_moment(-1).isoformat() == "1969-12-31T23:59:59.999999+00:00"
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError, OverflowError, KeyError("x"), UnicodeError])
+async def test_parser_that_fails(
+    library: Library,
+    folder: Path,
+    error: type[Exception] | Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A parser that stumbles over one file hides neither the others nor, if only its tags are odd, that one."""
+
+    def stumble(file: BinaryIO, found: AudioType) -> Tags:
+        if os.fstat(file.fileno()).st_size == 6000:
+            raise error
+        return read_tags(file, found)
+
+    def stop(file: BinaryIO, size_bytes: int) -> AudioType | None:
+        if size_bytes == 7000:
+            raise error
+        return identify(file, size_bytes)
+
+    monkeypatch.setattr(catalogue, "read_tags", stumble)
+    monkeypatch.setattr(catalogue, "identify", stop)
+    for name, size_bytes in (("good.wav", 5000), ("odd tags.wav", 6000), ("odd form.wav", 7000)):
+        (folder / name).write_bytes(make_wave(size_bytes))
+    for _ in range(3):
+        assert [audio.name for audio in await library.list_files()] == ["good.wav", "odd tags.wav"]
+        assert (await library.find("odd tags.wav")).duration_s
+        with pytest.raises(NotFound):
+            await library.find("odd form.wav")
+    assert len(caplog.messages) == 2
+
+
+@contextmanager
+def failing_file(path: Path) -> Iterator[None]:
+    """A file whose bytes cannot be read, by whomever: the system answers EINVAL."""
+    path.touch()
+    source = next((file for file in Path("/sys/class/net").glob("*/speed") if not is_readable(file)), None)
+    command = ["mount", "--bind", str(source), str(path)]
+    if source is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("there is no file here that cannot be read")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+def is_readable(file: Path) -> bool:
+    """Whether its bytes come."""
+    try:
+        return bool(file.read_bytes())
+    except OSError:
+        return False
+
+
+async def test_failing_file(library: Library, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that the disk fails to read hides no other one, and fills no log: it is named once, until it is back."""
+    (folder / "good.wav").write_bytes(WAVE)
+    for turn in (1, 2):
+        with failing_file(folder / "bad.wav"):
+            for _ in range(3):
+                assert [audio.name for audio in await library.list_files()] == ["good.wav"]
+                for call in (library.find("bad.wav"), library.delete("bad.wav"), library.read_cover("bad.wav")):
+                    with pytest.raises(Unavailable) as caught:
+                        await call
+                assert caught.value.fields == {"name": "bad.wav"}
+            assert [message for message in caplog.messages if "bad.wav" in message] == [
+                "the file 'bad.wav' cannot be read: Invalid argument"
+            ] * turn
+        (folder / "bad.wav").write_bytes(WAVE)
+        assert len(await library.list_files()) == 2
+        (folder / "bad.wav").unlink()
+
+
+async def test_no_more_descriptors(library: Library, folder: Path) -> None:
+    """A process that can open no more files says so, and does not show a library of fewer files."""
+    (folder / "a.wav").write_bytes(WAVE)
+    await library.disk.prepare()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with os.scandir(folder) as held:  # so that the folder itself can be opened
+        lowest = os.dup(0)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, hard))
+        try:
+            for call in (library.list_files(), library.find("a.wav")):
+                with pytest.raises(Unavailable):
+                    await call
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert next(held).name == "a.wav"
+    assert len(await library.list_files()) == 1
+
+
+async def test_long_name_on_disk(library: Library, folder: Path) -> None:
+    """A name that fits the disk only in its own Unicode form, which is shorter than NFC, is listed, found, deleted."""
+    name = "\u0958" * 85  # three bytes each, six in NFC
+    (folder / name).write_bytes(WAVE)
+    (audio,) = await library.list_files()
+    assert await library.find(audio.name) == audio
+    await library.delete(audio.name)
+    assert list_disk(folder) == []
+
+
+async def test_failing_folder_is_told_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A folder that is away for many calls is one line of the log."""
+    library = Library(folder, max_upload_bytes=1_000_000)
+    await library.disk.prepare()
+    folder.rmdir()
+    for _ in range(5):
+        with pytest.raises(Unavailable):
+            await library.list_files()
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
 async def test_changed_by_others(library: Library, folder: Path) -> None:
     """A file that another program puts, replaces or removes is seen as it is now."""
     (folder / "a.wav").write_bytes(WAVE)
@@ -499,20 +648,48 @@ async def test_read_deleted(library: Library) -> None:
     opened.close()
 
 
-async def test_own_threads(library: Library) -> None:
-    """However slow the disk is, reading waits for one of the threads of its folder, and takes none from others."""
-    await library.add("a.wav", feed(WAVE))
-    opened = await library.open("a.wav")
-    threads = range(int(library.disk.limiter.total_tokens))
-    for borrower in threads:
-        library.disk.limiter.acquire_on_behalf_of_nowait(borrower)
-    with anyio.move_on_after(0.1) as waiting:
-        await opened.read(0, 1)
-    assert waiting.cancelled_caught
-    for borrower in threads:
-        library.disk.limiter.release_on_behalf_of(borrower)
-    assert await opened.read(0, 4) == b"RIFF"
-    opened.close()
+class Stuck:
+    """Calls that hang as on a disk that does not answer, one for each thread of their kind."""
+
+    def __init__(self, run: Callable[[Callable[[], bool]], Awaitable[bool]], limiter: anyio.CapacityLimiter) -> None:
+        self._run = run
+        self._limiter = limiter
+        self._answers = threading.Event()
+
+    async def __aenter__(self) -> None:
+        count = 2 * int(self._limiter.total_tokens)
+        self._calls = [asyncio.ensure_future(self._run(self._answers.wait)) for _ in range(count)]
+        while self._limiter.available_tokens:
+            await anyio.lowlevel.checkpoint()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._answers.set()
+        await asyncio.gather(*self._calls)
+
+
+async def test_reads_wait_for_no_write(library: Library, folder: Path, corpus: Corpus) -> None:
+    """While every write hangs in its fsync, the list, the files, their bytes, their covers and the room are told."""
+    (folder / "a.mp3").write_bytes(corpus["cover.mp3"])
+    async with Stuck(library.disk.run, library.disk.writes):
+        (audio,) = await library.list_files()
+        assert await library.find("a.mp3") == audio
+        opened = await library.open("a.mp3")
+        assert await opened.read(0, 1 << 20) == corpus["cover.mp3"]
+        opened.close()
+        assert (await library.read_cover("a.mp3")).data == corpus["cover.png"]
+        assert (await library.disk.measure()).writable
+
+
+async def test_writes_wait_for_no_read(library: Library, folder: Path) -> None:
+    """While every read hangs, files are added, deleted and uploaded in pieces, and the room is told."""
+    uploads = Uploads(library, expires_after_s=60)
+    async with Stuck(library.disk.read, library.disk.reads):
+        await library.add("a.wav", feed(WAVE))
+        await library.delete("a.wav")
+        upload = await uploads.create("b.wav", len(WAVE), "")
+        await uploads.append(upload.key, 0, feed(WAVE))
+        assert (await library.disk.measure()).writable
+    assert [audio.name for audio in await library.list_files()] == ["b.wav"]
 
 
 async def test_read_cover(library: Library, folder: Path, corpus: Corpus) -> None:

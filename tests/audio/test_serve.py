@@ -1,6 +1,7 @@
 """Preconditions and ranges of RFC 9110, without a file or a server."""
 
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.http import http_date
 
 from gateway.audio.serve import (
+    Plan,
     PreconditionFailed,
     RangeNotSatisfiable,
     Span,
@@ -18,6 +20,7 @@ from gateway.audio.serve import (
     plan_answer,
 )
 
+ENDLESS_DATE = f"Mon, {'9' * 20} Jan 2020 00:00:00 GMT"
 MODIFIED = datetime(2024, 5, 6, 7, 8, 9, 654321, tzinfo=UTC)
 VALIDATORS = Validators("a-1", MODIFIED)
 WHOLE = (Span(0, 100),)
@@ -151,6 +154,19 @@ def test_preconditions(name: str, value: str, passes: bool) -> None:  # noqa: FB
 def test_if_range(value: str, status: int) -> None:
     """A part is given only of the file that the client has."""
     assert plan(Range="bytes=0-1", If_Range=value) == status
+
+
+@pytest.mark.parametrize("name", ["If-Modified-Since", "If-Unmodified-Since", "If-Range"])
+def test_no_date(name: str) -> None:
+    """A date of figures that no machine holds is no date: its header is ignored, or matches nothing."""
+    assert plan_answer(Headers({name: ENDLESS_DATE}), VALIDATORS, 100, is_get=True) == Plan(200, WHOLE)
+
+
+def test_time_to_come() -> None:
+    """A file whose time is yet to come has a Last-Modified of now (RFC 9110, 8.8.2.1)."""
+    headers = Validators("a-1", datetime.max.replace(tzinfo=UTC)).headers
+    assert parsedate_to_datetime(headers["Last-Modified"]) <= datetime.now(UTC)
+    assert Validators("a-1", MODIFIED).headers["Last-Modified"] == "Mon, 06 May 2024 07:08:09 GMT"
 
 
 def test_if_range_too_fresh() -> None:

@@ -2,7 +2,8 @@
 
 import os
 import re
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,7 +11,10 @@ import anyio
 import httpx
 import pytest
 
+from gateway.settings import Settings
 from tests.audio.corpus import AUDIO, NOT_AUDIO, Corpus, make_wave
+from tests.conftest import OpenGateway
+from tests.disks import mounting
 
 pytestmark = pytest.mark.anyio
 API = "/api/v1/audio/"
@@ -65,6 +69,50 @@ async def test_unknown(client: httpx.AsyncClient) -> None:
     ):
         answer = await client.request(method, path)
         assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
+
+
+ODD_TIMES_S = [-719_163 * 86_400, -(2**62), -1, 253_402_300_800, 971_859_340_800, 2**62]
+
+
+async def test_odd_times(open_gateway: OpenGateway, settings: Settings) -> None:
+    """Files of times that no calendar has are listed, shown, told of, served and deleted as every other one."""
+    names = [f"{number}.wav" for number in range(len(ODD_TIMES_S))]
+    with mounting(settings.data_dir, "64m") as disk:
+        (disk / "audio").mkdir()
+        for name, time_s in zip(names, ODD_TIMES_S, strict=True):
+            (disk / "audio" / name).write_bytes(WAVE)
+            os.utime(disk / "audio" / name, (time_s, time_s))
+        async with open_gateway() as client:
+            assert await read_names(client) == names
+            assert set((await read_names(client, sort="uploaded_at"))[:2]) == {"0.wav", "1.wav"}
+            page = await client.get("/")
+            assert (page.status_code, [name for name in names if name in page.text]) == (200, names)
+            async with client.stream("GET", API + "events") as events:
+                lines = events.aiter_lines()
+                while await anext(lines) != "event: changed":
+                    pass
+            for name in names:
+                await check_odd_time(client, name)
+            assert await read_names(client) == []
+
+
+async def check_odd_time(client: httpx.AsyncClient, name: str) -> None:
+    """One of these files is described, served under validators that can be sent, and deleted."""
+    url = "/audio/" + name
+    assert 1 <= datetime.fromisoformat((await client.get(API + name)).json()["uploaded_at"]).year <= 9999
+    head = await client.head(url)
+    last_modified = head.headers["Last-Modified"]
+    assert parsedate_to_datetime(last_modified) <= datetime.now(UTC)
+    for field, statuses in (
+        ("If-Modified-Since", {200, 206, 304}),
+        ("If-Unmodified-Since", {200, 206, 412}),
+        ("If-Range", {200, 206}),
+    ):
+        answer = await client.get(url, headers={field: last_modified, "Range": "bytes=0-3"})
+        assert answer.status_code in statuses
+    assert (await client.get(url, headers={"If-None-Match": head.headers["ETag"]})).status_code == 304
+    assert (await client.get(url)).content == WAVE
+    assert (await client.delete(API + name)).status_code == 204
 
 
 async def test_not_audio_is_not_served(client: httpx.AsyncClient, folder: Path) -> None:
