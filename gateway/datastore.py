@@ -68,6 +68,10 @@ class RedisAway(Unavailable):
         super().__init__(detail, retry_after_s=retry_after_s, **fields)
 
 
+class RedisFull(RedisAway):
+    """Redis has no memory for this, and has done nothing."""
+
+
 class KeySpoiled(RedisAway):
     """A key of ours holds something of another type. Trying again does not help; somebody has to mend the key."""
 
@@ -143,7 +147,7 @@ class Datastore:
             self._doubt.set()
             raise RedisAway from error
         except OutOfMemoryError as error:
-            raise RedisAway("Redis has no memory left for this.") from error
+            raise RedisFull("Redis has no memory left for this.") from error
         except ResponseError as error:
             if not isinstance(error, _REFUSED) and not _REFUSAL.search(str(error)):
                 raise
@@ -166,7 +170,7 @@ class Datastore:
             with self.translated(), anyio.fail_after(None if blocking else self._call_s):
                 yield self.client(blocking=blocking)
         except (ResponseError, ValueError, TypeError) as error:
-            log.warning("redis: a key of ours holds something else: %s", error)
+            log.warning("redis: a key of ours holds something else: %s", shorten(str(error), 300))
             raise KeySpoiled("Redis does not hold what is expected of it.") from error
 
     async def eval(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:

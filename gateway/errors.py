@@ -22,6 +22,7 @@
     ├── ChecksumMismatch        460  checksum-mismatch       audio.resumable
     ├── Unavailable             503  unavailable             (this module)
     │   └── RedisAway           503  unavailable             datastore
+    │       ├── RedisFull       503  unavailable             datastore
     │       └── KeySpoiled      503  unavailable             datastore
     └── NoSpace                 507  no-space                audio.disk
 

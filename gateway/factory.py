@@ -32,7 +32,6 @@ from .sockets import bound_unsent_bytes
 from .tasks import views as tasks_views
 from .tasks.cache import Cache
 from .tasks.flights import Flights
-from .tasks.idempotency import Idempotency
 from .tasks.probe import Prober
 from .tasks.queue import Queue
 from .tasks.runner import Runner
@@ -84,7 +83,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     guard.install(app)
     app.register_blueprint(audio_views.blueprint(library, feed))
     app.register_blueprint(tus.blueprint(uploads))
-    app.register_blueprint(tasks_views.blueprint(store, cache, Idempotency(datastore)))
+    app.register_blueprint(tasks_views.blueprint(store, cache))
     app.register_blueprint(reference.blueprint(needs_token=token is not None))
     app.register_blueprint(operations.blueprint(datastore, library.disk, queue, metrics))
     operations.watch_parts(metrics, datastore=datastore, exchanges=exchanges, feed=feed, flights=flights, runner=runner)

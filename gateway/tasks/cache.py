@@ -13,11 +13,12 @@ touches in one slot of a Cluster. Only codes are kept here, never a failure.
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 
 import anyio
 
-from ..datastore import Datastore, RedisAway
+from ..datastore import Datastore, RedisAway, RedisFull
 from .models import Domain, Outcome
 
 CLEAR_EVERY_S = 0.5
@@ -81,6 +82,7 @@ return #old
 
 _COUNT = """
 if redis.call('SISMEMBER', KEYS[2], ARGV[1]) == 1 then return 0 end
+redis.call('EXPIRE', KEYS[2], ARGV[2])
 for i = 3, #ARGV, 2 do redis.call('ZINCRBY', KEYS[1], ARGV[i + 1], ARGV[i]) end
 redis.call('SADD', KEYS[2], ARGV[1])
 redis.call('EXPIRE', KEYS[2], ARGV[2])
@@ -106,7 +108,9 @@ class Cache:
         return list(await self._datastore.eval(_RECALL, keys, [self._timeout_ms]))
 
     async def remember(self, seen: Iterable[tuple[str, bool, int, float]]) -> None:
-        """Keep codes. Each item: a URL in normal form, whether redirects were followed, its code, its age in seconds.
+        """Keep codes, as long as Redis has room for them.
+
+        Each item: a URL in normal form, whether redirects were followed, its code, its age in seconds.
 
         :raises RedisAway: there is no Redis for now.
         """
@@ -117,7 +121,8 @@ class Cache:
             values += [code, round(age_s * 1000)]
         if len(keys) == 1:
             return
-        await self._datastore.eval(_REMEMBER, keys, values)
+        with suppress(RedisFull):  # they are asked for again
+            await self._datastore.eval(_REMEMBER, keys, values)
 
     async def clear(self) -> int:
         """Delete what is older than the timeout; how many entries that were.

@@ -15,7 +15,8 @@ TASK_LIMIT = Number("limit", "How many at most.", 100, 1, 100)
 DOMAIN_LIMIT = Number("limit", "How many at most.", 100, 1, 10_000)
 IDEMPOTENCY_KEY = Token(
     "Idempotency-Key",
-    "1 to 255 visible characters, bare or in quotation marks. The same key and body give the same task for a day.",
+    "1 to 255 visible characters, bare or in quotation marks. "
+    "The same key and body give the same task for as long as it is kept.",
     form='[!#-~]{1,255}|"[ !#-~]{1,255}"',
 )
 _PREFER = Parameter(

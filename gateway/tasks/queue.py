@@ -2,18 +2,23 @@
 
 gateway:{queue}          stream of (task id, how many URLs)
 gateway:{queue}:urls     how many URLs all its entries hold
+gateway:{queue}:ended    sorted set of tasks that were taken off it, by the second in which they were
 
 An entry stays with the gateway that took it for as long as that one renews its claim; then any other may claim it.
 It leaves the stream when it is acknowledged, so that the stream holds what is queued or worked on and nothing else.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from ..datastore import Datastore
 from ..errors import GatewayError
+from .models import MAX_URLS
 
 MAX_QUEUED_URLS = 1_000_000
 TAKE_BLOCK_MS = 2_000
@@ -21,10 +26,14 @@ RENEW_EVERY_S = 2.5
 ABANDONED_S = 10.0
 """A claim not renewed for so long belongs to a dead gateway; four renewals would have to be missed."""
 FORGET_CONSUMER_S = 3_600
+ENDED_AT_ONCE = 100
+
+logger = logging.getLogger("gateway.tasks")
 
 _GROUP = "gateways"
 _STREAM = "gateway:{queue}"
 _QUEUED = "gateway:{queue}:urls"
+_ENDED = "gateway:{queue}:ended"
 
 _PREPARE = """
 redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
@@ -37,23 +46,47 @@ for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
 end
 """
 
-_ENQUEUE = """
-if tonumber(redis.call('GET', KEYS[2]) or 0) + ARGV[2] > tonumber(ARGV[3]) then return 0 end
-redis.call('XADD', KEYS[1], '*', 'task', ARGV[1], 'urls', ARGV[2])
-redis.call('INCRBY', KEYS[2], ARGV[2])
-return 1
+# A count of another form is none, and is written anew.
+_COUNT = """
+local held = redis.pcall('GET', KEYS[2])
+local queued = type(held) == 'string' and #held < 16 and tonumber(string.match(held, '^%d+$')) or 0
 """
 
-_ACKNOWLEDGE = """
+_ENQUEUE = (
+    _COUNT
+    + """
+if queued + ARGV[2] > tonumber(ARGV[3]) then return false end
+local entry = redis.call('XADD', KEYS[1], '*', 'task', ARGV[1], 'urls', ARGV[2])
+redis.call('SET', KEYS[2], string.format('%d', queued + ARGV[2]))
+return entry
+"""
+)
+
+_ACKNOWLEDGE = (
+    _COUNT
+    + """
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-if redis.call('XDEL', KEYS[1], ARGV[2]) == 1 then redis.call('DECRBY', KEYS[2], ARGV[3]) end
+local now = redis.call('TIME')[1]
+if type(redis.pcall('ZADD', KEYS[3], now, ARGV[4])) == 'table' then
+    redis.call('DEL', KEYS[3])
+    redis.call('ZADD', KEYS[3], now, ARGV[4])
+end
+if redis.call('XDEL', KEYS[1], ARGV[2]) == 0 then return end
+local left = redis.call('XLEN', KEYS[1]) > 0 and math.max(queued - ARGV[3], 0) or 0
+redis.call('SET', KEYS[2], string.format('%d', left))
+"""
+)
+
+_LIST_ENDED = """
+return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', redis.call('TIME')[1] - ARGV[1], 'LIMIT', 0, ARGV[2])
 """
 
 _RENEW = """
 local held = {}
 for i = 4, #ARGV do
     local pending = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)
-    if pending[1] and pending[1][2] == ARGV[2] then
+    local owner = pending[1] and pending[1][2] or ARGV[2]
+    if owner == ARGV[2] then
         redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', ARGV[3], 'JUSTID')
         held[#held + 1] = ARGV[i]
     end
@@ -75,6 +108,8 @@ class Claim:
     entry: bytes
     task: str
     total: int
+    abandoned: bool = False
+    """Whether it was taken over from a gateway that did not renew it."""
 
 
 class Load(NamedTuple):
@@ -98,13 +133,15 @@ class Queue:
         """
         await self._datastore.eval(_PREPARE, [_STREAM], [_GROUP, FORGET_CONSUMER_S * 1000])
 
-    async def put(self, task: str, total: int) -> None:
-        """Add a task of `total` URLs.
+    async def put(self, task: str, total: int) -> bytes:
+        """Add a task of `total` URLs: its entry.
 
         :raises QueueFull: the queue holds too many URLs already.
         """
-        if not await self._datastore.eval(_ENQUEUE, [_STREAM, _QUEUED], [task, total, MAX_QUEUED_URLS]):
+        entry = await self._datastore.eval(_ENQUEUE, [_STREAM, _QUEUED], [task, total, MAX_QUEUED_URLS])
+        if entry is None:
             raise QueueFull(f"The queue holds {MAX_QUEUED_URLS} URLs; try again later.", retry_after_s=10)
+        return bytes(entry)
 
     async def take(self) -> list[Claim]:
         """The next task that nobody has taken; waits up to two seconds for one, and may return none."""
@@ -117,7 +154,7 @@ class Queue:
     async def _take(self, block_ms: int | None) -> list[Claim]:
         with self._datastore.open(blocking=block_ms is not None) as redis:
             streams = await redis.xreadgroup(_GROUP, self._consumer, {_STREAM: ">"}, count=1, block=block_ms)
-        return _read_claims(streams[0][1]) if streams else []
+        return await self._read_claims(streams[0][1]) if streams else []
 
     async def take_abandoned(self, count: int) -> list[Claim]:
         """Up to `count` tasks of gateways that have not renewed their claim for `ABANDONED_S`."""
@@ -125,7 +162,7 @@ class Queue:
             _, entries, *_ = await redis.xautoclaim(
                 _STREAM, _GROUP, self._consumer, min_idle_time=round(ABANDONED_S * 1000), count=count
             )
-        return _read_claims(entries)
+        return await self._read_claims(entries, abandoned=True)
 
     async def renew(self, claims: Sequence[Claim]) -> set[bytes]:
         """Say that the work goes on; the entries still held, without those another gateway has taken over."""
@@ -136,14 +173,38 @@ class Queue:
         await self._touch(claims, idle_s=2 * ABANDONED_S)
 
     async def acknowledge(self, claim: Claim) -> None:
-        """Take a task that has ended off the queue."""
-        await self._datastore.eval(_ACKNOWLEDGE, [_STREAM, _QUEUED], [_GROUP, claim.entry, claim.total])
+        """Take a task off the queue; it is listed as ended from now on."""
+        keys, arguments = [_STREAM, _QUEUED, _ENDED], [_GROUP, claim.entry, claim.total, claim.task]
+        await self._datastore.eval(_ACKNOWLEDGE, keys, arguments)
+
+    async def list_ended(self, ago_s: float) -> list[str]:
+        """Some tasks that were taken off the queue `ago_s` ago or earlier."""
+        found = await self._datastore.eval(_LIST_ENDED, [_ENDED], [ago_s, ENDED_AT_ONCE])
+        return [task.decode("utf-8", "replace") for task in found]
+
+    async def forget_ended(self, tasks: Sequence[str]) -> None:
+        """Take tasks off the list of those that ended."""
+        if tasks:
+            with self._datastore.open() as redis:
+                await redis.zrem(_ENDED, *tasks)
 
     async def measure(self) -> Load:
         """How much is queued or worked on."""
         with self._datastore.open() as redis:
             tasks, urls = await redis.xlen(_STREAM), await redis.get(_QUEUED)
-        return Load(tasks=int(tasks), urls=int(urls or 0))
+            return Load(tasks=int(tasks), urls=int(urls or 0))
+
+    async def _read_claims(
+        self, entries: Sequence[tuple[bytes, Mapping[bytes, bytes] | None]], *, abandoned: bool = False
+    ) -> list[Claim]:
+        claims = [_read_claim(entry, fields, abandoned=abandoned) for entry, fields in entries]
+        strange = [entry for entry, claim in zip(entries, claims, strict=True) if claim is None]
+        if strange:
+            logger.warning("queue: %d entries that are no tasks removed: %s", len(strange), shorten(repr(strange), 200))
+            with self._datastore.open() as redis:
+                await redis.xack(_STREAM, _GROUP, *(entry for entry, _ in strange))
+                await redis.xdel(_STREAM, *(entry for entry, _ in strange))
+        return [claim for claim in claims if claim]
 
     async def _touch(self, claims: Sequence[Claim], *, idle_s: float) -> set[bytes]:
         if not claims:
@@ -154,10 +215,11 @@ class Queue:
         )
 
 
-def _read_claims(entries: Sequence[tuple[bytes, dict[bytes, bytes] | None]]) -> list[Claim]:
-    """Redis 6.2 gives an entry that was deleted while it was pending without its fields."""
-    return [
-        Claim(entry=entry, task=fields[b"task"].decode(), total=int(fields[b"urls"]))
-        for entry, fields in entries
-        if fields
-    ]
+def _read_claim(entry: bytes, fields: Mapping[bytes, bytes] | None, *, abandoned: bool) -> Claim | None:
+    """None for an entry that no gateway made, or that was deleted while it was pending (no fields in Redis 6.2)."""
+    fields = fields or {}
+    with suppress(ValueError, KeyError):
+        task, total = UUID(fields[b"task"].decode()), int(fields[b"urls"])
+        if 0 < total <= MAX_URLS:
+            return Claim(entry, str(task), total, abandoned)
+    return None

@@ -15,7 +15,8 @@ from ..datastore import KeySpoiled, RedisAway
 from .flights import Batch, Flights
 from .models import Landing
 from .queue import RENEW_EVERY_S, Claim, Queue
-from .store import Job, Store
+from .record import Job
+from .store import Store
 
 MAX_RUNS = 256
 """How many tasks a gateway works on at once; the others wait in the queue, where every gateway sees them."""
@@ -32,6 +33,7 @@ SAVERS = 8
 """How many tasks are saved at the same time: on a busy event loop each call to Redis waits for several of its turns."""
 PAUSE_S = 0.25
 PREPARE_EVERY_S = 600.0
+EXPIRE_EVERY_S = 1.0
 PARTING_S = 2.0
 """How long saving and handing over may take at the end."""
 
@@ -107,6 +109,7 @@ class Runner:
                 group.start_soon(self._repeat, self._queue.prepare, PREPARE_EVERY_S)
                 group.start_soon(self._repeat, self._save, 0.0)
                 group.start_soon(self._repeat, self._renew, RENEW_EVERY_S)
+                group.start_soon(self._repeat, self._store.expire_tasks, EXPIRE_EVERY_S)
                 group.start_soon(self._repeat, self._adopt, RENEW_EVERY_S, group)
                 await self._repeat(self._take, 0.0, group)
         finally:
@@ -168,8 +171,8 @@ class Runner:
         del self._starting[claim.entry]  # not at the end of this process: what was still to be read is handed over
 
     async def _start(self, claim: Claim, group: TaskGroup) -> None:
-        job = await self._store.take_task(claim.task)
-        if job is None or claim.task in self._runs:  # ended or expired; or an entry that was added twice
+        job = await self._store.take_task(claim)
+        if job is None or claim.task in self._runs:
             await self._queue.acknowledge(claim)
             return
         run = self._runs[claim.task] = Run(claim, job, self._wake)
@@ -251,7 +254,7 @@ class Runner:
 
     async def _has_ended(self, run: Run) -> bool:
         try:
-            return not await self._store.keep_task(run.claim.task)
+            return not await self._store.is_running(run.claim.task)
         except KeySpoiled:
             return False  # it is not known, and the others must not wait for it
 

@@ -1,38 +1,58 @@
 """Tasks in Redis. Owns these keys:
 
-gateway:{<id>}:task      hash: status, total, done, follow, urls, created_at, finished_at, result
-gateway:{<id>}:probes    list of chunks, each a JSON list of rows [place, code, error, detail, cached, elapsed_s,
-                         location]; the last row of a place counts
+gateway:{<id>}:task      hash, see `record`
 gateway:recent           sorted set of task ids by the ms of their creation
 
-A task is durable before its 201 is sent and bears no expiry while it runs. The keys of one task share a slot of a
-Cluster; between the slots every step can be repeated, and a crash leaves nothing that was promised to anybody.
+A task is one key, so that it expires or is evicted as a whole. Its entry is queued before it is stored, and the runner
+gives up an entry that gets no task, so that a crash at any moment leaves nothing behind. It bears no expiry before it
+has ended and a minute more: until then no maxmemory-policy but `allkeys-*` evicts it. An accepted task ends on a
+full Redis too: Redis carries out a script whose first write takes no memory, such as PERSIST (its documentation,
+"Scripting with Lua").
 """
 
 import logging
 import time
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 from weakref import WeakValueDictionary
 
 import anyio
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
-from ..datastore import Datastore, KeySpoiled
-from ..errors import NotFound
+from ..datastore import Datastore, KeySpoiled, RedisAway, RedisFull
+from ..errors import NotFound, Unprocessable
 from ..shutdown import Shutdown
-from .models import Landing, NewTask, Outcome, Probe, ProbeError, Task, TaskStatus
-from .queue import Queue
+from .idempotency import Identity
+from .models import Landing, NewTask, Probe, Task, TaskStatus
+from .queue import Claim, Queue
+from .record import (
+    CHUNK,
+    CREATE,
+    END,
+    EXPIRE,
+    SAVE,
+    SUMMARY,
+    TAKE,
+    Job,
+    read_job,
+    read_probes,
+    read_result,
+    read_summary,
+    write_rows,
+)
 
 RECENT_TASKS = 10_000
 """How many tasks the list of recent ones goes back."""
-UNPROMISED_S = 300
-"""How long a task lives whose client was never told that it was taken."""
+MAKING_S = 0.5
+"""How long a taken entry waits for its task, which the POST stores right after it."""
+PROTECTED_S = 60
+"""For how long a task that has ended bears no expiry, so that whoever waits for it reads it also on a full Redis."""
+GIVEN_UP_S = 300
+"""How long it is remembered that an entry was given up: longer than any POST lasts."""
 POLL_S = 0.5
 """How often a wait looks whether another gateway has ended the task; this one tells at once."""
 FIRST_POLL_S = 0.02
@@ -43,55 +63,11 @@ BEAT_S = 10.0
 logger = logging.getLogger("gateway.tasks")
 
 _RECENT = "gateway:recent"
-_SUMMARY = ("status", "total", "done", "created_at", "finished_at")
 
-_CREATE = """
-local status = redis.call('HGET', KEYS[1], 'status')
-if status and (status ~= 'running' or redis.call('TTL', KEYS[1]) == -1) then return 0 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 2))
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-return 1
+_LIST = """
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -ARGV[1] - 1)
+redis.call('ZADD', KEYS[1], 'NX', ARGV[2], ARGV[3])
 """
-
-_KEEP = """
-if redis.call('HGET', KEYS[1], 'status') ~= 'running' then return 0 end
-redis.call('PERSIST', KEYS[1])
-return 1
-"""
-
-_TAKE = """
-if redis.call('HGET', KEYS[1], 'status') ~= 'running' then return false end
-redis.call('PERSIST', KEYS[1])
-local fields = redis.call('HMGET', KEYS[1], 'urls', 'follow', 'created_at')
-return {fields[1], fields[2], fields[3], redis.call('LRANGE', KEYS[2], 0, -1)}
-"""
-
-_SAVE = """
-if redis.call('HGET', KEYS[1], 'status') ~= 'running' then return 0 end
-redis.call('RPUSH', KEYS[2], ARGV[2])
-if tonumber(ARGV[1]) > tonumber(redis.call('HGET', KEYS[1], 'done')) then
-    redis.call('HSET', KEYS[1], 'done', ARGV[1])
-end
-return 1
-"""
-
-_END = """
-if redis.call('HGET', KEYS[1], 'status') ~= 'running' then return 0 end
-redis.call('HSET', KEYS[1], 'finished_at', ARGV[2], 'status', ARGV[1])
-if ARGV[4] then redis.call('HSET', KEYS[1], 'result', ARGV[4]) end
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-redis.call('EXPIRE', KEYS[2], ARGV[3])
-return 1
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a task asks for, and what of it is saved already, by this gateway or one before it."""
-
-    urls: list[str]
-    follow_redirects: bool
-    saved: list[Landing]
 
 
 class Store:
@@ -104,38 +80,59 @@ class Store:
         self._task_ttl_s = task_ttl_s
         self._ends: WeakValueDictionary[str, anyio.Event] = WeakValueDictionary()
 
-    async def add_task(self, new: NewTask, identity: UUID | None = None) -> Task:
-        """Store a task and queue it; one that is there under this id already is given as it stands.
+    async def add_task(self, new: NewTask, identity: Identity | None = None) -> Task:
+        """Queue a task and store it; one that was made under this identity before is given as it is now.
 
         :raises QueueFull: the queue holds too many URLs already.
+        :raises RedisFull: Redis has no room for it.
+        :raises Unprocessable: the task of this Idempotency-Key was made of another body.
         """
-        identity = identity or uuid4()
-        key, created_at, total = _task_key(str(identity)), datetime.now(UTC), len(new.urls)
-        fields = {
-            "status": TaskStatus.RUNNING.value,
-            "total": total,
-            "done": 0,
-            "follow": int(new.follow_redirects),
-            "urls": to_json(new.urls),
-            "created_at": created_at.isoformat(),
-        }
-        if not await self._datastore.eval(_CREATE, [key], [UNPROMISED_S, *chain.from_iterable(fields.items())]):
-            task = await self.read_task(identity)
-            await self._list_task(identity, task.created_at)  # whoever made it may have died before
-            return task
-        await self._queue.put(str(identity), total)
-        await self._datastore.eval(_KEEP, [key], [])
+        identity = identity or Identity()
+        if identity.digest:
+            with suppress(NotFound):
+                return await self._find_made(identity)
         task = Task(
-            id=identity,
+            id=identity.id,
             status=TaskStatus.RUNNING,
             result=None,
-            total=total,
+            total=len(new.urls),
             done=0,
-            created_at=created_at,
+            created_at=datetime.now(UTC),
             finished_at=None,
         )
-        await self._list_task(identity, created_at)
+        made = await self._make_task(task, new, identity.digest)
+        if made == b"given up":
+            raise RedisAway("Redis took too long for this task.")
+        if made == b"there":  # a POST of the same key was faster; the entry of this one is dropped by the runner
+            return await self._find_made(identity)
+        await self._list_task(task.id, task.created_at)
         return task
+
+    async def _make_task(self, task: Task, new: NewTask, digest: str) -> bytes:
+        entry = await self._queue.put(str(task.id), task.total)
+        fields = {
+            "entry": entry,
+            "status": task.status.value,
+            "total": task.total,
+            "done": task.done,
+            "follow": int(new.follow_redirects),
+            "urls": to_json(new.urls),
+            "created_at": task.created_at.isoformat(),
+            "digest": digest,
+        }
+        try:
+            arguments = list(chain.from_iterable(fields.items()))
+            return bytes(await self._datastore.eval(CREATE, [_task_key(task.id)], arguments))
+        except (RedisFull, KeySpoiled):  # certain: there is no such task, and its entry need not wait to be given up
+            await self._queue.acknowledge(Claim(entry, str(task.id), task.total))
+            raise
+
+    async def _find_made(self, identity: Identity) -> Task:
+        with self._datastore.open() as redis:
+            digest = await redis.hget(_task_key(identity.id), "digest")
+        if digest is not None and digest != identity.digest.encode():
+            raise Unprocessable("This Idempotency-Key came with another body before.")
+        return await self.read_task(identity.id)
 
     async def read_task(self, identity: UUID) -> Task:
         """The task of this id.
@@ -143,9 +140,9 @@ class Store:
         :raises NotFound: there is none, or it ended longer ago than tasks are kept.
         """
         with self._datastore.open() as redis:
-            result, *summary = await redis.hmget(_task_key(str(identity)), ("result", *_SUMMARY))
-            task = _read_summary(identity, summary)
-            return task if result is None else task.model_copy(update={"result": from_json(result)})
+            result, *summary = await redis.hmget(_task_key(identity), ("result", *SUMMARY))
+            task = read_summary(identity, summary)
+            return task.model_copy(update={"result": read_result(result, task)})
 
     async def wait_task(self, identity: UUID, wait_s: float) -> Task:
         """The task of this id once it has ended, or as it stands when `wait_s` have passed or this process is to end.
@@ -185,25 +182,26 @@ class Store:
                 await end.wait()
 
     async def list_tasks(self, offset: int, limit: int) -> list[Task]:
-        """Recent tasks, newest first, without their results, and without those that somebody has spoilt."""
+        """Recent tasks, newest first, without their results, and without those that cannot be read."""
         with self._datastore.open() as redis:
-            names = [name.decode() for name in await redis.zrevrange(_RECENT, offset, offset + limit - 1)]
+            names = await redis.zrevrange(_RECENT, offset, offset + limit - 1)
+            listed = {name: identity for name in names if (identity := _read_id(name))}
             summaries = redis.pipeline(transaction=False)
-            for name in names:
-                summaries.hmget(_task_key(name), _SUMMARY)
-            answers = await summaries.execute(raise_on_error=False) if names else ()
-            found = dict(zip(names, answers, strict=True))
-            gone = [name for name, values in found.items() if isinstance(values, list) and values[0] is None]
+            for identity in listed.values():
+                summaries.hmget(_task_key(identity), SUMMARY)
+            answers = await summaries.execute(raise_on_error=False) if listed else ()
+            found = dict(zip(listed.values(), answers, strict=True))
+            gone = [name for name in names if name not in listed or _is_gone(found[listed[name]])]
             if gone:
                 await redis.zrem(_RECENT, *gone)
-        tasks = (self._read_listed(name, values) for name, values in found.items() if name not in gone)
+        tasks = (self._read_listed(identity, values) for identity, values in found.items())
         return [task for task in tasks if task]
 
-    def _read_listed(self, name: str, values: Sequence[bytes | None] | Exception) -> Task | None:
+    def _read_listed(self, identity: UUID, values: Sequence[bytes | None] | Exception) -> Task | None:
         with suppress(KeySpoiled, NotFound), self._datastore.open():
             if isinstance(values, Exception):
                 raise values
-            return _read_summary(UUID(name), values)
+            return read_summary(identity, values)
         return None
 
     async def list_probes(self, identity: UUID, offset: int, limit: int) -> list[Probe]:
@@ -212,109 +210,94 @@ class Store:
         :raises NotFound: as `read_task`.
         """
         with self._datastore.open() as redis:
-            urls = await redis.hget(_task_key(str(identity)), "urls")
-            chunks = await redis.lrange(_probes_key(str(identity)), 0, -1)
-            if urls is None:
+            fields = await redis.hgetall(_task_key(identity))
+            if b"status" not in fields:
                 raise NotFound(f"There is no task {identity}.")
-            page = range(offset, offset + limit)
-            known = {row[0]: row for chunk in chunks for row in from_json(chunk) if row[0] in page}
-            sent = enumerate(from_json(urls)[offset : offset + limit], offset)
-            return [_probe(url, known.get(place)) for place, url in sent]
+            return read_probes(fields, range(offset, offset + limit))
 
     async def cancel_task(self, identity: UUID) -> Task:
         """End a running task where it stands; one that has ended stays as it is.
 
         :raises NotFound: as `read_task`.
         """
-        await self._end(str(identity), TaskStatus.CANCELLED)
+        await self._end(str(identity), {"status": TaskStatus.CANCELLED.value})
         return await self.read_task(identity)
 
-    async def take_task(self, task: str) -> Job | None:
-        """The work of a task from the queue, None if it has ended or is gone.
+    async def take_task(self, claim: Claim) -> Job | None:
+        """The work of a task from the queue; None if it has ended, is gone, or is worked on through another entry.
 
-        From now on it does not expire, and is listed, whatever became of the call that made it.
+        From now on it is listed, whatever became of the call that made it.
+
+        :raises RedisAway: also while the POST that queued it has not stored it.
         """
-        with self._datastore.open():
-            found = await self._datastore.eval(_TAKE, [_task_key(task), _probes_key(task)], [])
-            if not found:
-                return None
-            urls, follow, created_at, chunks = found
-            saved = [_landing(row) for chunk in chunks for row in from_json(chunk)]
-            job = Job(urls=from_json(urls), follow_redirects=follow == b"1", saved=saved)
-            listed_at = datetime.fromisoformat(created_at.decode())
-        await self._list_task(UUID(task), listed_at)
-        return job
+        deadline, pause_s = time.monotonic() + MAKING_S, 0.002
+        while True:
+            arguments = [claim.entry, int(claim.abandoned), GIVEN_UP_S]
+            with self._datastore.open():
+                found = await self._datastore.eval(TAKE, [_task_key(claim.task)], arguments)
+                job = read_job(dict(zip(found[::2], found[1::2], strict=True))) if isinstance(found, list) else None
+            if job is not None:
+                await self._list_task(UUID(claim.task), job.created_at)
+            if found != b"unmade":
+                return job
+            if time.monotonic() > deadline:
+                raise RedisAway("Its POST has not stored it.")
+            await anyio.sleep(pause_s)
+            pause_s *= 2
 
-    async def keep_task(self, task: str) -> bool:
-        """Make sure that a task does not expire; whether it is still running."""
-        return bool(await self._datastore.eval(_KEEP, [_task_key(task)], []))
+    async def is_running(self, task: str) -> bool:
+        """Whether a task has not ended."""
+        with self._datastore.open() as redis:
+            return bool(await redis.hget(_task_key(task), "status") == TaskStatus.RUNNING.value.encode())
 
     async def save_probes(self, task: str, landings: Iterable[Landing], done: int) -> bool:
         """Save what has become known; `done` is how much is known by then. Whether the task is still running.
 
         A gateway that was held for dead and comes back knows less than its heir: the task never goes backwards.
         """
-        rows = [_row(landing) for landing in landings]
-        return bool(await self._datastore.eval(_SAVE, [_task_key(task), _probes_key(task)], [done, to_json(rows)]))
+        arguments = [done, write_rows(landings), CHUNK]
+        return bool(await self._datastore.eval(SAVE, [_task_key(task)], arguments))
 
     async def finish_task(self, task: str, result: Sequence[int]) -> None:
         """Make a task ready: all its probes are saved, `result` has the code of each."""
-        await self._end(task, TaskStatus.READY, to_json(result))
+        fields = {"status": TaskStatus.READY.value, "done": len(result), "result": to_json(result)}
+        await self._end(task, fields)
+
+    async def expire_tasks(self) -> None:
+        """Let those tasks expire, and be evicted, that ended `PROTECTED_S` ago."""
+        protected_s = min(PROTECTED_S, self._task_ttl_s)
+        ended = await self._queue.list_ended(protected_s)
+        for task in ended:
+            with suppress(KeySpoiled):  # the others must not wait for it
+                await self._datastore.eval(EXPIRE, [_task_key(task)], [self._task_ttl_s - protected_s])
+        await self._queue.forget_ended(ended)
 
     async def _list_task(self, identity: UUID, created_at: datetime) -> None:
         """Put a task on the list of recent ones, once. Without a list it is a task all the same."""
         try:
-            with self._datastore.open() as redis:
-                steps = redis.pipeline(transaction=False)
-                steps.zadd(_RECENT, {str(identity): created_at.timestamp() * 1000}, nx=True)
-                steps.zremrangebyrank(_RECENT, 0, -RECENT_TASKS - 1)
-                await steps.execute()
+            arguments = [RECENT_TASKS, created_at.timestamp() * 1000, str(identity)]
+            await self._datastore.eval(_LIST, [_RECENT], arguments)
         except KeySpoiled as error:
             logger.error("task %s is not listed: %s", identity, error.__cause__)  # noqa: TRY400
 
-    async def _end(self, task: str, status: TaskStatus, *result: bytes) -> None:
-        arguments = [status.value, datetime.now(UTC).isoformat(), self._task_ttl_s, *result]
-        await self._datastore.eval(_END, [_task_key(task), _probes_key(task)], arguments)
+    async def _end(self, task: str, fields: Mapping[str, Any]) -> None:
+        ended = {**fields, "finished_at": datetime.now(UTC).isoformat()}
+        await self._datastore.eval(END, [_task_key(task)], list(chain.from_iterable(ended.items())))
         end = self._ends.pop(task, None)
         if end is not None:
             end.set()
 
 
-def _task_key(task: str) -> str:
+def _task_key(task: UUID | str) -> str:
     return f"gateway:{{{task}}}:task"
 
 
-def _probes_key(task: str) -> str:
-    return f"gateway:{{{task}}}:probes"
+def _read_id(name: bytes) -> UUID | None:
+    with suppress(ValueError):
+        identity = UUID(name.decode())
+        return identity if str(identity).encode() == name else None
+    return None
 
 
-def _read_summary(identity: UUID, values: Sequence[bytes | None]) -> Task:
-    status, total, done, created_at, finished_at = values
-    if status is None or total is None or done is None or created_at is None:
-        raise NotFound(f"There is no task {identity}.")
-    return Task(
-        id=identity,
-        status=TaskStatus(status.decode()),
-        result=None,
-        total=int(total),
-        done=int(done),
-        created_at=datetime.fromisoformat(created_at.decode()),
-        finished_at=None if finished_at is None else datetime.fromisoformat(finished_at.decode()),
-    )
-
-
-def _row(landing: Landing) -> tuple[int, int, str | None, str | None, bool, float | None, str | None]:
-    place, outcome, cached = landing
-    return (place, outcome.code, outcome.error, outcome.detail, cached, outcome.elapsed_s, outcome.location)
-
-
-def _landing(row: Sequence[Any]) -> Landing:
-    place, code, error, detail, cached, elapsed_s, location = row
-    return Landing(place, Outcome(code, error and ProbeError(error), detail, elapsed_s, location), cached)
-
-
-def _probe(url: str, row: Sequence[Any] | None) -> Probe:
-    if row is None:
-        return Probe(url, None, None, None, cached=False, elapsed_s=None, location=None)
-    _, code, error, detail, cached, elapsed_s, location = row
-    return Probe(url, code, error, detail, cached=cached, elapsed_s=elapsed_s, location=location)
+def _is_gone(values: object) -> bool:
+    return isinstance(values, list) and values[0] is None

@@ -16,7 +16,7 @@ from ..errors import GatewayError, UnsupportedBody
 from ..event_stream import answer_events, encode_event
 from . import contract
 from .cache import Cache
-from .idempotency import Idempotency
+from .idempotency import identify
 from .models import MAX_BODY_BYTES, MAX_WAIT_S, Domains, Probes, Task, Tasks, TaskStatus, parse_new_task
 from .store import Store
 
@@ -25,7 +25,7 @@ logger = logging.getLogger("gateway.tasks")
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
-def blueprint(store: Store, cache: Cache, idempotency: Idempotency) -> Blueprint:
+def blueprint(store: Store, cache: Cache) -> Blueprint:
     """The routes of the task API, with and without their final slash."""
     routes = Blueprint("tasks", __name__, url_prefix="/api/v1")
 
@@ -38,8 +38,7 @@ def blueprint(store: Store, cache: Cache, idempotency: Idempotency) -> Blueprint
             raise UnsupportedBody("Send the list of URLs uncompressed.")
         body = await cast(EdgeRequest, request).read_body(MAX_BODY_BYTES)
         new, key = parse_new_task(body), contract.IDEMPOTENCY_KEY.read(request.headers)
-        identity = None if key is None else await idempotency.claim(key.strip('"'), body)
-        task = await store.add_task(new, identity)
+        task = await store.add_task(new, identify(key and key.strip('"'), body))
         answer = _answer(task, 201)
         answer.headers["Location"] = f"/api/v1/tasks/{task.id}"
         return answer

@@ -19,11 +19,11 @@ from redis.crc import key_slot
 from gateway.datastore import Datastore
 from gateway.shutdown import Shutdown
 from gateway.tasks import cache as cache_module
-from gateway.tasks import idempotency as idempotency_module
 from gateway.tasks import queue as queue_module
+from gateway.tasks import record as record_module
 from gateway.tasks import store as store_module
 from gateway.tasks.cache import Cache
-from gateway.tasks.idempotency import Idempotency
+from gateway.tasks.idempotency import identify
 from gateway.tasks.models import Landing, NewTask, Outcome
 from gateway.tasks.queue import Queue
 from gateway.tasks.store import Store
@@ -98,14 +98,13 @@ async def test_script_touches_one_slot(tmp_path: Path) -> None:
     datastore = WatchedDatastore(redis_url=None, data_dir=tmp_path)
     datastore.calls = []
     cache, queue = Cache(datastore, timeout_s=60), Queue(datastore)
-    store = Store(datastore, queue, Shutdown(), task_ttl_s=60)
+    store = Store(datastore, queue, Shutdown(), task_ttl_s=0)
     async with anyio.create_task_group() as group:
         await group.start(datastore.run)
         await queue.prepare()
-        identity = await Idempotency(datastore).claim("key", b"body")
-        task = str((await store.add_task(NewTask(urls=["http://a/", "http://b/"]), identity)).id)
+        task = str((await store.add_task(NewTask(urls=["http://a/", "http://b/"]), identify("key", b"body"))).id)
         claims = await queue.take()
-        assert await store.take_task(task)
+        assert await store.take_task(claims[0])
         await cache.count(task, 0, Counter(a=1, b=1))
         await cache.remember([("http://a/", False, 200, 0.0), ("http://b/", False, 404, 0.0)])
         assert await cache.recall(["http://a/", "http://b/"], follow_redirects=False) == [200, 404]
@@ -113,10 +112,11 @@ async def test_script_touches_one_slot(tmp_path: Path) -> None:
         await store.finish_task(task, [200, 404])
         assert await queue.renew(claims)
         await queue.acknowledge(claims[0])
+        await store.expire_tasks()
         await cache.clear()
         group.cancel_scope.cancel()
     assert {script for script, _ in datastore.calls} == find_scripts(
-        cache_module, idempotency_module, queue_module, store_module
+        cache_module, queue_module, record_module, store_module
     )
     for script, keys in datastore.calls:
         assert len({key_slot(key.encode()) for key in keys}) == 1, (script, keys)

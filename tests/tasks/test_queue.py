@@ -1,6 +1,7 @@
 """The bound of the queue, on a real Redis."""
 
 from pathlib import Path
+from uuid import UUID
 
 import anyio
 import httpx
@@ -20,7 +21,7 @@ async def test_bound(datastore: Datastore) -> None:
     queue = Queue(datastore)
     await queue.prepare()
     for number in range(100):
-        await queue.put(f"task{number}", MAX_QUEUED_URLS // 100)
+        await queue.put(str(UUID(int=number)), MAX_QUEUED_URLS // 100)
     with pytest.raises(QueueFull) as refused:
         await queue.put("one more", 1)
     assert refused.value.retry_after_s

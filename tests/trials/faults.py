@@ -219,9 +219,9 @@ SPOILT = (
     "gateway:{{queue}}:urls",
     "gateway:recent",
     "gateway:{{{task}}}:task",
-    "gateway:{{{task}}}:probes",
+    "gateway:{{queue}}:ended",
 )
-"""Every key of ours, but for those of idempotency, which one client alone ever sees."""
+"""Every key of ours."""
 
 
 @asynccontextmanager

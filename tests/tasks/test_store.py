@@ -1,0 +1,132 @@
+"""How a task comes into Redis and is taken from the queue, on a real Redis: in order, late, twice, or not at all."""
+
+from uuid import UUID
+
+import pytest
+
+from gateway.datastore import Datastore, KeySpoiled, RedisAway
+from gateway.errors import NotFound, Unprocessable
+from gateway.shutdown import Shutdown
+from gateway.tasks import queue as queue_module
+from gateway.tasks.idempotency import identify
+from gateway.tasks.models import NewTask, TaskStatus
+from gateway.tasks.queue import Claim, Queue
+from gateway.tasks.record import CREATE
+from gateway.tasks.store import Store
+
+pytestmark = pytest.mark.anyio
+
+NEW = NewTask(urls=["http://a/", "http://b/"])
+LOST = str(UUID(int=7, version=4))
+
+
+@pytest.fixture
+async def queue(datastore: Datastore) -> Queue:
+    """An empty queue."""
+    queue = Queue(datastore)
+    await queue.prepare()
+    return queue
+
+
+@pytest.fixture
+def store(datastore: Datastore, queue: Queue) -> Store:
+    """A store on it."""
+    return Store(datastore, queue, Shutdown(), task_ttl_s=3600)
+
+
+async def take_abandoned(queue: Queue, claims: list[Claim]) -> list[Claim]:
+    """The same tasks, as another gateway takes them over."""
+    await queue.release(claims)
+    return await queue.take_abandoned(10)
+
+
+async def test_entry_without_a_task(datastore: Datastore, store: Store, queue: Queue) -> None:
+    """A POST that died behind its first step leaves nothing: its entry waits once, and is then given up."""
+    await queue.put(LOST, 2)
+    claims = await queue.take()
+    with pytest.raises(RedisAway):
+        await store.take_task(claims[0])
+    (claim,) = await take_abandoned(queue, claims)
+    assert await store.take_task(claim) is None
+    await queue.acknowledge(claim)
+    assert await queue.measure() == (0, 0)
+    with pytest.raises(NotFound):
+        await store.read_task(UUID(LOST))
+    with datastore.open() as redis:
+        assert 0 < await redis.ttl(f"gateway:{{{LOST}}}:task") <= 300
+
+
+async def test_task_that_comes_too_late(datastore: Datastore, store: Store, queue: Queue) -> None:
+    """A POST that was stopped until its entry was given up stores nothing more, and says so; the next one may."""
+    entry = await queue.put(LOST, 2)
+    (claim,) = await take_abandoned(queue, await queue.take())
+    assert await store.take_task(claim) is None
+    late = await datastore.eval(CREATE, [f"gateway:{{{LOST}}}:task"], ["entry", entry, "status", "running"])
+    again = await datastore.eval(CREATE, [f"gateway:{{{LOST}}}:task"], ["entry", b"9-9", "status", "running"])
+    assert (late, again) == (b"given up", b"made")
+    with datastore.open() as redis:
+        assert await redis.ttl(f"gateway:{{{LOST}}}:task") == -1
+
+
+async def test_task_in_two_entries(store: Store, queue: Queue) -> None:
+    """Two POSTs of one key at the same moment queue two entries: the task is worked on through one of them alone."""
+    identity = identify("key", b"body")
+    await queue.put(str(identity.id), 2)
+    first = await store.add_task(NEW, identity)
+    second = await store.add_task(NEW, identity)
+    claims = [claim for _ in range(2) for claim in await queue.take()]
+    jobs = [await store.take_task(claim) for claim in claims]
+    assert first.id == second.id
+    assert [job and job.urls for job in jobs] == [None, NEW.urls]
+
+
+async def test_same_key(store: Store) -> None:
+    """A key gives one task, whatever it looks like; with another body it is refused."""
+    keys = ["a", "b", '"a"', "{a}:task", "a" * 255]
+    made = [await store.add_task(NEW, identify(key, b"body")) for key in keys]
+    again = [await store.add_task(NEW, identify(key, b"body")) for key in keys]
+    assert [task.id for task in made] == [task.id for task in again]
+    assert len({task.id for task in made}) == len(keys)
+    assert {task.id.version for task in made} == {4}
+    with pytest.raises(Unprocessable):
+        await store.add_task(NEW, identify("a", b"other"))
+
+
+async def test_refused_task_leaves_no_entry(datastore: Datastore, store: Store, queue: Queue) -> None:
+    """A task that Redis refuses to store is taken off the queue again."""
+    identity = identify("key", b"body")
+    with datastore.open() as redis:
+        await redis.set(f"gateway:{{{identity.id}}}:task", "x")
+    with pytest.raises(KeySpoiled):
+        await store.add_task(NEW, identity)
+    await store.add_task(NEW, identify("other", b"body"))
+    assert await queue.measure() == (1, 2)
+
+
+async def test_ended_tasks_expire(datastore: Datastore, queue: Queue) -> None:
+    """A task that has ended gets its expiry once it was protected; one that runs never does."""
+    store = Store(datastore, queue, Shutdown(), task_ttl_s=1)
+    ended, running = [await store.add_task(NEW) for _ in range(2)]
+    await store.cancel_task(ended.id)
+    for claim in [claim for _ in range(2) for claim in await queue.take()]:
+        await queue.acknowledge(claim)
+    await store.expire_tasks()
+    assert (await store.read_task(ended.id)).status is TaskStatus.CANCELLED
+    with datastore.open() as redis:
+        await redis.zadd("gateway:{queue}:ended", {str(ended.id): 0, str(running.id): 0, "\ud7ff odd": 0})
+        await store.expire_tasks()
+        assert await redis.zcard("gateway:{queue}:ended") == 0
+    with pytest.raises(NotFound):
+        await store.read_task(ended.id)
+    assert (await store.read_task(running.id)).status is TaskStatus.RUNNING
+
+
+async def test_work_goes_on_without_its_entry(datastore: Datastore, store: Store, queue: Queue) -> None:
+    """A gateway goes on with a task whose entry somebody has removed: no other gateway can have it."""
+    task = await store.add_task(NEW)
+    (claim,) = await queue.take()
+    with datastore.open() as redis:
+        await redis.xack("gateway:{queue}", queue_module._GROUP, claim.entry)
+        await redis.xdel("gateway:{queue}", claim.entry)
+    assert await queue.renew([claim]) == {claim.entry}
+    assert await store.is_running(str(task.id))
