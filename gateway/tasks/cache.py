@@ -21,6 +21,8 @@ import anyio
 from ..datastore import Datastore, RedisAway, RedisFull
 from .models import Domain, Outcome
 
+MOST_REQUESTS = 2**53
+"""Beyond this Redis does not count by one."""
 CLEAR_EVERY_S = 0.5
 CLEAR_AT_ONCE = 1000
 BACKSTOP_S = 60
@@ -45,7 +47,7 @@ _RECALL = (
 local oldest, codes = now - tonumber(ARGV[1]), {}
 for i, value in ipairs(redis.call('MGET', unpack(KEYS))) do
     local code, seen = 0, 0
-    if value then code, seen = string.match(value, '^(%d+) (%d+)$') end
+    if value then code, seen = string.match(value, '^(%d%d%d) (%d+)$') end
     seen = tonumber(seen or 0)
     codes[i] = seen > oldest and seen <= now and tonumber(code) or 0
 end
@@ -72,10 +74,11 @@ _CLEAR = (
     + """
 local old = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[1], 'LIMIT', 0, ARGV[2])
 if #old == 0 then old = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'LIMIT', 0, ARGV[2]) end
-if #old > 0 then
-    redis.call('UNLINK', unpack(old))
-    redis.call('ZREM', KEYS[1], unpack(old))
+if #old == 0 then return 0 end
+for _, name in ipairs(old) do
+    if string.sub(name, 1, #KEYS[1] + 1) == KEYS[1] .. ':' then redis.call('UNLINK', name) end
 end
+redis.call('ZREM', KEYS[1], unpack(old))
 return #old
 """
 )
@@ -162,7 +165,14 @@ class Cache:
         """
         with self._datastore.open() as redis:
             rows = await redis.zrevrange(_DOMAINS, 0, limit - 1, withscores=True)
-            return [Domain(domain=name.decode(), requests=int(score)) for name, score in rows]
+        counts = [
+            Domain(domain=name.decode(), requests=int(score))
+            for name, score in rows
+            if name.isascii() and 0 < score < MOST_REQUESTS
+        ]
+        if len(counts) < len(rows):
+            logger.warning("%s: %d rows are not counts of a domain", _DOMAINS, len(rows) - len(counts))
+        return counts
 
 
 def is_cacheable(outcome: Outcome) -> bool:

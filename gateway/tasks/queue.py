@@ -27,6 +27,8 @@ ABANDONED_S = 10.0
 """A claim not renewed for so long belongs to a dead gateway; four renewals would have to be missed."""
 FORGET_CONSUMER_S = 3_600
 ENDED_AT_ONCE = 100
+COUNT_DIGITS = 16
+"""A count has fewer; Lua knows no longer ones exactly."""
 
 logger = logging.getLogger("gateway.tasks")
 
@@ -47,9 +49,9 @@ end
 """
 
 # A count of another form is none, and is written anew.
-_COUNT = """
+_COUNT = f"""
 local held = redis.pcall('GET', KEYS[2])
-local queued = type(held) == 'string' and #held < 16 and tonumber(string.match(held, '^%d+$')) or 0
+local queued = type(held) == 'string' and #held < {COUNT_DIGITS} and tonumber(string.match(held, '^%d+$')) or 0
 """
 
 _ENQUEUE = (
@@ -192,7 +194,8 @@ class Queue:
         """How much is queued or worked on."""
         with self._datastore.open() as redis:
             tasks, urls = await redis.xlen(_STREAM), await redis.get(_QUEUED)
-            return Load(tasks=int(tasks), urls=int(urls or 0))
+        counted = urls is not None and urls.isdigit() and len(urls) < COUNT_DIGITS
+        return Load(tasks=int(tasks), urls=int(urls) if counted else 0)
 
     async def _read_claims(
         self, entries: Sequence[tuple[bytes, Mapping[bytes, bytes] | None]], *, abandoned: bool = False

@@ -102,3 +102,29 @@ def test_cacheable() -> None:
     """An HTTP answer may be kept, a failure never."""
     assert is_cacheable(Outcome(404))
     assert not is_cacheable(Outcome(0, ProbeError.TIMEOUT, "late"))
+
+
+async def test_spoilt_codes(datastore: Datastore) -> None:
+    """An entry that is no code and no time is not known; a member of the index that is no entry costs no other key."""
+    cache = Cache(datastore, timeout_s=60)
+    values = ["", "200", "inf 1", "200 nan", "200 inf", "99999 1", f"200 {'9' * 400}", f"{'9' * 400} 1", "-20 1"]
+    with datastore.open() as redis:
+        for number, value in enumerate(values):
+            await redis.set(f"gateway:{{codes}}:http://{number}/", value)
+        await redis.rpush("gateway:{codes}:http://list/", "x")
+        await redis.zadd("gateway:{codes}", {"gateway:recent": 0, "gateway:{codes}:http://0/": 0})
+        await redis.set("gateway:recent", "x")
+        urls = [f"http://{number}/" for number in range(len(values))]
+        assert await cache.recall([*urls, "http://list/"], follow_redirects=False) == [0] * (len(values) + 1)
+        assert await cache.clear() == 2
+        assert await redis.exists("gateway:recent", "gateway:{codes}:http://0/") == 1
+
+
+async def test_spoilt_counts(datastore: Datastore) -> None:
+    """What is no count of a domain is left out of the list."""
+    cache = Cache(datastore, timeout_s=60)
+    await cache.count("task", 0, Counter(a=1))
+    with datastore.open() as redis:
+        odd = {b"\xff": 7.0, b"b": float("inf"), b"c": float("-inf"), b"d": -1.0, b"e": 1e300}
+        await redis.zadd("gateway:{domains}", odd)
+    assert await cache.list_domains(10) == [Domain(domain="a", requests=1)]
