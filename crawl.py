@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import re
+import string
 import sys
 import time
 from collections import deque
@@ -41,6 +42,8 @@ ANSWER_BYTES = 64 * 1024 * 1024
 
 # Control characters (C0, C1), line separators, bidirectional overrides, bytes that were no UTF-8.
 UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+NO_TOKEN = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What a token cannot hold: control characters, and bytes that were no UTF-8. The gateway refuses the same."""
 
 
 class Exit(IntEnum):
@@ -75,6 +78,11 @@ class Away(Stop):
 def shown(text: str) -> str:
     """Text fit for a terminal and for one line: control characters are percent-encoded, as in a URL."""
     return UNSAFE.sub(lambda match: quote(match[0].encode("utf-8", "surrogateescape")), text)
+
+
+def hide_user(server: str) -> str:
+    """A server fit for a message: without its user and password, wherever they end."""
+    return shown(re.sub(".*@", "…@", server, flags=re.DOTALL))
 
 
 def say(text: str) -> None:
@@ -194,11 +202,15 @@ class Gateway:
             timeout = httpx.Timeout(None, connect=min(timeout_s, 10))
             self.client = httpx.AsyncClient(verify=verify, trust_env=not local, timeout=timeout)
         except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
-            raise Stop(f"cannot use the server {shown(server)}: {cause(error)}", Exit.USAGE) from None
+            why = "it cannot be read" if "@" in server else cause(error)  # a cause may quote a part of a password
+            raise Stop(f"cannot use the server {hide_user(server)}: {why}", Exit.USAGE) from None
         if url.scheme not in ("http", "https") or not url.host or (url.port or 0) > 65535:
-            raise Stop(f"the server must be http://HOST[:PORT], not {shown(server)}", Exit.USAGE)
-        if UNSAFE.search(token):
-            raise Stop("the token has control characters", Exit.USAGE)
+            raise Stop(f"the server must be http://HOST[:PORT], not {hide_user(server)}", Exit.USAGE)
+        self._token = token.strip(string.whitespace)  # such as the line end of a file it was read from
+        if token and not self._token:
+            raise Stop("the token is blank", Exit.USAGE)
+        if NO_TOKEN.search(self._token):
+            raise Stop("the token has control characters, or is not UTF-8", Exit.USAGE)
         self._base = str(url).rstrip("/")
         self._name = f"{url.scheme}://{url.netloc.decode()}"
         self._timeout_s = timeout_s
@@ -207,8 +219,8 @@ class Gateway:
         self._polled_at = 0.0
         self._headers: dict[str, Any] = {"User-Agent": f"crawl.py/{VERSION}", "Accept-Encoding": "identity"}
         self._headers["Content-Type"] = "application/json"
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}".encode()
+        if self._token:
+            self._headers["Authorization"] = f"Bearer {self._token}".encode()
 
     def nonsense(self) -> Stop:
         """What an answer that no gateway gives ends in."""
@@ -269,6 +281,10 @@ class Gateway:
         self._patience_s = self._timeout_s
         return self._parse(answer, bytes(content))
 
+    def _hide_token(self, words: str) -> str:
+        """The words of a server, which may repeat what it was sent."""
+        return shown(words.replace(self._token, "…") if self._token else words)
+
     def _parse(self, answer: Any, content: bytes) -> dict[str, Any]:
         """The object in an answer, or what its status and the server's `detail` (RFC 9457) say."""
         try:
@@ -279,9 +295,9 @@ class Gateway:
             return value
         if answer.is_success:
             raise self.nonsense()
-        words = f"{self._name} answered {answer.status_code} {shown(answer.reason_phrase)}".rstrip()
+        words = f"{self._name} answered {answer.status_code} {self._hide_token(answer.reason_phrase)}".rstrip()
         if isinstance(value, dict) and isinstance(value.get("detail"), str):
-            words = shown(value["detail"])[:500]
+            words = self._hide_token(value["detail"])[:500]
         if answer.status_code in (429, 502, 503, 504):
             after = answer.headers.get("Retry-After", "")
             raise Away(words, int(after) if after.isdecimal() and len(after) < 6 else 1)
@@ -418,7 +434,8 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--fail", action="store_true", help="exit 1 on codes of 400 and over, and on 000")
     parser.add_argument("--json", action="store_true", help="one JSON object a line: code, error, time …")
     server = os.environ.get("GATEWAY_URL") or "http://127.0.0.1:8888"
-    parser.add_argument("--server", default=server, metavar="URL", help="the gateway (GATEWAY_URL; %(default)s)")
+    words = "the gateway (GATEWAY_URL; http://127.0.0.1:8888)"
+    parser.add_argument("--server", default=server, metavar="URL", help=words)
     token = os.environ.get("API_TOKEN", "")
     parser.add_argument("--token", default=token, help="what the gateway's API_TOKEN is (API_TOKEN)")
     words = "seconds that a silent or restarting gateway is waited for (%(default)g)"

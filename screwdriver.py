@@ -13,6 +13,7 @@ import json
 import os
 import re
 import stat
+import string
 import sys
 import time
 from base64 import b64encode
@@ -36,6 +37,8 @@ ANSWER_BYTES = 64 * 1024 * 1024
 
 # Control characters (C0, C1), line separators, bidirectional overrides, bytes that were no UTF-8.
 UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+NO_TOKEN = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What a token cannot hold: control characters, and bytes that were no UTF-8. The gateway refuses the same."""
 
 
 class Exit(IntEnum):
@@ -74,6 +77,11 @@ class Unreachable(Broken):
 def shown(text: str) -> str:
     """Other people's text, fit for a terminal and for one line: control characters become `\\x1b`."""
     return UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def hide_user(server: str) -> str:
+    """A server fit for a message: without its user and password, wherever they end."""
+    return shown(re.sub(".*@", "…@", server, flags=re.DOTALL))
 
 
 def say(text: str) -> None:
@@ -138,11 +146,15 @@ class Gateway:
             timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, 10))
             self.client = httpx.Client(verify=verify, trust_env=not local, timeout=timeout)
         except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
-            raise Refused(f"cannot use the server {shown(server)}: {cause(error)}", Exit.USAGE) from None
+            why = "it cannot be read" if "@" in server else cause(error)  # a cause may quote a part of a password
+            raise Refused(f"cannot use the server {hide_user(server)}: {why}", Exit.USAGE) from None
         if url.scheme not in ("http", "https") or not url.host or (url.port or 0) > 65535:
-            raise Refused(f"the server must be http://HOST[:PORT], not {shown(server)}", Exit.USAGE)
-        if UNSAFE.search(token):
-            raise Refused("the token has control characters", Exit.USAGE)
+            raise Refused(f"the server must be http://HOST[:PORT], not {hide_user(server)}", Exit.USAGE)
+        self._token = token.strip(string.whitespace)  # such as the line end of a file it was read from
+        if token and not self._token:
+            raise Refused("the token is blank", Exit.USAGE)
+        if NO_TOKEN.search(self._token):
+            raise Refused("the token has control characters, or is not UTF-8", Exit.USAGE)
         self._base = str(url).rstrip("/")
         self._name = f"{url.scheme}://{url.netloc.decode()}"
         self._plain = url.scheme == "http"
@@ -150,8 +162,8 @@ class Gateway:
         self._stream: Any = None
         self._headers: dict[str, Any] = {"User-Agent": f"screwdriver.py/{VERSION}"}
         self._headers["Accept-Encoding"] = "identity"
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}".encode()
+        if self._token:
+            self._headers["Authorization"] = f"Bearer {self._token}".encode()
 
     @contextmanager
     def ask(self, method: str, path: str, **request: Any) -> "Iterator[httpx.Response]":
@@ -203,14 +215,18 @@ class Gateway:
                 raise Broken(f"{self._name} took more than {self.timeout_s:g} s for its answer")
         return bytes(body)
 
+    def _hide_token(self, words: str) -> str:
+        """The words of a server, which may repeat what it was sent."""
+        return shown(words.replace(self._token, "…") if self._token else words)
+
     def _refusal(self, answer: "httpx.Response") -> Refused:
         """The server's `detail` (RFC 9457), or its status line where there is none."""
-        words = f"{self._name} answered {answer.status_code} {shown(answer.reason_phrase)}".rstrip()
+        words = f"{self._name} answered {answer.status_code} {self._hide_token(answer.reason_phrase)}".rstrip()
         problem = None
         with suppress(ValueError, RecursionError, Broken, self._httpx.HTTPError):
             problem = json.loads(self._read(answer))
         if isinstance(problem, dict) and isinstance(problem.get("detail"), str):
-            words = shown(problem["detail"])[:500]
+            words = self._hide_token(problem["detail"])[:500]
         if 400 <= answer.status_code < 500 or answer.status_code == 507:
             elsewhere = isinstance(problem, dict) and problem.get("type") == "urn:gateway:problem:offset-mismatch"
             return Refused(words, again=elsewhere or answer.status_code in (408, 423, 429))

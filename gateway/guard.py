@@ -176,7 +176,7 @@ def check_token(authorization: str, api_token: str) -> None:
     :raises Unauthorized: it is not there, or not right.
     """
     scheme, _, value = authorization.partition(" ")
-    given = value.strip().encode("latin-1", "replace")  # the bytes as they came
+    given = value.encode("latin-1", "replace").strip()  # the bytes as they came: those of UTF-8 are no blanks
     if scheme.lower() == "basic":
         try:
             given = b64decode(given, validate=True).partition(b":")[2]
@@ -184,7 +184,7 @@ def check_token(authorization: str, api_token: str) -> None:
             given = b""
     elif scheme.lower() != "bearer":
         given = b""
-    if not hmac.compare_digest(given, api_token.encode()):
+    if not hmac.compare_digest(given.strip(), api_token.encode()):
         raise Unauthorized("This call needs the token of this server.")
 
 

@@ -5,6 +5,8 @@ field. Field names carry their unit; the name in the environment is the `validat
 descriptions are the table in docs/settings.md.
 """
 
+import re
+import string
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from .errors import StartRefused
 
 GIB = 1024**3
+_NO_TOKEN = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class SettingsInvalid(StartRefused):
@@ -103,9 +106,11 @@ class Settings(BaseSettings):
     )
     api_token: SecretStr | None = Field(
         None,
-        min_length=1,
         validation_alias="API_TOKEN",
-        description=("The token that every call needs but `/healthz`; unset: whoever reaches the server may use it."),
+        description=(
+            "The token that every call needs but `/healthz`, without blanks at its ends; unset: whoever reaches the "
+            "server may use it."
+        ),
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -120,6 +125,19 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         "text", validation_alias="LOG_FORMAT", description="`text`, or `json`: an object a line."
     )
+
+    @field_validator("api_token", mode="before")
+    @classmethod
+    def _strip_token(cls, value: object) -> object:
+        """The token without the line end of a file it was read from; what is blank was meant to be one."""
+        if not isinstance(value, str):
+            return value
+        token = value.strip(string.whitespace)
+        if not token:
+            raise ValueError("it is blank")
+        if _NO_TOKEN.search(token):
+            raise ValueError("it has control characters, or is not UTF-8")
+        return token
 
     @field_validator("allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
@@ -152,3 +170,5 @@ def read_settings() -> Settings:
     except ValidationError as error:
         lines = [f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
         raise SettingsInvalid("\n".join(["bad settings:", *lines])) from None
+    except UnicodeDecodeError:
+        raise SettingsInvalid("bad settings:\n.env: it is not UTF-8") from None

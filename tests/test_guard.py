@@ -18,8 +18,10 @@ from gateway.guard import (
     CrossSite,
     Guard,
     HostRefused,
+    Unauthorized,
     check_host,
     check_origin,
+    check_token,
     name_source,
 )
 from gateway.settings import Settings
@@ -141,6 +143,17 @@ async def test_token(open_gateway: OpenGateway) -> None:
         assert (await client.get("/healthz")).status_code == 200
         for path in ("/", "/readyz", "/metrics", "/api/v1/audio/", "/audio/x.mp3", "/nowhere"):
             assert (await client.get(path)).status_code == 401, path
+
+
+@pytest.mark.parametrize("token", ["voilà", "a b", "à", "\u2028x", "日本"])
+def test_token_of_any_letters(token: str) -> None:
+    """A token may end in any letter, also in one whose last byte Latin-1 has for a blank; blanks round it are none."""
+    sent = token.encode().decode("latin-1")
+    for authorization in (f"Bearer {sent}", f"Bearer  {sent} \t", basic("", token), basic("x", f" {token}\n")):
+        check_token(authorization, token)
+    for wrong in (f"Bearer {sent[:-1]}", f"Bearer x{sent}", basic("", token[:-1]), basic(token, "")):
+        with pytest.raises(Unauthorized):
+            check_token(wrong, token)
 
 
 async def test_wrong_tokens(open_gateway: OpenGateway) -> None:

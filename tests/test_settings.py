@@ -57,6 +57,38 @@ def test_start_with_a_bad_value(name: str, value: str, monkeypatch: pytest.Monke
     assert "Traceback" not in run.stderr
 
 
+@pytest.mark.parametrize("value", ["s3cret", "s3cret\n", "s3cret\r\n", " \ts3cret ", "\ns3cret"])
+def test_token(value: str, empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blanks and line ends round API_TOKEN, from the environment or .env, are no part of it; an empty one is none."""
+    monkeypatch.setenv("API_TOKEN", value)
+    token = read_settings().api_token
+    assert token and token.get_secret_value() == "s3cret"
+    monkeypatch.setenv("API_TOKEN", "")
+    assert read_settings().api_token is None
+    (empty / ".env").write_text(f'API_TOKEN="{value}"\n')
+    token = read_settings().api_token
+    assert token and token.get_secret_value() == "s3cret"
+
+
+@pytest.mark.parametrize(
+    "value", [" ", "\n", "s3cret\x01x", "s3cret\nX: y", "s3cret\x7f", "s3cret\udcff", "s3cret\x85x"]
+)
+def test_token_that_cannot_be(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that is blank, has control characters or is not UTF-8 ends the start, and is not repeated."""
+    monkeypatch.setenv("API_TOKEN", value)
+    with pytest.raises(SettingsInvalid, match=r"(?m)^API_TOKEN: ") as refused:
+        read_settings()
+    assert "s3cret" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_env_file_of_another_encoding(empty: Path) -> None:
+    """A .env that is not UTF-8 ends the start in words."""
+    (empty / ".env").write_bytes(b"API_TOKEN=s3cret\xff\n")
+    with pytest.raises(SettingsInvalid, match=r"(?m)^\.env: "):
+        read_settings()
+
+
 def test_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     """ALLOWED_HOSTS is a list with commas, in any case."""
     monkeypatch.setenv("ALLOWED_HOSTS", "audio.example.com, Example.ORG,")
