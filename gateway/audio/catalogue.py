@@ -16,6 +16,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from ..errors import NotFound, Unavailable
+from .descriptors import open_regular
 from .names import find_entry, is_visible, show_name
 from .reader import AudioType
 from .sniff import identify
@@ -230,14 +231,5 @@ def not_found(name: str) -> NotFound:
 
 
 def _open_plain(path: Path) -> FileIO:
-    """A regular file, opened without following a link or waiting for the other end of a pipe.
-
-    :raises FileNotFoundError: it is something else; to open a device may already do something.
-    """
-    if not stat.S_ISREG(os.lstat(path).st_mode):
-        raise FileNotFoundError(path)
-    file = FileIO(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "r")
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # it was replaced meanwhile
-        file.close()
-        raise FileNotFoundError(path)
-    return file
+    """A regular file, as `open_regular`."""
+    return FileIO(open_regular(path), "r")

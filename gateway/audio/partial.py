@@ -3,7 +3,8 @@
 Which of the two are there says how far an upload is, so a crash at any moment leaves one of these:
 
     file and note                   it can go on
-    file and note, file has a name  it was published, and its hidden name was not yet removed
+    file and note, one inode with   it was published, and its hidden name was not yet removed
+      the name of the note
     note alone                      it is published; the note tells a client that missed the answer
     file alone                      it was being made or removed: a leftover
 
@@ -20,8 +21,10 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from unicodedata import normalize
 
 from ..errors import GatewayError, NotFound
+from .descriptors import is_file
 from .staging import Staged, open_kept
 
 _PREFIX = ".resumable-"
@@ -168,7 +171,7 @@ def _recover(folder: Path, key: str, staged: Staged | None, expires_after_s: flo
     expires_at = status.st_mtime + expires_after_s
     if expires_at <= time.time():
         raise _not_found()
-    if staged and status.st_nlink > 1:
+    if staged and _is_published(folder, note.name, status):
         staged.kept = False
         staged.close()
         staged = None
@@ -184,12 +187,27 @@ def sweep_partials(folder: Path, writers: Executor, *, expires_after_s: float) -
     """
     for key in {path.name.removeprefix(_PREFIX)[:32] for path in folder.glob(f"{_PREFIX}*")}:
         with suppress(GatewayError, OSError):
-            status = (folder / f"{_PREFIX}{key}").lstat()
-            fresh = status.st_mtime + expires_after_s > time.time() and status.st_nlink == 1
-            if fresh and (folder / _note_name(key)).exists():
-                continue
-        with suppress(GatewayError, OSError):
-            open_partial(folder, key, writers, expires_after_s=expires_after_s).close()
+            if not _can_go_on(folder, key, expires_after_s):
+                open_partial(folder, key, writers, expires_after_s=expires_after_s).close()
+
+
+def _can_go_on(folder: Path, key: str, expires_after_s: float) -> bool:
+    """Whether an upload looks, without its lock, as one that its client goes on with."""
+    try:
+        note = _read_note(folder / _note_name(key))
+        status = (folder / f"{_PREFIX}{key}").lstat()
+    except (NotFound, FileNotFoundError):
+        return False
+    return status.st_mtime + expires_after_s > time.time() and not _is_published(folder, note.name, status)
+
+
+def _is_published(folder: Path, name: str, status: os.stat_result) -> bool:
+    """Whether the file of this status has this name, in whatever Unicode form, and not only its hidden one."""
+    if status.st_nlink == 1:
+        return False
+    with os.scandir(folder) as entries:
+        forms = [entry.name for entry in entries if normalize("NFC", entry.name) == name]
+    return any(is_file(folder / form, status) for form in forms)
 
 
 def _note_name(key: str) -> str:

@@ -17,6 +17,8 @@ from io import FileIO
 from pathlib import Path
 from threading import Lock
 
+from .descriptors import close_quietly, is_file, open_regular
+
 _PREFIX = ".upload-"
 _MODE = 0o644
 _NEW = os.O_CREAT | os.O_EXCL | os.O_RDWR
@@ -44,8 +46,8 @@ class Staged:
         self._file = FileIO(file_fd, "r+", closefd=False)
         self._folder_fd = folder_fd
         # A request that is cancelled while it is opened never sees it: then it goes with the last reference.
-        self._close_file = weakref.finalize(self, os.close, file_fd)
-        self._close_folder = weakref.finalize(self, os.close, folder_fd)
+        self._close_file = weakref.finalize(self, close_quietly, file_fd)
+        self._close_folder = weakref.finalize(self, close_quietly, folder_fd)
         self._hidden_name = hidden_name
         self._writers = writers
         self._writing: Future[None] | None = None
@@ -150,7 +152,7 @@ class Staged:
             os.link(source, name, src_dir_fd=source_fd, dst_dir_fd=self._folder_fd, follow_symlinks=True)
         except FileExistsError:
             # NFS may repeat a link that it has made, and report the second try: link(2), BUGS.
-            if not (self._hidden_name and os.fstat(self._file.fileno()).st_nlink == 2):
+            if not is_file(name, os.fstat(self._file.fileno()), dir_fd=self._folder_fd):
                 raise
 
     def close(self) -> None:
@@ -183,9 +185,9 @@ def open_staged(folder: Path, writers: Executor, *, nameless: bool = True) -> St
             hidden_name = _PREFIX + secrets.token_hex(16)
             new_fd = os.open(hidden_name, _NEW, _MODE, dir_fd=folder_fd)
             with suppress(BlockingIOError, FileNotFoundError):  # a starting gateway takes it for a leftover
-                file_fd = _lock(new_fd)
+                file_fd = _lock(new_fd, hidden_name, folder_fd)
     except BaseException:
-        os.close(folder_fd)
+        close_quietly(folder_fd)
         raise
     return Staged(file_fd, folder_fd, hidden_name, writers)
 
@@ -194,14 +196,18 @@ def open_kept(folder: Path, hidden_name: str, writers: Executor, *, new: bool = 
     """The kept file of this name, under its lock, its end the place of the next write; made if it is `new`.
 
     :raises BlockingIOError: somebody else has it open.
-    :raises FileNotFoundError: there is none.
+    :raises FileNotFoundError: there is none, or it is no regular file.
     :raises OSError: the folder is away, full or not writable.
     """
     folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        file_fd = _lock(os.open(hidden_name, _NEW if new else os.O_RDWR | os.O_NOFOLLOW, _MODE, dir_fd=folder_fd))
+        if new:
+            file_fd = os.open(hidden_name, _NEW, _MODE, dir_fd=folder_fd)
+        else:
+            file_fd = open_regular(hidden_name, os.O_RDWR, dir_fd=folder_fd)
+        _lock(file_fd, hidden_name, folder_fd)
     except BaseException:
-        os.close(folder_fd)
+        close_quietly(folder_fd)
         raise
     return Staged(file_fd, folder_fd, hidden_name, writers, kept=True)
 
@@ -218,18 +224,18 @@ def _open_nameless(folder_fd: int) -> int | None:
         raise
 
 
-def _lock(file_fd: int) -> int:
+def _lock(file_fd: int, hidden_name: str, folder_fd: int) -> int:
     """The open file under its lock; it is closed where that fails.
 
     :raises BlockingIOError: somebody else has it.
-    :raises FileNotFoundError: it was removed before the lock was ours.
+    :raises FileNotFoundError: its hidden name was removed before the lock was ours.
     """
     try:
         fcntl.flock(file_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not os.fstat(file_fd).st_nlink:
+        if not is_file(hidden_name, os.fstat(file_fd), dir_fd=folder_fd):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))  # noqa: TRY301 - closed below
     except BaseException:
-        os.close(file_fd)
+        close_quietly(file_fd)
         raise
     return file_fd
 
@@ -237,6 +243,10 @@ def _lock(file_fd: int) -> int:
 def sweep_leftovers(folder: Path) -> None:
     """Remove the hidden files whose owner is dead, as far as the folder lets us."""
     for path in folder.glob(f"{_PREFIX}*"):
-        with suppress(OSError), path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
+        with suppress(OSError):
+            file_fd = open_regular(path)
+            try:
+                fcntl.flock(file_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            finally:
+                close_quietly(file_fd)

@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -327,6 +328,41 @@ def test_sweep_spares_the_living(folder: Path) -> None:
     staged.publish("a.wav")
     staged.close()
     assert list_disk(folder) == [".other", "a.wav"]
+
+
+def test_name_taken_beside_a_snapshot(folder: Path, tmp_path: Path) -> None:
+    """A name that another file has is taken, though a snapshot of hard links gave the loser a second link too."""
+    staged = open_staged(folder, WRITERS, nameless=False)
+    staged.write([WAVE])
+    shutil.copytree(folder, tmp_path / "snapshot", copy_function=os.link)
+    (folder / "a.wav").write_bytes(b"another file")
+    with pytest.raises(FileExistsError):
+        staged.publish("a.wav")
+    staged.close()
+    assert (folder / "a.wav").read_bytes() == b"another file"
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+def test_link_repeated(folder: Path, nameless: bool) -> None:  # noqa: FBT001
+    """A link that is reported as there already, because the file itself has the name, is a success (NFS)."""
+    staged = open_staged(folder, WRITERS, nameless=nameless)
+    staged.write([WAVE])
+    for _ in range(2):
+        staged.publish("a.wav")
+    staged.close()
+    assert (folder / "a.wav").read_bytes() == WAVE
+    assert list_disk(folder) == ["a.wav"]
+
+
+def test_sweep_of_other_entries(folder: Path, tmp_path: Path) -> None:
+    """A sweep waits for no pipe, follows no link and stops at no folder of a hidden name."""
+    (tmp_path / "other").write_bytes(WAVE)
+    (folder / ".upload-link").symlink_to(tmp_path / "other")
+    (folder / ".upload-folder").mkdir()
+    os.mkfifo(folder / ".upload-pipe")
+    (folder / ".upload-zzz").write_bytes(WAVE)
+    sweep_leftovers(folder)
+    assert list_disk(folder) == [".upload-folder", ".upload-link", ".upload-pipe"]
 
 
 def test_write_after_close(folder: Path) -> None:

@@ -2,8 +2,11 @@
 
 import os
 import resource
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
+from unicodedata import normalize
 
 import pytest
 
@@ -43,6 +46,16 @@ def list_disk(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def crash_unchecked(folder: Path, key: str) -> None:
+    """Go on with an upload of 5 bytes by some whose checksum is still to come, and leave it as a crash does."""
+    partial = open_again(folder, key)
+    partial.mark_checked(5)
+    assert partial.staged
+    partial.staged.write([b"wrong"])
+    partial.staged.sync()
+    partial.staged.close()
+
+
 def test_go_on(tmp_path: Path) -> None:
     """What was kept is there, its end the place of the next write."""
     key = make(tmp_path)
@@ -66,12 +79,7 @@ def test_one_at_a_time(tmp_path: Path) -> None:
 def test_crash_before_the_checksum(tmp_path: Path) -> None:
     """Bytes whose checksum was still to come are cut off after a crash."""
     key = make(tmp_path)
-    partial = open_again(tmp_path, key)
-    partial.mark_checked(5)
-    assert partial.staged
-    partial.staged.write([b"wrong"])
-    partial.staged.sync()
-    partial.staged.close()  # as a crash does
+    crash_unchecked(tmp_path, key)
     partial = open_again(tmp_path, key)
     assert (partial.size_bytes, partial.note) == (5, NOTE)
     partial.close()
@@ -89,6 +97,44 @@ def test_crash_after_the_publication(tmp_path: Path) -> None:
         partial.close()
         assert list_disk(tmp_path) == [find_note(tmp_path, key).name, "a.wav"]
     assert (tmp_path / "a.wav").read_bytes() == b"12345"
+
+
+def test_snapshot(tmp_path: Path) -> None:
+    """A snapshot of hard links changes nothing: an upload is not published by it, and goes on."""
+    (tmp_path / "audio").mkdir()
+    key = make(tmp_path / "audio")
+    shutil.copytree(tmp_path / "audio", tmp_path / "snapshot", copy_function=os.link)
+    sweep_partials(tmp_path / "audio", WRITERS, expires_after_s=100)
+    partial = open_again(tmp_path / "audio", key)
+    assert (partial.staged is not None, partial.size_bytes) == (True, 5)
+    partial.keep([b"67890"])
+    assert partial.staged
+    partial.staged.publish("a.wav")
+    partial.finish()
+    partial.close()
+    assert open_again(tmp_path / "audio", key).staged is None
+    assert (tmp_path / "audio" / "a.wav").read_bytes() == b"1234567890"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_published_in_another_form(tmp_path: Path, form: Literal["NFC", "NFD"]) -> None:
+    """An upload was published too where another program has brought its name to another Unicode form."""
+    key = create_partial(tmp_path, Note("é.wav", 10), WRITERS)
+    (tmp_path / normalize("NFC" if form == "NFD" else "NFD", "é.wav")).write_bytes(b"another file")
+    os.link(find_file(tmp_path, key), tmp_path / normalize(form, "é.wav"))
+    sweep_partials(tmp_path, WRITERS, expires_after_s=100)
+    assert f".resumable-{key}" not in list_disk(tmp_path)
+    assert open_again(tmp_path, key).staged is None
+
+
+def test_sweep_of_a_snapshot(tmp_path: Path) -> None:
+    """A sweep does not open what can go on, though a snapshot has it too: its client would find it locked."""
+    (tmp_path / "audio").mkdir()
+    key = make(tmp_path / "audio")
+    crash_unchecked(tmp_path / "audio", key)
+    shutil.copytree(tmp_path / "audio", tmp_path / "snapshot", copy_function=os.link)
+    sweep_partials(tmp_path / "audio", WRITERS, expires_after_s=100)
+    assert find_file(tmp_path / "audio", key).read_bytes() == b"12345wrong"  # else it had been cut
 
 
 @pytest.mark.parametrize("text", [None, b"", b"{", b"[]", b'{"name": 1}', b'{"x": 1}', b"\xff"])

@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -326,6 +328,17 @@ async def test_cut(client: httpx.AsyncClient, folder: Path) -> None:
         sent += size
         assert await tell_offset(client, url) == sent
     assert (await patch(client, url, sent, WAVE[sent:])).status_code == 204
+    assert (folder / "a.wav").read_bytes() == WAVE
+
+
+async def test_snapshot(client: httpx.AsyncClient, folder: Path, tmp_path: Path) -> None:
+    """A snapshot of hard links between two pieces is no end of an upload: it goes on and ends as a file."""
+    url = await create(client)
+    await patch(client, url, 0, WAVE[:100_000])
+    shutil.copytree(folder, tmp_path / "snapshot", copy_function=os.link)
+    assert await tell_offset(client, url) == 100_000
+    assert (await patch(client, url, 100_000, WAVE[100_000:])).status_code == 204
+    assert await tell_offset(client, url) == len(WAVE)
     assert (folder / "a.wav").read_bytes() == WAVE
 
 

@@ -1,0 +1,67 @@
+"""Descriptors of the folder: which file a name is, opened without surprise, closed without an error.
+
+Other programs write to the folder too, so a name may be a link, a pipe or a directory by now. Knows no names and no
+audio.
+"""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+_NOT_REGULAR = {errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EISDIR}
+
+
+def open_regular(path: Path | str, flags: int = os.O_RDONLY, *, dir_fd: int | None = None) -> int:
+    """The descriptor of a regular file, opened without following a link or waiting for the other end of a pipe.
+
+    :raises FileNotFoundError: it is something else, or there is nothing of this name.
+    :raises OSError: it cannot be opened.
+    """
+    if not stat.S_ISREG(os.stat(path, dir_fd=dir_fd, follow_symlinks=False).st_mode):
+        raise FileNotFoundError(path)  # unopened: to open a device may already do something
+    try:
+        fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno in _NOT_REGULAR:
+            raise FileNotFoundError(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(fd).st_mode):  # it was replaced meanwhile
+        close_quietly(fd)
+        raise FileNotFoundError(path)
+    return fd
+
+
+def close_quietly(fd: int) -> None:
+    """Close a descriptor whose bytes were confirmed by fsync, or are not needed.
+
+    An error of close(2) says nothing new then, and the descriptor is free all the same (close(2), NOTES).
+    """
+    with suppress(OSError):
+        os.close(fd)
+
+
+def is_file(path: Path | str, status: os.stat_result, *, dir_fd: int | None = None) -> bool:
+    """Whether a name is that of the file with this status.
+
+    The number of links does not tell: a snapshot of hard links (`cp -al`) adds one to every file.
+
+    :raises OSError: the folder is broken.
+    """
+    try:
+        return os.path.samestat(os.stat(path, dir_fd=dir_fd, follow_symlinks=False), status)
+    except FileNotFoundError:
+        return False
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names of a folder on the disk.
+
+    :raises OSError: the disk failed, or there is no folder.
+    """
+    folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder_fd)
+    finally:
+        close_quietly(folder_fd)
