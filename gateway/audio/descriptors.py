@@ -1,10 +1,11 @@
-"""Descriptors of the folder: which file a name is, opened without surprise, closed without an error.
+"""Descriptors of the folder: which file a name is, opened without surprise, locked, closed without an error.
 
 Other programs write to the folder too, so a name may be a link, a pipe or a directory by now. Knows no names and no
 audio.
 """
 
 import errno
+import fcntl
 import os
 import stat
 from contextlib import suppress
@@ -53,6 +54,21 @@ def is_file(path: Path | str, status: os.stat_result, *, dir_fd: int | None = No
         return os.path.samestat(os.stat(path, dir_fd=dir_fd, follow_symlinks=False), status)
     except FileNotFoundError:
         return False
+
+
+def lock_named(fd: int, name: str, folder_fd: int) -> None:
+    """Take the lock of a file that still has its name, until it is closed; it is closed at once where that fails.
+
+    :raises BlockingIOError: another process, or another descriptor of this one, has the lock.
+    :raises FileNotFoundError: the name is gone, or that of another file.
+    """
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not is_file(name, os.fstat(fd), dir_fd=folder_fd):
+            raise FileNotFoundError(name)  # noqa: TRY301 - closed below
+    except BaseException:
+        close_quietly(fd)
+        raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -21,7 +21,8 @@ from ..errors import BadRequest, GatewayError, Unavailable
 from .intake import Intake, NotAudio, too_large
 from .library import Library, NameTaken
 from .names import check_name
-from .partial import Note, Partial, UploadLocked, create_partial, open_partial, sweep_partials
+from .note import Note
+from .partial import Partial, UploadLocked, create_partial, open_partial, sweep_partials
 from .sniff import HEAD_BYTES
 
 ALGORITHMS = ("sha1", "sha256", "sha512", "md5")
@@ -139,9 +140,11 @@ class Uploads:
 
         :raises NotFound: there is none, or no more.
         :raises UploadLocked: another gateway is at it.
+        :raises BodyTooLarge: it is to have more bytes than a file may have by now.
         Raises as `append` where it is whole.
         """
         async with self._hold(key) as (partial, _):
+            self._refuse_long(partial)
             return await self._settle(partial)
 
     async def append(
@@ -162,13 +165,14 @@ class Uploads:
         :raises UploadLocked: another gateway is at it, or another request went on with it.
         :raises OffsetMismatch: the upload ends elsewhere.
         :raises ChecksumMismatch: nothing was kept.
-        :raises BodyTooLarge: more bytes than it is to have.
+        :raises BodyTooLarge: more bytes than it is to have, or a file may have by now.
         :raises NotAudio: the upload is removed.
         :raises NameTaken: a file of this name came up meanwhile; the upload is removed.
         :raises NoSpace: the disk is full.
         :raises Unavailable: the folder is away, read-only or broken.
         """
         async with self._hold(key) as (partial, scope):
+            self._refuse_long(partial)
             if offset_bytes != partial.size_bytes:
                 raise OffsetMismatch(f"The upload is at {partial.size_bytes}.", offset=partial.size_bytes)
             if offset_bytes + expected_bytes > partial.note.length_bytes:
@@ -181,6 +185,11 @@ class Uploads:
         """Forget an upload; a file that it made stays. Raises as `find`."""
         async with self._hold(key) as (partial, _):
             await self._disk.run(partial.remove)
+
+    def _refuse_long(self, partial: Partial) -> None:
+        """The limit is held at each call: it may have been another one at the creation, and a note may be anybody's."""
+        if partial.staged and partial.note.length_bytes > self.max_upload_bytes:
+            raise too_large(self.max_upload_bytes)
 
     async def _take(
         self, partial: Partial, scope: anyio.CancelScope, chunks: AsyncIterable[bytes], checksum: Checksum | None

@@ -166,7 +166,7 @@ def read_metadata(value: str) -> dict[str, bytes]:
     """
     pairs: dict[str, bytes] = {}
     for pair in value.split(",") if value.strip() else []:
-        key, _, encoded = pair.strip().partition(" ")
+        key, _, encoded = pair.strip(" \t").partition(" ")
         malformed = BadRequest("The header Upload-Metadata is malformed.")
         if not _METADATA_KEY.fullmatch(key) or key in pairs:
             raise malformed

@@ -47,7 +47,8 @@ _CHECKSUM = Parameter(
 _KEY = {"key": Parameter("key", "The last part of the location of the upload.", example="0" * 32)}
 _BYTES = (Content(CONTENT_TYPE, schema={"type": "string", "format": "binary"}),)
 _HOLD_ERRORS = (NotFound, VersionUnsupported, UploadLocked, Unavailable)
-_TAKE_ERRORS = (BadRequest, BodyTimeout, BodyTooLarge, ChecksumMismatch, NameTaken, NotAudio, NoSpace)
+_PUBLISH_ERRORS = (BodyTooLarge, NameTaken, NotAudio, NoSpace)
+_TAKE_ERRORS = (BadRequest, BodyTimeout, ChecksumMismatch, *_PUBLISH_ERRORS)
 _NEXT = {"key": "$response.header.Location#regex:.*/(.+)$"}
 
 GET_OPTIONS = Operation(
@@ -111,7 +112,7 @@ HEAD_UPLOAD = Operation(
     ),
     variables=_KEY,
     parameters=(_RESUMABLE,),
-    errors=_HOLD_ERRORS,
+    errors=(*_HOLD_ERRORS, *_PUBLISH_ERRORS),
 )
 PATCH_UPLOAD = Operation(
     "Go on with an upload",

@@ -1,16 +1,20 @@
 """What a crash leaves of an upload that goes on later, and what is made of it."""
 
+import json
 import os
 import resource
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from unicodedata import normalize
 
 import pytest
 
-from gateway.audio.partial import Note, Partial, UploadLocked, create_partial, open_partial, sweep_partials
+from gateway.audio.note import Note
+from gateway.audio.partial import Partial, UploadLocked, create_partial, open_partial, sweep_partials
 from gateway.errors import NotFound
 
 WRITERS = ThreadPoolExecutor(2)
@@ -137,15 +141,114 @@ def test_sweep_of_a_snapshot(tmp_path: Path) -> None:
     assert find_file(tmp_path / "audio", key).read_bytes() == b"12345wrong"  # else it had been cut
 
 
-@pytest.mark.parametrize("text", [None, b"", b"{", b"[]", b'{"name": 1}', b'{"x": 1}', b"\xff"])
-def test_no_note(tmp_path: Path, text: bytes | None) -> None:
-    """A file whose note is not there, or is none, is a leftover."""
-    key = make(tmp_path)
-    note = find_note(tmp_path, key)
-    note.unlink() if text is None else note.write_bytes(text)
-    with pytest.raises(NotFound):
-        open_again(tmp_path, key)
-    assert list_disk(tmp_path) == []
+def note_with(**fields: Any) -> bytes:
+    """The bytes of a note, with these fields in place of good ones."""
+    return json.dumps({"name": "a.wav", "length_bytes": 10, "metadata": "", "checked_bytes": None} | fields).encode()
+
+
+SPOILT_NOTES = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b'{"name": "a.wav"}',
+    b"\xff",
+    b"[" * 100_000,
+    b'{"name": ' * 100_000,
+    bytes(1_000_000),
+    note_with(length_bytes="10"),
+    note_with(length_bytes=10.0),
+    note_with(length_bytes=True),
+    note_with(length_bytes=0),
+    note_with(length_bytes=-1),
+    note_with(length_bytes=4),
+    note_with(length_bytes=10**18),
+    note_with(length_bytes=10**400),
+    note_with(length_bytes=None),
+    note_with(checked_bytes="x"),
+    note_with(checked_bytes=-1),
+    note_with(checked_bytes=6),
+    note_with(checked_bytes=10**17),
+    note_with(name=1),
+    note_with(name=""),
+    note_with(name="../evil.wav"),
+    note_with(name="/evil.wav"),
+    note_with(name=".hidden"),
+    note_with(name="a\0.wav"),
+    note_with(name="x" * 256),
+    note_with(name="e\u0301.wav"),
+    note_with(name="\ud800.wav"),
+    note_with(metadata=1),
+    note_with(metadata="a\r\nX: 1"),
+    note_with(metadata="é"),
+    note_with(metadata="a" * 1_000_000),
+    note_with(finished=1),
+    note_with(finished=True),
+    note_with(other=1),
+]
+
+
+@pytest.mark.parametrize("data", SPOILT_NOTES, ids=lambda data: repr(data[:90]))
+def test_spoilt_note(tmp_path: Path, data: bytes) -> None:
+    """What no request leads to is no note, and its file, of 5 bytes, a leftover: for its client, and for a sweep."""
+    for call in (open_again, lambda folder, _: sweep_partials(folder, WRITERS, expires_after_s=100)):
+        key = make(tmp_path)
+        find_note(tmp_path, key).write_bytes(data)
+        with suppress(NotFound):
+            call(tmp_path, key)
+            assert call is not open_again
+        assert list_disk(tmp_path) == []
+
+
+def put_link(path: Path) -> None:
+    """A link to what the path had."""
+    (path.parent.parent / "kept").write_bytes(path.read_bytes())
+    path.unlink()
+    path.symlink_to(path.parent.parent / "kept")
+
+
+def put_folder(path: Path) -> None:
+    """A folder with something in it."""
+    path.unlink()
+    (path / "a").mkdir(parents=True)
+
+
+def put_pipe(path: Path) -> None:
+    """A pipe at whose other end there is no process."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("put", [Path.unlink, put_link, put_folder, put_pipe])
+@pytest.mark.parametrize("find", [find_file, find_note])
+def test_other_entries(tmp_path: Path, put: Callable[[Path], None], find: Callable[[Path, str], Path]) -> None:
+    """Where the file or the note is missing, a link, a folder or a pipe, there is no such upload, and no call waits."""
+    folder = tmp_path / "audio"
+    folder.mkdir()
+    key = make(folder)
+    before = find(folder, key).read_bytes()
+    put(find(folder, key))
+    sweep_partials(folder, WRITERS, expires_after_s=100)
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            open_again(folder, key)
+    assert [name for name in list_disk(folder) if (folder / name).is_file() and not (folder / name).is_symlink()] == []
+    assert put is not put_link or (tmp_path / "kept").read_bytes() == before
+
+
+@pytest.mark.parametrize("put", [put_link, put_pipe])
+def test_other_entries_for_a_new_note(tmp_path: Path, put: Callable[[Path], None]) -> None:
+    """A note is written past what stands in its way, not through it."""
+    folder = tmp_path / "audio"
+    folder.mkdir()
+    key = make(folder)
+    (folder / f".resumable-{key}.new").write_bytes(b"kept")
+    put(folder / f".resumable-{key}.new")
+    partial = open_again(folder, key)
+    partial.mark_checked(5)
+    partial.close()
+    assert open_again(folder, key).size_bytes == 5
+    assert put is not put_link or (tmp_path / "kept").read_bytes() == b"kept"
 
 
 def test_sweep(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -190,11 +191,13 @@ async def test_too_much(open_gateway: OpenGateway, folder: Path) -> None:
         (",", 400),
         ("filename YQ==,", 400),
         ("\u00e9 YQ==", 400),
+        ("filename YQ==\u00a0", 400),
+        ("filename YQ==,x YQ==\u0085", 400),
     ],
 )
 async def test_metadata(client: httpx.AsyncClient, folder: Path, metadata: str, status: int) -> None:
     """Metadata that is malformed is 400, a name that cannot be is 422; nothing is left of it."""
-    headers = {**describe("a.wav"), "Upload-Metadata": metadata.encode()}
+    headers = {**describe("a.wav"), "Upload-Metadata": metadata.encode("latin-1")}
     answer = await client.post(API, headers=headers)  # type: ignore[arg-type]
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
     assert list_disk(folder) == []
@@ -340,6 +343,53 @@ async def test_snapshot(client: httpx.AsyncClient, folder: Path, tmp_path: Path)
     assert (await patch(client, url, 100_000, WAVE[100_000:])).status_code == 204
     assert await tell_offset(client, url) == len(WAVE)
     assert (folder / "a.wav").read_bytes() == WAVE
+
+
+async def test_spoilt_note(client: httpx.AsyncClient, folder: Path) -> None:
+    """A note that another program has written over is no upload: 404 to each call, no file, no header out of it."""
+    good = {"name": "a.wav", "length_bytes": len(WAVE), "metadata": "", "checked_bytes": None}
+    for change in (
+        {"length_bytes": "300000"},
+        {"checked_bytes": "x"},
+        {"name": "../evil.wav"},
+        {"metadata": "filename YQ==\r\nX-Evil: 1"},
+        {"metadata": "日本"},
+    ):
+        url = await create(client)
+        await patch(client, url, 0, WAVE[:1000])
+        (note,) = folder.glob(".resumable-*.json")
+        note.write_text(json.dumps(good | change))
+        for method in ("HEAD", "PATCH", "DELETE"):
+            headers = BYTES | {"Upload-Offset": "1000"}
+            answer = await client.request(method, url, headers=headers, content=WAVE[1000:])
+            assert (answer.status_code, change) == (404, change)
+        assert list_disk(folder) == []
+    assert not (folder.parent / "evil.wav").exists()
+
+
+async def test_lower_limit(open_gateway: OpenGateway, folder: Path) -> None:
+    """An upload that is to be longer than a file may be by now is 413, and goes on under the limit of before."""
+    async with open_gateway() as client:
+        url = await create(client)
+        await patch(client, url, 0, WAVE[:1000])
+    async with open_gateway(max_upload_bytes=2000) as client:
+        assert (await client.head(url, headers=TUS)).status_code == 413
+        answer = await patch(client, url, 1000, WAVE[1000:1500])
+        assert (answer.status_code, answer.json()["limit_bytes"]) == (413, 2000)
+    async with open_gateway() as client:
+        assert (await patch(client, url, 1000, WAVE[1000:])).status_code == 204
+    assert (folder / "a.wav").read_bytes() == WAVE
+
+
+async def test_times_to_come(client: httpx.AsyncClient, folder: Path) -> None:
+    """A hidden file from a year that no date can have goes on, and expires as if it was written now."""
+    url = await create(client)
+    await patch(client, url, 0, WAVE[:1000])
+    (hidden,) = (path for path in folder.iterdir() if not path.suffix)
+    os.utime(hidden, (10**12, 10**12))
+    answer = await client.head(url, headers=TUS)
+    assert (answer.status_code, answer.headers["Upload-Offset"]) == (200, "1000")
+    assert answer.headers["Upload-Expires"].endswith("GMT")
 
 
 async def test_take_over(client: httpx.AsyncClient, folder: Path) -> None:
