@@ -14,6 +14,7 @@ from anyio import to_thread
 
 from ..errors import GatewayError
 from .catalogue import AudioFile, Catalogue, find_cover, not_found
+from .descriptors import close_quietly
 from .disk import Disk
 from .intake import Intake, NotAudio
 from .names import check_name, find_entry
@@ -37,7 +38,7 @@ class OpenAudio:
         self.audio = audio
         self._fd = os.dup(file.fileno())
         # Whoever holds it may be cancelled before the first byte: then it is closed with the last reference.
-        self._close = weakref.finalize(self, os.close, self._fd)
+        self._close = weakref.finalize(self, close_quietly, self._fd)
         self._limiter = limiter
 
     def fileno(self) -> int:
@@ -179,4 +180,4 @@ class Library:
         except FileNotFoundError:
             raise not_found(name) from None
         finally:
-            os.close(folder_fd)
+            close_quietly(folder_fd)

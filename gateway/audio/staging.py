@@ -17,7 +17,7 @@ from io import FileIO
 from pathlib import Path
 from threading import Lock
 
-from .descriptors import close_quietly, is_file, open_regular
+from .descriptors import close_quietly, is_file, lock_named, open_regular
 
 _PREFIX = ".upload-"
 _MODE = 0o644
@@ -79,21 +79,21 @@ class Staged:
     def sync(self) -> int:
         """Have on the disk what could be written, and tell how many bytes the file has now.
 
-        :raises OSError: the disk failed: what was not on it before may be lost.
+        :raises OSError: the disk failed: the file is gone, also where it was to be kept.
         """
         with self._lock:
             with suppress(OSError):
                 self._settle()
-            os.fsync(self._file.fileno())
+            self._sync(self._file.fileno())
             return os.fstat(self._file.fileno()).st_size
 
     def cut(self, size_bytes: int) -> None:
-        """Throw away what stands behind so many bytes."""
+        """Throw away what stands behind so many bytes; raises as `sync`."""
         with self._lock:
             with suppress(OSError):
                 self._settle()
             os.ftruncate(self._file.fileno(), size_bytes)
-            os.fsync(self._file.fileno())
+            self._sync(self._file.fileno())
             self._size_bytes = self._pushed_bytes = os.lseek(self._file.fileno(), 0, os.SEEK_END)
 
     def _settle(self) -> None:
@@ -125,23 +125,25 @@ class Staged:
         self._size_bytes += size_bytes
         waiting_bytes = self._size_bytes - self._pushed_bytes
         if waiting_bytes >= _PUSHED_BYTES and hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self._file.fileno(), self._pushed_bytes, waiting_bytes, os.POSIX_FADV_DONTNEED)
+            with suppress(OSError):  # an advice; the bytes are written
+                os.posix_fadvise(self._file.fileno(), self._pushed_bytes, waiting_bytes, os.POSIX_FADV_DONTNEED)
             self._pushed_bytes = self._size_bytes
 
     def publish(self, name: str) -> None:
         """Give the file its name, after its bytes are on the disk; the name is on the disk too at the end.
 
         :raises FileExistsError: the name is taken; nothing changed.
-        :raises OSError: no space, no disk; nothing changed.
+        :raises OSError: no space, no disk; the file is not published, and gone where the disk failed to confirm it.
         """
         with self._lock:
             self._settle()
-            os.fsync(self._file.fileno())
+            self._sync(self._file.fileno())
             self._link(name)
             try:
-                os.fsync(self._folder_fd)
+                self._sync(self._folder_fd)
             except OSError:
-                os.unlink(name, dir_fd=self._folder_fd)
+                if self._is_named(name):  # another upload may have it by now
+                    os.unlink(name, dir_fd=self._folder_fd)
                 raise
 
     def _link(self, name: str) -> None:
@@ -152,8 +154,27 @@ class Staged:
             os.link(source, name, src_dir_fd=source_fd, dst_dir_fd=self._folder_fd, follow_symlinks=True)
         except FileExistsError:
             # NFS may repeat a link that it has made, and report the second try: link(2), BUGS.
-            if not is_file(name, os.fstat(self._file.fileno()), dir_fd=self._folder_fd):
+            if not self._is_named(name):
                 raise
+
+    def _is_named(self, name: str) -> bool:
+        return is_file(name, os.fstat(self._file.fileno()), dir_fd=self._folder_fd)
+
+    def _sync(self, fd: int) -> None:
+        """Call fsync(2). What it failed to write is lost, and the next call would not tell: the file is removed."""
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            self._failure = error
+            self.kept = False
+            self._remove_hidden()
+            raise
+
+    def _remove_hidden(self) -> None:
+        """Remove the hidden name; what cannot be removed now is swept at a later start."""
+        if self._hidden_name:
+            with suppress(OSError):
+                os.unlink(self._hidden_name, dir_fd=self._folder_fd)
 
     def close(self) -> None:
         """Let go of the file; what was not published is gone, unless it is kept. May be called again."""
@@ -162,10 +183,8 @@ class Staged:
                 return
             with suppress(OSError):
                 self._settle()
-            if self._hidden_name and not self.kept:
-                # What cannot be removed now is swept at a later start.
-                with suppress(OSError):
-                    os.unlink(self._hidden_name, dir_fd=self._folder_fd)
+            if not self.kept:
+                self._remove_hidden()
             self._file.close()
             self._close_file()
             self._close_folder()
@@ -185,7 +204,8 @@ def open_staged(folder: Path, writers: Executor, *, nameless: bool = True) -> St
             hidden_name = _PREFIX + secrets.token_hex(16)
             new_fd = os.open(hidden_name, _NEW, _MODE, dir_fd=folder_fd)
             with suppress(BlockingIOError, FileNotFoundError):  # a starting gateway takes it for a leftover
-                file_fd = _lock(new_fd, hidden_name, folder_fd)
+                lock_named(new_fd, hidden_name, folder_fd)
+                file_fd = new_fd
     except BaseException:
         close_quietly(folder_fd)
         raise
@@ -205,7 +225,7 @@ def open_kept(folder: Path, hidden_name: str, writers: Executor, *, new: bool = 
             file_fd = os.open(hidden_name, _NEW, _MODE, dir_fd=folder_fd)
         else:
             file_fd = open_regular(hidden_name, os.O_RDWR, dir_fd=folder_fd)
-        _lock(file_fd, hidden_name, folder_fd)
+        lock_named(file_fd, hidden_name, folder_fd)
     except BaseException:
         close_quietly(folder_fd)
         raise
@@ -222,22 +242,6 @@ def _open_nameless(folder_fd: int) -> int | None:
         if error.errno in _NOT_NAMELESS:
             return None
         raise
-
-
-def _lock(file_fd: int, hidden_name: str, folder_fd: int) -> int:
-    """The open file under its lock; it is closed where that fails.
-
-    :raises BlockingIOError: somebody else has it.
-    :raises FileNotFoundError: its hidden name was removed before the lock was ours.
-    """
-    try:
-        fcntl.flock(file_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not is_file(hidden_name, os.fstat(file_fd), dir_fd=folder_fd):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))  # noqa: TRY301 - closed below
-    except BaseException:
-        close_quietly(file_fd)
-        raise
-    return file_fd
 
 
 def sweep_leftovers(folder: Path) -> None:
