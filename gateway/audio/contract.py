@@ -117,7 +117,7 @@ GET_PAGE = Operation(
         ),
         Parameter("more", "How many more were."),
     ),
-    errors=(Unavailable,),
+    errors=(BadRequest, Unavailable),
     errors_as=HTML,
 )
 POST_PAGE = Operation(
@@ -180,7 +180,7 @@ GET_FILES = Operation(
             },
         ),
     ),
-    errors=(Unprocessable, Unavailable),
+    errors=(BadRequest, Unprocessable, Unavailable),
 )
 POST_FILE = Operation(
     "Add a file by a form",
@@ -193,7 +193,7 @@ GET_FILE = Operation(
     "Look at one file",
     (Answer(200, "The file, as in the list.", (Content(JSON, File, example=_FILE),)),),
     variables=_NAME,
-    errors=_READ_ERRORS,
+    errors=(BadRequest, *_READ_ERRORS),
 )
 GET_COVER = Operation(
     "The picture in a file",

@@ -16,10 +16,11 @@ from quart.typing import ResponseReturnValue
 
 from ..contract import promises
 from ..edge import EdgeRequest
-from ..errors import BodyTooLarge, GatewayError
+from ..errors import BadRequest, BodyTooLarge, GatewayError
 from . import contract
 from .catalogue import AudioFile
 from .disk import NoSpace
+from .fragment import refuse_names
 from .intake import NotAudio
 from .library import Library, NameTaken
 from .listing import fingerprint, select_files
@@ -58,6 +59,10 @@ def add_page(views: Blueprint, library: Library) -> None:
     @views.get("/")
     @promises(contract.GET_PAGE)
     async def get_page() -> ResponseReturnValue:
+        try:
+            refuse_names(request.args)  # Resumable.js asks here for a part: 200 would tell it that it has arrived
+        except BadRequest as error:
+            return await _show_page(library, [Outcome("", error=error)])
         return await _show_page(library, None)
 
     @views.post("/")

@@ -21,6 +21,7 @@ from ..contract import promises
 from ..edge import EdgeRequest
 from ..errors import BadRequest, GatewayError, Unprocessable, UnsupportedBody
 from . import tus_contract as contract
+from .fragment import refuse_names
 from .resumable import ALGORITHMS, Checksum, Upload, Uploads
 from .tus_contract import CONTENT_TYPE, EXTENSIONS, VERSION, VersionUnsupported
 
@@ -83,6 +84,7 @@ def _add_upload(route: Route, uploads: Uploads) -> None:
     async def patch_upload(key: str) -> Response:
         if request.mimetype != CONTENT_TYPE:
             raise UnsupportedBody(f"The body must be of the type {CONTENT_TYPE}.")
+        _refuse_fragment()
         return Response(status=204, headers=_describe(await _append(uploads, key, _read_number("Upload-Offset"))))
 
     @route(_PATH + "<key>", methods=["DELETE"])
@@ -109,6 +111,7 @@ def _add_upload(route: Route, uploads: Uploads) -> None:
 
 async def _create(uploads: Uploads) -> Upload:
     """The new upload, with the bytes that came along (creation-with-upload)."""
+    _refuse_fragment()
     metadata = request.headers.get("Upload-Metadata", "")
     name = read_metadata(metadata).get("filename")
     if name is None:
@@ -134,6 +137,11 @@ async def _append(uploads: Uploads, key: str, offset_bytes: int) -> Upload:
     expected_bytes = asked.content_length or 0
     body = asked.stream_body()
     return await uploads.append(key, offset_bytes, body, expected_bytes=expected_bytes, checksum=checksum)
+
+
+def _refuse_fragment() -> None:
+    """:raises BadRequest: the bytes are a part of another file (concatenation), or of one without a length."""
+    refuse_names([name for name in (*request.headers.keys(), *request.args) if name.lower() != "upload-offset"])
 
 
 def _list_capabilities(uploads: Uploads) -> dict[str, str]:

@@ -15,6 +15,7 @@ from ..edge import BodyTimeout, EdgeRequest
 from ..errors import BadRequest, BodyTooLarge, GatewayError, Unprocessable, UnsupportedBody
 from .catalogue import AudioFile
 from .disposition import parse_disposition, read_filename
+from .fragment import refuse_fragment, refuse_names, refuse_value
 from .intake import too_large
 from .library import Library
 
@@ -38,7 +39,11 @@ class Outcome:
 
 
 async def receive_raw(request: EdgeRequest, library: Library, name: str) -> AudioFile:
-    """Take the body of a request as one file; raises as `Library.add`, and `BodyTooLarge` before a byte is read."""
+    """Take the body of a request as one file; raises as `Library.add`, `BodyTooLarge` before a byte is read, and
+
+    :raises BadRequest: it is a part of a file, or breaks off.
+    """
+    refuse_fragment(request)
     expected_bytes = request.content_length
     if (expected_bytes or 0) > library.max_upload_bytes:
         raise too_large(library.max_upload_bytes)
@@ -59,7 +64,7 @@ async def receive_file(request: EdgeRequest, library: Library) -> AudioFile:
 
     Raises as `Library.add`, and
     :raises UnsupportedBody: the body is no form.
-    :raises BadRequest: the form is malformed or breaks off.
+    :raises BadRequest: the form is malformed or breaks off, or brings a part of a file.
     :raises Unprocessable: the form has no file, more than one, or none in the field `file`.
     """
     form = _Form(request, library.max_upload_bytes, several=False)
@@ -99,6 +104,7 @@ class _Form(AsyncIterator[bytes]):
     """
 
     def __init__(self, request: EdgeRequest, max_upload_bytes: int, *, several: bool) -> None:
+        refuse_fragment(request)
         if request.mimetype != "multipart/form-data":
             raise UnsupportedBody("The body must be a form: multipart/form-data.")
         boundary = request.mimetype_params.get("boundary", "")
@@ -112,6 +118,8 @@ class _Form(AsyncIterator[bytes]):
         self._in_file = False
         self._files = 0
         self._field_bytes = 0
+        self._field = ""
+        self._value = b""
         self._next_name: str | None = None
         self._failed = False
 
@@ -152,31 +160,41 @@ class _Form(AsyncIterator[bytes]):
 
     async def _find_file(self) -> None:
         """Go on to the next file, past the other fields, or to the final boundary."""
-        while self._decoder.state is not State.EPILOGUE:
-            event = await self._read_event()
-            if isinstance(event, Data):
-                self._field_bytes += len(event.data)
-                if self._field_bytes > _MAX_FIELD_BYTES:
-                    raise self._fail(BodyTooLarge("The fields of the form are too long."))
-            elif isinstance(event, File | Field):
-                if sum(len(name) + len(value) for name, value in event.headers) > _MAX_HEADER_BYTES:
-                    raise self._fail(BadRequest("The headers of the form are too long."))
-                self._next_name = self._name_file(event.headers["content-disposition"])
-                if self._next_name is not None:
-                    self._files += 1
-                    if self._files > 1 and not self._several:
-                        raise self._fail(Unprocessable("Send one file in one form."))
-                    return
+        try:
+            while self._decoder.state is not State.EPILOGUE and self._next_name is None:
+                event = await self._read_event()
+                if isinstance(event, Data):
+                    self._take_field(event)
+                elif isinstance(event, File | Field):
+                    self._begin_part(event)
+        except GatewayError as error:
+            raise self._fail(error) from None
+
+    def _take_field(self, event: Data) -> None:
+        self._field_bytes += len(event.data)
+        if self._field_bytes > _MAX_FIELD_BYTES:
+            raise BodyTooLarge("The fields of the form are too long.")
+        self._value += event.data
+        if not event.more_data:
+            refuse_value(self._field, self._value)
+
+    def _begin_part(self, event: File | Field) -> None:
+        if sum(len(name) + len(value) for name, value in event.headers) > _MAX_HEADER_BYTES:
+            raise BadRequest("The headers of the form are too long.")
+        self._field, self._value = event.name or "", b""
+        refuse_names([self._field, *event.headers.keys()])
+        self._next_name = self._name_file(event.headers["content-disposition"])
+        if self._next_name is not None:
+            self._files += 1
+            if self._files > 1 and not self._several:
+                raise Unprocessable("Send one file in one form.")
 
     def _name_file(self, disposition: str) -> str | None:
         """The name of a part that is a file; None for a field, and for a file field that was left empty."""
         parameters = parse_disposition(disposition)
-        try:
-            filename = read_filename(parameters)
-        except Unprocessable as error:
-            raise self._fail(error) from None
+        filename = read_filename(parameters)
         if filename is not None and parameters.get("name") != FIELD:
-            raise self._fail(Unprocessable(f"The file must stand in the field `{FIELD}`.", name=filename))
+            raise Unprocessable(f"The file must stand in the field `{FIELD}`.", name=filename)
         return filename
 
     async def _read_event(self) -> Event:

@@ -15,13 +15,13 @@ from quart.typing import ResponseReturnValue
 from .. import event_stream
 from ..contract import EVENTS, JSON, promises
 from ..edge import EdgeRequest
-from ..errors import BadRequest
 from ..file_span import FileSpan
 from ..static import add_static
 from . import contract
 from .catalogue import AudioFile
 from .contract import File, Files
 from .events import Feed
+from .fragment import refuse_names
 from .library import Library, OpenAudio
 from .listing import select_files
 from .page import add_page
@@ -59,6 +59,7 @@ def _add_api(views: Blueprint, library: Library) -> None:
     @views.get("/api/v1/audio/", strict_slashes=False)
     @promises(contract.GET_FILES)
     async def get_files() -> ResponseReturnValue:
+        refuse_names(request.args)  # Resumable.js asks here for a part: 200 would tell it that it has arrived
         files = await library.list_files()
         query, sort = request.args.get("q", ""), request.args.get("sort", "name")
         found = select_files(files, query=query, sort=sort)
@@ -72,6 +73,7 @@ def _add_api(views: Blueprint, library: Library) -> None:
     @views.get("/api/v1/audio/<name>", strict_slashes=False)
     @promises(contract.GET_FILE)
     async def get_file(name: str) -> ResponseReturnValue:
+        refuse_names(request.args)
         return _answer_json(_describe(await library.find(name)))
 
     @views.get("/api/v1/audio/<name>/cover", strict_slashes=False)
@@ -88,8 +90,6 @@ def _add_api(views: Blueprint, library: Library) -> None:
     @views.put("/api/v1/audio/<name>", strict_slashes=False)
     @promises(contract.PUT_FILE)
     async def put_file(name: str) -> ResponseReturnValue:
-        if "Content-Range" in request.headers:  # RFC 9110, 14.5
-            raise BadRequest("A part of a file cannot be put.")
         if request.path.endswith("/"):  # no route keeps it, and it must not be left out of a new name
             name += "/"
         return _answer_created(await receive_raw(cast(EdgeRequest, request), library, name))

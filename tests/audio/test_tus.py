@@ -214,6 +214,36 @@ async def test_length(client: httpx.AsyncClient, folder: Path, length: str) -> N
     assert list_disk(folder) == []
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Upload-Concat": "partial"},
+        {"Upload-Concat": "final;/api/v1/uploads/a /api/v1/uploads/b"},
+        {"Upload-Concat": ""},
+        {"Upload-Defer-Length": "1"},
+        {"Content-Range": "bytes 0-299999/600000"},
+    ],
+)
+async def test_part(client: httpx.AsyncClient, folder: Path, headers: dict[str, str]) -> None:
+    """A part that another upload is made of, a length to come and a range are refused in words: nothing is taken."""
+    for sent in (describe("a.wav"), describe("a.wav") | BYTES):
+        answer = await client.post(API, headers=sent | headers, content=WAVE)
+        assert (answer.status_code, answer.json()["field"]) == (400, next(iter(headers)))
+    assert list_disk(folder) == []
+    url = await create(client)
+    answer = await client.patch(url, content=WAVE, headers=BYTES | {"Upload-Offset": "0"} | headers)
+    assert answer.status_code == 400
+    assert await tell_offset(client, url) == 0
+    assert (await client.delete(url, headers=TUS | headers)).status_code == 204
+
+
+async def test_part_by_query(client: httpx.AsyncClient, folder: Path) -> None:
+    """A query that calls the bytes a part is refused too."""
+    answer = await client.post(API, params={"chunk": "0", "chunks": "2"}, headers=describe("a.wav"))
+    assert (answer.status_code, answer.json()["field"]) == (400, "chunk")
+    assert list_disk(folder) == []
+
+
 async def test_not_audio(client: httpx.AsyncClient, folder: Path) -> None:
     """What is no audio is refused on its first bytes, and the upload with it; or at its end."""
     for data, first in (

@@ -82,11 +82,95 @@ async def test_put_chunked(client: httpx.AsyncClient, folder: Path) -> None:
     assert (folder / "a.wav").read_bytes() == WAVE
 
 
-async def test_put_part(client: httpx.AsyncClient, folder: Path) -> None:
-    """A part of a file cannot be put (RFC 9110, 14.5)."""
-    answer = await client.put(API + "a.wav", content=WAVE, headers={"Content-Range": "bytes 0-9999/20000"})
-    assert answer.status_code == 400
+PART_HEADERS = {
+    "jQuery File Upload": {"Content-Range": "bytes 0-9999/20000"},
+    "curl -C": {"Content-Range": "bytes 10000-19999/20000"},
+    "nginx upload module": {"X-Content-Range": "bytes 0-9999/20000"},
+    "FilePond": {"Upload-Offset": "0", "Upload-Length": "20000", "Upload-Name": "a.wav"},
+    "a beginning": {"Upload-Length": "20000"},
+    "tus": {"Upload-Concat": "partial"},
+    "a draft of the IETF": {"Upload-Complete": "?0"},
+    "iOS 17": {"Upload-Incomplete": "?1", "Upload-Draft-Interop-Version": "3"},
+    "ownCloud": {"OC-Chunked": "1"},
+    "Huge Uploader": {"uploader-chunk-number": "0", "uploader-chunks-total": "2"},
+    "Backblaze": {"X-Bz-Part-Number": "1"},
+}
+PART_FIELDS = {
+    "Dropzone": {"dzuuid": "x", "dzchunkindex": "0", "dztotalfilesize": "20000", "dztotalchunkcount": "2"},
+    "Resumable.js": {"resumableChunkNumber": "1", "resumableTotalChunks": "2", "resumableFilename": "a.wav"},
+    "Flow.js": {"flowChunkNumber": "2", "flowTotalChunks": "2", "flowIdentifier": "x"},
+    "simple-uploader": {"chunkNumber": "1", "totalChunks": "2", "totalSize": "20000"},
+    "Plupload": {"name": "a.wav", "chunk": "0", "chunks": "2"},
+    "Plupload without numbers": {"name": "a.wav", "offset": "10000", "total": "20000"},
+    "Fine Uploader": {"qqpartindex": "0", "qqtotalparts": "2", "qqpartbyteoffset": "0"},
+    "Syncfusion": {"chunk-index": "0", "total-chunk": "2"},
+    "ng-file-upload": {"_chunkNumber": "0", "_totalSize": "20000"},
+    "DevExtreme": {"chunkMetadata": '{"Index": 0, "TotalCount": 2}'},
+    "S3": {"partNumber": "1", "uploadId": "x"},
+    "another": {"slice_index": "0", "TOTAL_SLICES": "2"},
+    "Kendo UI": {"metadata": ' {"fileName": "a.wav", "chunkIndex" : 0, "totalChunks": 2}'},
+}
+
+
+async def refuse_part(client: httpx.AsyncClient, method: str, url: str, **sent: Any) -> None:
+    """A request that is refused with 400, in words, because it brings a part of a file."""
+    answer = await client.request(method, url, **sent)
+    assert (answer.status_code, "describes a part of a file" in answer.text) == (400, True), answer.text
+
+
+@pytest.mark.parametrize("headers", PART_HEADERS.values(), ids=PART_HEADERS)
+async def test_part_by_headers(client: httpx.AsyncClient, folder: Path, headers: dict[str, str]) -> None:
+    """A body that its headers call a part of a file is refused by every door: it is no file."""
+    await refuse_part(client, "PUT", API + "a.wav", content=WAVE, headers=headers)
+    for url in (API, "/"):
+        await refuse_part(client, "POST", url, files={"file": ("a.wav", WAVE)}, headers=headers)
     assert list_disk(folder) == []
+
+
+@pytest.mark.parametrize("fields", PART_FIELDS.values(), ids=PART_FIELDS)
+async def test_part_by_fields(client: httpx.AsyncClient, folder: Path, fields: dict[str, str]) -> None:
+    """A file that the form calls a part is refused, whether its fields stand before or behind the file."""
+    parts = [(f'; name="{name}"', value.encode()) for name, value in fields.items()]
+    for form in ([*parts, one_file("a.wav")], [one_file("a.wav"), *parts]):
+        for url in (API, "/"):
+            await refuse_part(client, "POST", url, **make_form(*form))
+    assert list_disk(folder) == []
+
+
+@pytest.mark.parametrize("fields", list(PART_FIELDS.values())[:-1], ids=list(PART_FIELDS)[:-1])
+async def test_part_by_query(client: httpx.AsyncClient, folder: Path, fields: dict[str, str]) -> None:
+    """A query that calls the body a part is refused by every door; so is the question whether that part is here."""
+    await refuse_part(client, "PUT", API + "a.wav", params=fields, content=WAVE)
+    for url in (API, "/"):
+        await refuse_part(client, "POST", url, params=fields, files={"file": ("a.wav", WAVE)})
+        await refuse_part(client, "GET", url, params=fields)
+    assert list_disk(folder) == []
+    (folder / "a.wav").write_bytes(WAVE)
+    await refuse_part(client, "GET", API + "a.wav", params=fields)
+
+
+async def test_part_in_the_part(client: httpx.AsyncClient, folder: Path) -> None:
+    """A header within the form that calls its file a part is seen too."""
+    head = '; name="file"; filename="a.wav"\r\nContent-Range: bytes 0-9999/20000'
+    await refuse_part(client, "POST", API, **make_form((head, WAVE)))
+    assert list_disk(folder) == []
+
+
+async def test_whole(client: httpx.AsyncClient) -> None:
+    """Other fields, and those that say that the file is whole, refuse nothing."""
+    parts = {
+        "qquuid": "x",
+        "qqtotalfilesize": "10000",
+        "department_number": "1",
+        "part": "violin",
+        "timezoneOffset": "60",
+        "comment": 'the "chunk": good',
+        "metadata": '{"title": "a"}',
+    }
+    fields = [(f'; name="{name}"', value.encode()) for name, value in parts.items()]
+    assert (await client.post(API, **make_form(*fields, one_file("chunk 1.wav"), *fields))).status_code == 201
+    headers = {"Upload-Complete": "?1", "Upload-Incomplete": "?0", "Upload-Length": "10000"}
+    assert (await client.put(API + "chunk.wav", content=WAVE, headers=headers)).status_code == 201
 
 
 @pytest.mark.timeout(60)

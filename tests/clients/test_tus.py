@@ -152,3 +152,11 @@ async def test_tus_js_is_refused(served: Gateway, tus_js: Path, tmp_path: Path) 
     said = await run_js(tus_js, served.url, page)
     assert (said["status"], said["requests"]) == (415, ["POST", "PATCH"])
     assert json.loads(said["body"])["detail"] == "Non-audio file detected"
+
+
+async def test_tus_js_in_parallel(served: Gateway, sound: Path, tus_js: Path) -> None:
+    """tus-js-client that would send the parts of a file as uploads of their own is refused, and no part is a file."""
+    whole, part = {"parallelUploads": 2, "uploadSize": None}, {"filename": "part.wav"}
+    said = await run_js(tus_js, served.url, sound, **whole, metadataForPartialUploads=part)
+    assert (said["status"], json.loads(said["body"])["field"]) == (400, "Upload-Concat")
+    assert list((served.folder / "data" / "audio").iterdir()) == []
