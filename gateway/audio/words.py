@@ -61,6 +61,13 @@ RUSSIAN = {
     "Delete {name}": "Удалить {name}",
     "deleted": "удалён",
     "was not deleted.": "не удалён.",
+    "{n} file deleted|{n} files deleted": "Удалён {n} файл|Удалено {n} файла|Удалено {n} файлов",
+    "{n} file was not deleted.|{n} files were not deleted.": (
+        "Не удалён {n} файл.|Не удалено {n} файла.|Не удалено {n} файлов."
+    ),
+    "{n} file is no longer there.|{n} files are no longer there.": (
+        "Больше не существует {n} файл.|Больше не существуют {n} файла.|Больше не существуют {n} файлов."
+    ),
     "Undo": "Вернуть",
     "{n} file|{n} files": "{n} файл|{n} файла|{n} файлов",
     "of {n}": "из {n}",
@@ -96,6 +103,7 @@ RUSSIAN = {
     "previous, next file": "предыдущий, следующий файл",
     "search": "поиск",
     "delete this file": "удалить этот файл",
+    "undo the last deletion": "вернуть последний удалённый",
     "close, clear": "закрыть, очистить",
     "this help": "эта подсказка",
     "Close": "Закрыть",

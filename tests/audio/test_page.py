@@ -230,10 +230,10 @@ STATIC = Path(__file__).parents[2] / "gateway" / "audio" / "static"
 
 
 def test_weight() -> None:
-    """The scripts stay under 30 kB before the waveform, and all of it under 15 kB as a proxy would compress it."""
+    """The scripts stay under 37 kB before the waveform, and all of it under 17 kB as a proxy would compress it."""
     scripts = {path.name: path.read_bytes() for path in STATIC.glob("*.js")}
-    assert sum(len(data) for name, data in scripts.items() if name != "wave.js") < 30_000
-    assert sum(len(gzip.compress(data)) for data in scripts.values()) < 15_000
+    assert sum(len(data) for name, data in scripts.items() if name != "wave.js") < 37_000
+    assert sum(len(gzip.compress(data)) for data in scripts.values()) < 17_000
 
 
 def test_no_strangers() -> None:

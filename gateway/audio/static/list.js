@@ -1,14 +1,12 @@
 // The rows: made by the server, found while typing, kept as they are when the page takes over a newer list.
 
 import { $ } from "./dom.js";
-import { note } from "./notices.js";
 import { count, say } from "./words.js";
 
-const UNDO_S = 8;
 const [list, search, sort, unmatched] = [$("files"), $("search"), $("sort"), $("unmatched")];
 const { dataset } = document.body;
-/** What ends the wait of a deletion that can still be undone, by the address of the file. */
-const going = new Map();
+/** Rows that are not shown, whatever is searched: their files are deleted, or are about to be. */
+export const removed = new WeakSet();
 let refreshing = null;
 let again = false;
 
@@ -31,11 +29,11 @@ const textOf = (row) =>
   (row.searched ??= fold([...row.querySelectorAll(".name, .tags bdi")].map((word) => word.textContent).join(" ")));
 
 /** Show the rows that match, and say how many they are. */
-function filter() {
+export function filter() {
   const wanted = fold(search.value);
   let [shown, total] = [0, 0];
   for (const row of list.children) {
-    const stays = !going.has(hrefOf(row));
+    const stays = !removed.has(row);
     row.hidden = !stays || !textOf(row).includes(wanted);
     total += stays;
     shown += !row.hidden;
@@ -88,32 +86,6 @@ export function refresh() {
   return refreshing;
 }
 
-/** Hide a row, and delete its file unless that is undone. */
-export function remove(row) {
-  const [href, name] = [hrefOf(row), nameOf(row)];
-  const near = rows();
-  const at = near.indexOf(row);
-  const onEnd = async () => {
-    const answer = await fetch(apiOf(href), { method: "DELETE", keepalive: true }).catch(() => null);
-    const gone = answer?.ok || answer?.status === 404;
-    if (gone) {
-      rowOf(href)?.remove();
-      await refresh(); // a list that was asked for before may still have it
-    } else note({ name, text: say("was not deleted."), refused: true });
-    going.delete(href);
-    filter();
-  };
-  const onAction = () => {
-    going.delete(href);
-    filter();
-    focus(rowOf(href));
-  };
-  going.set(href, note({ name, text: say("deleted"), action: say("Undo"), onAction, onEnd, seconds: UNDO_S }));
-  filter();
-  list.dispatchEvent(new CustomEvent("gone", { detail: href }));
-  focus(near[at + 1] ?? near[at - 1]);
-}
-
 /** Move the focus up or down the list. */
 export function move(by) {
   const shown = rows();
@@ -139,8 +111,5 @@ export function begin() {
     show();
     search.focus();
   });
-  list.addEventListener("click", ({ target }) => target.matches(".delete") && remove(target.closest(".file")));
-  // Whoever leaves has not undone it.
-  window.addEventListener("pagehide", () => going.forEach((end) => end()));
   if (search.value) refresh(); // the server has left rows out that the next letter may want
 }

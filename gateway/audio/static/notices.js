@@ -3,44 +3,63 @@
 import { $ } from "./dom.js";
 
 const place = $("notices");
+// They are the first in the order of Tab, and are seen above the player.
+new ResizeObserver(([{ target }]) => place.style.setProperty("--foot", `${target.offsetHeight}px`)).observe($("foot"));
 
 /**
- * @param {{name?: string, text: string, action?: string, onAction?: () => void, onEnd?: () => void,
- *   seconds?: number, refused?: boolean}} what `onEnd` is called when it goes without its action
- * @returns {(text?: string) => void} says something else in its place, or takes it away
+ * A line; one that has `seconds` is only hidden when it is dismissed, and ends in its time.
+ * @param {{name?: string, text?: string, action?: string, onAction?: () => void, onEnd?: () => void,
+ *   seconds?: number, refused?: boolean}} what
+ * @returns {{line: Element, show: (what: {name?: string, text: string}) => void, end: () => void}} `show` begins anew
  */
-export function note({ name = "", text, action, onAction, onEnd, seconds, refused = false }) {
+export function note({ name, text, action, onAction, onEnd, seconds, refused = false }) {
   const line = $("notice").content.firstElementChild.cloneNode(true);
   const part = (selector) => line.querySelector(selector);
-  let timer = 0;
-  const end = (call) => {
-    clearTimeout(timer);
-    if (!line.isConnected) return;
+  let [timer, held, before] = [0, false, null];
+  const hide = () => {
+    const inside = line.contains(document.activeElement);
     line.remove();
-    call?.();
+    if (inside) before?.focus();
   };
-  const wait = () => {
+  const end = () => {
+    hide();
     clearTimeout(timer);
-    if (seconds) timer = setTimeout(end, seconds * 1000, onEnd);
+    onEnd?.();
   };
-  part(".name").textContent = name;
-  if (action) Object.assign(part(".action"), { textContent: action, hidden: false, onclick: () => end(onAction) });
-  part(".close").onclick = () => end(onEnd);
-  // Who reads or reaches for it has all the time.
-  for (const event of ["pointerenter", "focusin"]) line.addEventListener(event, () => clearTimeout(timer));
-  for (const event of ["pointerleave", "focusout"]) line.addEventListener(event, wait);
+  const wait = (holds = held) => {
+    held = holds;
+    clearTimeout(timer);
+    if (seconds && !held) timer = setTimeout(end, seconds * 1000);
+  };
+  const show = (what) => {
+    if (!line.isConnected) place[action ? "prepend" : "append"](line); // what can be done comes first
+    part(".name").textContent = what.name ?? "";
+    part("strong").textContent = what.text;
+    wait();
+  };
+  const act = () => {
+    onAction();
+    end();
+  };
+  const dismissed = () => {
+    hide();
+    wait(false);
+  };
+  if (action) Object.assign(part(".action"), { textContent: action, hidden: false, onclick: act });
+  part(".close").onclick = seconds ? dismissed : end;
+  // A reader, or a hand on its way to the button, has all the time.
+  for (const event of ["pointerenter", "focusin"]) line.addEventListener(event, () => wait(true));
+  for (const event of ["pointerleave", "focusout"]) line.addEventListener(event, () => wait(false));
+  line.addEventListener("focusin", ({ relatedTarget }) => {
+    if (!line.contains(relatedTarget)) before = relatedTarget;
+  });
   line.classList.add(refused ? "refused" : "taken");
   line.setAttribute("role", refused ? "alert" : "status");
-  place.append(line);
-  part("strong").textContent = text;
-  wait();
-  return (next) => {
-    if (!next) end(onEnd);
-    else part("strong").textContent = next;
-  };
+  if (text) show({ name, text });
+  return { line, show, end };
 }
 
-/** Dismiss the newest; false if there is none. */
+/** Dismiss the lowest; false if there is none. */
 export function dismiss() {
   const last = place.lastElementChild;
   last?.querySelector(".close").click();

@@ -120,8 +120,8 @@ function tell() {
   const onEnd = () => {
     [news, added] = [null, 0];
   };
-  if (news) news(text);
-  else news = note({ text, seconds: 6, onEnd });
+  news ??= note({ seconds: 6, onEnd });
+  news.show({ text });
   refresh();
 }
 
