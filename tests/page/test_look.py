@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import FilePayload, Page, expect
 
 from tests.audio.corpus import make_wave
-from tests.browser import open_browser, open_page
+from tests.browser import drop, open_browser, open_page
 from tests.programs import need
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.timeout(90)]
@@ -36,6 +36,9 @@ async def busy_page(url: str, jpeg: Path, **options: Any) -> AsyncIterator[Page]
         files = [FilePayload(name=name, mimeType="audio/wav", buffer=wave) for name in names]
         await page.set_input_files("#file", files)
         await page.locator(".delete").last.click()
+        (folder := jpeg.with_name("folder")).mkdir(exist_ok=True)
+        await drop(page, folder)
+        await expect(page.locator("#notices")).to_contain_text(re.compile("Left out|Пропущено"))
         await expect(page.locator("li.upload")).to_have_count(5)
         yield page
         page.on("dialog", lambda dialog: dialog.accept())

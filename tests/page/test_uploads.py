@@ -55,6 +55,74 @@ async def test_drop(client: httpx.AsyncClient, tmp_path: Path, jpeg: Path) -> No
     assert await read_names(client) == {"日本 <b>&'\".mp3", "a%20b.wav", "inside.flac"}
 
 
+LITTER = [".DS_Store", "._01 Song.mp3", "Thumbs.db", ".cover.jpg"]
+
+
+async def test_left_out(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """What systems put into folders is left out, and one line says how much of what; songs in them are taken."""
+    (album := tmp_path / "Metallica" / "...And Justice for All").mkdir(parents=True)
+    (album / "01 Blackened.wav").write_bytes(make_wave(3000))
+    for name in ("empty", ".git"):
+        (album / name).mkdir()
+    for name in LITTER:
+        (album / name).write_bytes(b"no audio")
+    (album / ".git" / "config").write_bytes(b"")
+    (tmp_path / "empty").mkdir()
+    async with open_page(str(client.base_url)) as page:
+        await drop(page, tmp_path / "Metallica")
+        line = page.get_by_role("status").filter(has_text="Left out:")
+        await expect(line).to_contain_text(re.compile("Left out: .*4 hidden files"))
+        await expect(line).to_contain_text("1 hidden folder")
+        await expect(line).to_contain_text("1 empty folder")
+        for name in LITTER:
+            await expect(line).to_contain_text(name)
+        await expect(page.locator(".file .name")).to_have_text(["01 Blackened.wav"])
+        await expect(page.locator("li.upload")).to_have_count(0)
+        await drop(page, tmp_path / "empty")  # nothing else says that it was seen
+        await expect(line).to_contain_text("2 empty folders")
+        await line.get_by_role("button", name="Dismiss").click()
+        await drop(page, tmp_path / "empty")
+        await expect(line).to_contain_text("1 empty folder")
+        await expect(line).not_to_contain_text("hidden")
+
+
+async def test_name_with_dots(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """A song in a folder whose name begins with a dot is refused beside its name, and taken without the dot at a touch.
+
+    So is one that is chosen, and one so large that it is sent in pieces.
+    """
+    (folder := tmp_path / "folder").mkdir()
+    for name in ("...And Justice for All.wav", ".38 Special.wav", ".hack.wav"):
+        (folder / name).write_bytes(make_wave(3000))
+    (large := tmp_path / ". large.wav").write_bytes(make_wave(17 * MIB))
+    taken = ["And Justice for All.wav", "38 Special.wav", "hack.wav", "large.wav"]
+    async with open_page(str(client.base_url)) as page:
+        await drop(page, folder)
+        await page.set_input_files("#file", str(large))
+        for name in taken:
+            upload = upload_of(page, name)
+            await expect(upload.get_by_role("alert")).to_have_text(
+                f"A file name must not be empty or begin with a dot. Try again to keep it as {name}."
+            )
+            await upload.get_by_role("button", name="Try again").click()
+        await expect(page.locator(".file")).to_have_count(4)
+        await expect(page.locator("li.upload")).to_have_count(0)
+    assert await read_names(client) == set(taken)
+
+
+async def test_unreadable(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """What a browser cannot name or read is said, and keeps nothing else of the drop away."""
+    (folder := tmp_path / "folder").mkdir()
+    (folder / os.fsdecode(b"caf\xe9")).mkdir()
+    for name in (b"na\xefve.wav", b"plain.wav"):
+        (folder / os.fsdecode(name)).write_bytes(make_wave(3000))
+    async with open_page(str(client.base_url)) as page:
+        await drop(page, folder, tmp_path / "gone.wav")
+        await expect(page.get_by_role("status").filter(has_text="Left out: 2 unreadable")).to_be_visible()
+        await expect(upload_of(page, "gone.wav").get_by_role("alert")).to_contain_text("the file cannot be read")
+        await expect(page.locator(".file .name")).to_have_text(["plain.wav"])
+
+
 async def test_taken_name(client: httpx.AsyncClient, tmp_path: Path) -> None:
     """A second file of a name is refused with words and advice, and the first stays."""
     song = make_audio(tmp_path / "song.mp3")

@@ -1,6 +1,7 @@
 // Files on their way: dropped or chosen, a few at a time, each with its bar, its end and its reason.
 
 import { $ } from "./dom.js";
+import { unpack } from "./drop.js";
 import { refresh } from "./list.js";
 import { note } from "./notices.js";
 import { Refusal, send } from "./send.js";
@@ -14,14 +15,14 @@ const waiting = [];
 const running = new Set();
 let added = 0;
 let news = null;
+let left = [];
+let leaving = null;
 
 class Upload {
   constructor(file) {
     this.file = file;
     this.row = $("upload").content.firstElementChild.cloneNode(true);
     this.stop = new AbortController();
-    this.part(".name").textContent = this.part(".name").title = file.name;
-    this.part("progress").setAttribute("aria-label", say("Uploading {name}", { name: file.name }));
     this.part(".close").onclick = () => this.end();
     this.part(".again").onclick = () => this.wait();
     list.append(this.row);
@@ -33,6 +34,9 @@ class Upload {
   }
 
   wait() {
+    const { name } = this.file;
+    this.part(".name").textContent = this.part(".name").title = name;
+    this.part("progress").setAttribute("aria-label", say("Uploading {name}", { name }));
     this.row.classList.remove("refused");
     this.part(".reason").textContent = "";
     this.part(".again").hidden = true;
@@ -80,10 +84,16 @@ class Upload {
     if (error.code === "too-large") {
       [reason, advice] = [say("Too large"), say("It was not kept. A file may have {size}.", { size })];
     }
+    const plain = this.file.name.replace(/^\.[.\s]*/, "");
+    const renames = error.status === 422 && plain && plain !== this.file.name;
+    if (renames) {
+      this.file = new File([this.file], plain, this.file); // of the same type and time
+      advice = say("Try again to keep it as {name}.", { name: plain });
+    }
     const strong = document.createElement("strong");
     strong.textContent = reason;
     this.part(".reason").replaceChildren(strong, advice && ` ${advice}`);
-    this.part(".again").hidden = !error.passes && error.status !== 507;
+    this.part(".again").hidden = !error.passes && error.status !== 507 && !renames;
     this.part(".close").title = say("Dismiss");
     this.row.classList.add("refused");
   }
@@ -125,23 +135,15 @@ function tell() {
   refresh();
 }
 
-/** The files of a drop, those in folders too. */
-async function open(data) {
-  const entries = [...data.items].map((item) => item.webkitGetAsEntry() ?? item.getAsFile());
-  const files = [];
-  const walk = async (entry) => {
-    if (entry instanceof File) files.push(entry);
-    else if (entry.isFile) files.push(await new Promise((done, fail) => entry.file(done, fail)));
-    else {
-      const reader = entry.createReader(); // gives a hundred at a time
-      for (let part = [1]; part.length;) {
-        part = await new Promise((done, fail) => reader.readEntries(done, fail));
-        for (const child of part) if (!child.name.startsWith(".")) await walk(child);
-      }
-    }
-  };
-  for (const entry of entries) if (entry) await walk(entry);
-  return files;
+/** One line for all that was left out of folders, until it is dismissed. */
+function tellLeft(found) {
+  left.push(...found);
+  if (!left.length) return;
+  const numbers = {};
+  for (const [, why] of left) numbers[why] = (numbers[why] ?? 0) + 1;
+  const what = Object.entries(numbers).map(([why, n]) => count(n, why)).join(", ");
+  leaving ??= note({ onEnd: () => ([left, leaving] = [[], null]) });
+  leaving.show({ name: left.map(([name]) => name).filter(Boolean).join(", "), text: say("Left out: {what}", { what }) });
 }
 
 export function begin() {
@@ -155,7 +157,9 @@ export function begin() {
   const take = async (event) => {
     event.preventDefault();
     drag(-depth);
-    add(await open(event.dataTransfer));
+    const { files, left: found } = await unpack(event.dataTransfer);
+    add(files);
+    tellLeft(found);
   };
   const on = (name, call) =>
     window.addEventListener(name, (event) => event.dataTransfer.types.includes("Files") && call(event));
