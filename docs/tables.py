@@ -21,6 +21,7 @@ import gateway  # noqa: E402 - found by the line above
 from gateway.contract import Parameter  # noqa: E402
 from gateway.errors import GatewayError  # noqa: E402
 from gateway.factory import create_app  # noqa: E402
+from gateway.health import COMMANDS  # noqa: E402
 from gateway.reference import list_routes  # noqa: E402
 from gateway.settings import Settings  # noqa: E402
 
@@ -97,6 +98,15 @@ def write_options(script: str, *verb: str) -> str:
     return write_table(("option", "what it does"), rows)
 
 
+def write_acl() -> str:
+    """The commands that the gateway needs of a Redis, as ACL SETUSER takes them."""
+    return (
+        "```\nACL SETUSER gateway reset on >PASSWORD ~gateway:* "
+        + " ".join(f"+{name}" for name in COMMANDS)
+        + "\n```\n"
+    )
+
+
 def write_modules(folder: str) -> str:
     """The modules of a package, each with the first line of what it says of itself."""
     rows = []
@@ -110,6 +120,7 @@ def write_modules(folder: str) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "settings": write_settings,
     "problems": write_problems,
+    "acl": write_acl,
     **{f"calls {tag}": lambda tag=tag: write_calls(tag)  # type: ignore[misc]
        for tag in ("audio", "page", "reference", "operations", "static", "tasks", "uploads")},
     **{f"options {words}": lambda words=words: write_options(*words.split())  # type: ignore[misc]

@@ -94,6 +94,19 @@ class Address:
             raise RedisUrlInvalid(f"REDIS_URL has an option that cannot be: {error}") from None
 
 
+async def drop_connections(*clients: Client | None) -> None:
+    """Make every next command go over a new connection; those under way keep theirs to their end."""
+    for client in clients:
+        if isinstance(client, RedisCluster):
+            for node in client.get_nodes():
+                node.update_active_connections_for_reconnect()
+                await node.disconnect_free_connections()
+        elif client is not None:
+            with suppress(RedisError, OSError):
+                await client.connection_pool.update_active_connections_for_reconnect()  # type: ignore[no-untyped-call]
+                await client.connection_pool.disconnect(inuse_connections=False)
+
+
 def parse_address(url: str) -> Address:
     """The address in a `redis://`, `rediss://` or `unix://` URL as redis-py has them, or with more hosts in
     `redis+sentinel://host:port,host:port/service/db` and `redis+cluster://host:port,host:port` (or `rediss+`).

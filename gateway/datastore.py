@@ -1,41 +1,36 @@
 """The Redis of this gateway: the one at REDIS_URL, or the embedded server; its clients and its health.
 
-Who calls Redis writes `with datastore.open() as redis`, or `eval` for a script; both raise RedisAway, so that a
-call fails within a second when Redis is down or hangs, and at once when that is known. Keys are not known here.
+A caller of Redis writes `with datastore.open() as redis`, or `eval` for a script; both raise RedisAway, so that a
+call fails within a second when Redis is down, hangs or refuses, and at once when that is known. Keys are not known
+here.
 """
 
 import logging
-import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 from anyio.abc import TaskStatus
-from redis.asyncio import RedisCluster
 from redis.exceptions import (
-    AskError,
-    BusyLoadingError,
     ClusterError,
     CrossSlotTransactionError,
     InvalidPipelineStack,
     InvalidResponse,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
     RedisClusterException,
     ResponseError,
-    TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from .address import Address, Client, parse_address
+from .address import Address, Client, drop_connections, parse_address
 from .embedded import EmbeddedServer, find_server
 from .errors import Unavailable
+from .health import Health, check_commands, check_writes, read_durability, read_server
+from .refusal import NO_MEMORY, NODE_OF_CLUSTER, READS_GO_ON, describe_refusal, is_about_value, name_refusal
 
 ANSWER_S = 0.7
 """How long Redis may take for one answer."""
@@ -49,14 +44,9 @@ HEALTH_S = 1.0
 """The pause between two looks."""
 AWAY_S = 0.05
 """While Redis is away the pauses double from this up to the usual one."""
-LOADING_S = 0.7
-"""How long a server may load its data without being held for away."""
 
 _AWAY = (TimeoutError, RedisConnectionError, RedisTimeoutError, InvalidResponse, ClusterError, RedisClusterException)
-_REFUSED = (ReadOnlyError, NoPermissionError, TryAgainError, AskError)
 _OURS = (CrossSlotTransactionError, InvalidPipelineStack)
-# What redis-py leaves untyped of the words of a server that cannot serve for now; a pipeline puts others before.
-_REFUSAL = re.compile(r"(?:^|caused error: \W*)(?:MISCONF|NOREPLICAS|BUSY|UNKILLABLE|UNBLOCKED)\b")
 
 log = logging.getLogger("gateway.redis")
 
@@ -74,16 +64,6 @@ class RedisFull(RedisAway):
 
 class KeySpoiled(RedisAway):
     """A key of ours holds something of another type. Trying again does not help; somebody has to mend the key."""
-
-
-@dataclass(frozen=True)
-class Health:
-    """What /readyz says of Redis. `version` and `durability` are those last seen, empty before."""
-
-    kind: Literal["embedded", "remote", "none"]
-    available: bool = False
-    version: str = ""
-    durability: str = ""
 
 
 class Datastore:
@@ -113,7 +93,10 @@ class Datastore:
         self._blocking_client: Client | None = None
         self._doubt = anyio.Event()
         self._run_id: object = None
-        self._reason = ""
+        self._readable = False
+        self._refusal = ""
+        self._trouble = ""
+        self._told: set[str] = set()
 
     def client(self, *, blocking: bool = False) -> Client:
         """The client for commands that answer at once, or, `blocking`, for those that BLOCK for up to BLOCK_S.
@@ -123,7 +106,7 @@ class Datastore:
         :raises RedisAway: there is no Redis for now.
         """
         client = self._blocking_client if blocking else self._client
-        if client is None or not self._health.available:
+        if client is None or not self._readable:
             raise RedisAway
         return client
 
@@ -135,9 +118,9 @@ class Datastore:
     def translated(self) -> Iterator[None]:
         """Turns what redis-py raises for a Redis that cannot serve into RedisAway.
 
-        Errors of ours (a wrong type, a bad script) pass through unchanged.
+        An error on a value (a wrong type, a failed script) passes through unchanged.
 
-        :raises RedisAway: Redis is down, hangs, loads, is full, refuses to write, or knows us not.
+        :raises RedisAway: Redis is down, hangs, loads, is full, or refuses the command for any other reason.
         """
         try:
             yield
@@ -146,11 +129,13 @@ class Datastore:
         except _AWAY as error:
             self._doubt.set()
             raise RedisAway from error
-        except OutOfMemoryError as error:
-            raise RedisFull("Redis has no memory left for this.") from error
         except ResponseError as error:
-            if not isinstance(error, _REFUSED) and not _REFUSAL.search(str(error)):
+            if is_about_value(error):
                 raise
+            self._refusal = describe_refusal(error)
+            self._doubt.set()
+            if name_refusal(self._refusal) == NO_MEMORY:
+                raise RedisFull("Redis has no memory left for this.") from error
             raise RedisAway("Redis refuses this for now.") from error
 
     @contextmanager
@@ -206,95 +191,77 @@ class Datastore:
                     await self._watch(address, self._client, task_status)
             finally:
                 self._client = self._blocking_client = None
+                self._readable = False
                 self._health = replace(self._health, available=False)
 
     async def _watch(self, address: Address, client: Client, task_status: TaskStatus[None]) -> None:
-        """Look at Redis every second, and as soon as a call fails."""
+        """Look at Redis every second, and as soon as a call fails, but never without a pause."""
         await self._look(address, client)
         task_status.started()
         pause_s = AWAY_S
         while True:
+            await anyio.sleep(pause_s)
             pause_s = AWAY_S if self._health.available else min(2 * pause_s, HEALTH_S)
-            with anyio.move_on_after(HEALTH_S if self._health.available else pause_s):
-                await self._doubt.wait()
+            if self._health.available:
+                with anyio.move_on_after(HEALTH_S):
+                    await self._doubt.wait()
             self._doubt = anyio.Event()
             await self._look(address, client)
 
     async def _look(self, address: Address, client: Client) -> None:
+        refusal, self._refusal = self._refusal, ""
+        news = refusal and name_refusal(refusal) not in {*self._told, self._trouble}
         try:
             with anyio.fail_after(EXAMINE_S):
-                await self._examine(address, client)
-        except TimeoutError:
-            reason = f"no answer within {EXAMINE_S:g} s"
+                if news or not self._health.available:
+                    # The address may lead to another server by now, or to this one under other rules.
+                    await drop_connections(client, self._blocking_client)
+                await self._examine(address, client, anew=bool(news))
         except Exception as error:  # whatever it is, the next look comes
-            reason = str(error) or type(error).__name__
-        else:
-            self._reason = ""
+            self._note_trouble(address, error)
             return
-        if not self._reason:
-            log.warning("redis: %s is away: %s", address.shown, shorten(reason, 200))
-        self._reason = reason
+        self._trouble, self._readable = "", True
+        if news:
+            self._told.add(name_refusal(refusal))
+            log.warning("redis: %s refused a command: %s", address.shown, refusal)
+
+    def _note_trouble(self, address: Address, error: Exception) -> None:
+        """Redis cannot do its work: one line in the log for each kind of trouble, however long it lasts."""
+        refuses = isinstance(error, ResponseError) and not isinstance(error, ClusterError)
+        hangs = isinstance(error, TimeoutError)
+        reason = f"no answer within {EXAMINE_S:g} s" if hangs else describe_refusal(error) or type(error).__name__
+        trouble = name_refusal(reason) if refuses else "away"
+        if trouble != self._trouble:
+            log.warning("redis: %s %s: %s", address.shown, "refuses to work" if refuses else "is away", reason)
+            if address.kind != "cluster" and name_refusal(reason) in NODE_OF_CLUSTER:
+                _name_cluster(address)
+        self._trouble = trouble
+        self._readable = trouble in READS_GO_ON
         self._health = replace(self._health, available=False)
 
-    async def _examine(self, address: Address, client: Client) -> None:
-        """Ask Redis whether it serves, which one it is and, once a process of it, how it keeps its data."""
-        node = {"target_nodes": RedisCluster.DEFAULT_NODE} if address.kind == "cluster" else {}
-        await self._ping(client, node)
-        info: dict[str, Any] = await _unless_refused(client.info("server", **node), {})
-        if self._health.available and info.get("run_id") == self._run_id:
+    async def _examine(self, address: Address, client: Client, *, anew: bool) -> None:
+        """Ask Redis whether it works, which one it is and, once a process of it, what it can and how it keeps its data.
+
+        :raises RedisError: it does not work.
+        """
+        await check_writes(client, may_be_back=self._health.available)
+        server = await read_server(client)
+        known = self._health.available and server.run_id == self._run_id
+        if anew or not known:
+            await check_commands(client)
+        if known:
             return
-        name = info.get("server_name", "redis")
-        version = f"{name} {info.get('valkey_version') or info.get('redis_version', '')}".strip()
-        if self._address is None:
-            durability = "aof everysec"
-        else:
-            durability = await _read_durability(client, node)
-        mode = info.get("server_mode") or info.get("redis_mode")
-        if mode == "cluster" and address.kind != "cluster":
-            log.error("redis: %s is a node of a Cluster, which takes redis+cluster://", address.shown)
-        self._run_id = info.get("run_id")
-        self._health = replace(self._health, available=True, version=version, durability=durability)
-        pid = info.get("process_id")
-        owner = "" if self._address or pid == self._server.pid else ", run by another gateway"
-        log.info("redis: %s %s at %s, pid %s%s", self._health.kind, version, address.shown, pid, owner)
-
-    async def _ping(self, client: Client, node: dict[str, Any]) -> None:
-        """PING, again for a while that Redis loads its data, and once more after a connection lost to a restart."""
-        loaded_by = anyio.current_time() + LOADING_S
-        may_be_back = self._health.available
-        while True:
-            try:
-                await client.ping(**node)
-            except BusyLoadingError:
-                if anyio.current_time() > loaded_by:
-                    raise
-                await anyio.sleep(0.01)
-            except RedisConnectionError:
-                if not may_be_back:
-                    raise
-                may_be_back = False
-            else:
-                return
+        durability, evicts = await read_durability(client)
+        if evicts:
+            log.warning("redis: its maxmemory-policy may evict tasks: noeviction or volatile-ttl keeps them")
+        if server.clustered and address.kind != "cluster":
+            _name_cluster(address)
+        self._run_id = server.run_id
+        self._told.clear()
+        self._health = replace(self._health, available=True, version=server.version, durability=durability)
+        owner = "" if self._address or server.pid == self._server.pid else ", run by another gateway"
+        log.info("redis: %s %s at %s, pid %s%s", self._health.kind, server.version, address.shown, server.pid, owner)
 
 
-async def _unless_refused(answer: Awaitable[Any], default: Any) -> Any:
-    """The answer, or `default` where this user may not ask (hosted Redis often refuses INFO and CONFIG)."""
-    try:
-        return await answer
-    except ResponseError:
-        return default
-
-
-async def _read_durability(client: Client, node: dict[str, Any]) -> str:
-    """How a Redis that is not ours keeps its data: "aof everysec", "rdb", "none", "unknown"."""
-    info = await _unless_refused(client.info("persistence", **node), {})
-    config: dict[str, str] = {}
-    for name in ("appendfsync", "save", "maxmemory-policy"):
-        config |= await _unless_refused(client.config_get(name, **node), {})
-    if config.get("maxmemory-policy", "").startswith("allkeys"):
-        log.warning("redis: its maxmemory-policy may evict tasks: noeviction or volatile-ttl keeps them")
-    if info.get("aof_enabled"):
-        return f"aof {config.get('appendfsync', '')}".strip()
-    if "save" not in config:
-        return "unknown"
-    return "rdb" if config["save"] else "none"
+def _name_cluster(address: Address) -> None:
+    log.error("redis: %s is a node of a Cluster, which takes redis+cluster://", address.shown)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from .audio.disk import Room
 from .contract import JSON, TEXT, Answer, Content, Operation
-from .datastore import Health
+from .health import Health
 
 _STATUS = {"type": "object", "properties": {"status": {"const": "ok"}}, "required": ["status"]}
 
@@ -25,7 +25,11 @@ GET_READINESS = Operation(
     "Can it do its work?",
     (
         Answer(200, "It can.", (Content(JSON, Readiness),)),
-        Answer(503, "It cannot: Redis or the folder is away, or the disk full.", (Content(JSON, Readiness),)),
+        Answer(
+            503,
+            "It cannot: Redis or the folder is away or takes no writes, or the disk is full.",
+            (Content(JSON, Readiness),),
+        ),
     ),
     description="Which Redis it is, and how durable, stands in `redis`.",
 )

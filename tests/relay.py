@@ -12,7 +12,8 @@ class Relay:
     """Carries bytes both ways; `cuts` are how many bytes of a client pass before its connection is reset.
 
     One number a connection that sends so many, in order; after the last one nothing is cut any more. The server gets
-    what passed and sees an end: a reset would throw away what it has not read.
+    what passed and sees an end: a reset would throw away what it has not read. A new `target_port` is that of the
+    next connections.
     """
 
     def __init__(self, target_port: int, cuts: Iterable[int] = ()) -> None:
@@ -20,12 +21,12 @@ class Relay:
         self.sent_bytes = 0
         self.connections = 0
         self.cuts = list(cuts)
-        self._target_port = target_port
+        self.target_port = target_port
 
     async def carry(self, client: SocketStream) -> None:
         """One connection, until an end closes it or it is cut."""
         self.connections += 1
-        server = await anyio.connect_tcp("127.0.0.1", self._target_port)
+        server = await anyio.connect_tcp("127.0.0.1", self.target_port)
         async with client, server, anyio.create_task_group() as group:
             group.start_soon(self._pass_up, client, server, group.cancel_scope)
             with suppress(anyio.BrokenResourceError):

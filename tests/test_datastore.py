@@ -1,6 +1,7 @@
 """The Redis at REDIS_URL: used when it is there, waited for when it is not, and never slow to be away."""
 
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -11,13 +12,14 @@ import anyio
 import pytest
 from anyio.abc import ByteStream
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from gateway.address import CONNECTIONS, RedisUrlInvalid, parse_address
-from gateway.datastore import Datastore, RedisAway
+from gateway.datastore import Datastore, KeySpoiled, RedisAway
 from gateway.embedded import find_server
 from tests.processes import free_port
 from tests.redis_server import accepts, serving
+from tests.relay import relaying
 
 pytestmark = pytest.mark.anyio
 
@@ -265,6 +267,157 @@ async def test_script_runs(port: int, tmp_path: Path) -> None:
         await datastore.eval("return 1", [], [])
     async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
         assert await datastore.eval("return {KEYS[1], ARGV[1]}", ["key"], [5]) == [b"key", b"5"]
+
+
+async def test_demoted_primary_is_left(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """After a failover behind one address every call reaches the new primary, those of connections in use too."""
+    old, new = free_port(), free_port()
+    async with (
+        serving(tmp_path / "old", old),
+        serving(tmp_path / "new", new),
+        relaying(old) as relay,
+        running(relay.url.replace("http", "redis"), tmp_path) as datastore,
+        Redis(port=old) as demoted,
+    ):
+        async with anyio.create_task_group() as group:
+            for _ in range(20):  # so many connections, and one that waits for longer than the failover takes
+                group.start_soon(call, datastore.client().incr, "n")
+            group.start_soon(pass_refusal, datastore.client(blocking=True).blpop, ["nothing"], 1)
+            await anyio.sleep(0.1)
+            relay.target_port = new
+            await demoted.replicaof("127.0.0.1", str(new))
+
+            async def writes() -> bool:
+                return bool(await datastore.eval("return redis.call('INCR', KEYS[1])", ["m"], []))
+
+            await wait_until(writes)
+        for _ in range(100):
+            assert await writes()
+        assert datastore.describe().available
+        with datastore.open(blocking=True) as redis:
+            await redis.rpush("list", "element")
+
+        async def is_left() -> bool:
+            return len(await demoted.client_list(_type="normal")) == 1  # this one
+
+        await wait_until(is_left)
+    assert "READONLY" in caplog.text
+    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) <= 2
+
+
+async def pass_refusal(command: Callable[..., Awaitable[Any]], *args: Any) -> None:
+    with suppress(RedisError):
+        await command(*args)
+
+
+REFUSALS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "READONLY": (("replicaof", "127.0.0.1", "1"), ("replicaof", "no", "one")),
+    "NOREPLICAS": (("config", "set", "min-replicas-to-write", "1"), ("config", "set", "min-replicas-to-write", "0")),
+    "OOM": (("config", "set", "maxmemory", "1"), ("config", "set", "maxmemory", "0")),
+    "xautoclaim": (("acl", "setuser", "gateway", "-xautoclaim"), ("acl", "setuser", "gateway", "+xautoclaim")),
+    "NOPERM": (("acl", "setuser", "gateway", "-set"), ("acl", "setuser", "gateway", "+set")),
+    "NOAUTH|WRONGPASS": (("acl", "deluser", "gateway"), ("acl", "setuser", "gateway", "on", ">p", "~*", "+@all")),
+}
+
+
+@pytest.mark.parametrize("words", REFUSALS)
+async def test_refusing_server_is_not_available(words: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A server that answers and refuses is not available, though nobody calls, until it takes writes again; its
+    reason is one line of the log, however many calls fail, and no key is said to be spoilt."""
+    begin, end = REFUSALS[words]
+    port = free_port()
+    async with serving(tmp_path / "server", port), Redis(port=port) as admin:
+        await admin.execute_command("acl", "setuser", "gateway", "on", ">p", "~*", "+@all")  # type: ignore[no-untyped-call]
+        async with running(f"redis://gateway:p@127.0.0.1:{port}", tmp_path) as datastore:
+            assert datastore.describe().available
+            await admin.execute_command(*begin)  # type: ignore[no-untyped-call]
+            if words == "xautoclaim":  # only a call can tell
+                with pytest.raises(RedisAway) as caught, datastore.open() as redis:
+                    await redis.xautoclaim("s", "g", "c", 0)
+                assert not isinstance(caught.value, KeySpoiled)
+            await wait_until(lambda: away(datastore))
+            for _ in range(20):
+                with anyio.fail_after(1), pytest.raises(RedisAway) as caught:
+                    await datastore.eval(CALLS, ["key", "s"], [])
+                assert not isinstance(caught.value, KeySpoiled)
+                assert caught.value.headers == {"Retry-After": "1"}
+            await anyio.sleep(0.3)
+            warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+            assert len(warnings) == 1
+            assert re.search(words, warnings[0])
+            await admin.execute_command(*end)  # type: ignore[no-untyped-call]
+
+            async def available() -> bool:
+                return datastore.describe().available
+
+            await wait_until(available)
+
+
+CALLS = """
+redis.call('SET', KEYS[1], 'value')
+redis.call('XGROUP', 'CREATE', KEYS[2], 'g', '0', 'MKSTREAM')
+return redis.call('XAUTOCLAIM', KEYS[2], 'g', 'c', 0, 0)
+"""
+
+
+async def test_full_server_is_read(port: int, tmp_path: Path) -> None:
+    """A server without memory is not available, and what it holds can still be read, or deleted to make room."""
+    async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+        await datastore.client().set("key", "value")
+        await datastore.client().config_set("maxmemory", "1")
+        await wait_until(lambda: away(datastore))
+        with datastore.open() as redis:
+            assert await redis.get("key") == b"value"
+            assert await redis.delete("key") == 1
+
+
+async def test_replica_is_not_read(port: int, tmp_path: Path) -> None:
+    """What a demoted primary holds may be older than the truth, so calls fail at once until the primary is found."""
+    async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+        await datastore.client().set("key", "value")
+        await datastore.client().replicaof("127.0.0.1", "1")
+        await wait_until(lambda: away(datastore))
+        with pytest.raises(RedisAway):
+            datastore.client()
+
+
+@pytest.mark.parametrize("missing", ["XAUTOCLAIM", "EVAL", "UNLINK", "INFO"])
+async def test_old_server_is_named(missing: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A server that lacks a command of ours is not available and the log says which; INFO it may lack."""
+    port = free_port()
+    async with (
+        serving(tmp_path / "server", port, "--rename-command", missing, ""),
+        running(f"redis://127.0.0.1:{port}", tmp_path) as datastore,
+    ):
+        assert datastore.describe().available is (missing == "INFO")
+    assert (missing.lower() in caplog.text.lower()) is (missing != "INFO")
+
+
+async def test_words_of_redis_6_are_understood(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """READONLY inside the error of a script, which Redis 6.2 gives, is a server that refuses and not a spoilt key."""
+    script = b"-ERR Error running script (call to f_1f8f4cfba6f3375f8c4ec02b9de4361a5dea5c64): @user_script:1: "
+    refusal = script + b"@user_script: 1: -READONLY You can't write against a read only replica.\r\n"
+
+    async def answer(stream: ByteStream) -> None:
+        with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+            async with stream:
+                while True:
+                    request = await stream.receive()
+                    info = b"-NOPERM no permissions\r\n" if b"INFO" in request or b"CONFIG" in request else b"$-1\r\n"
+                    await stream.send(refusal if b"'INCR'" in request else info)
+
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, answer)
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+            for _ in range(50):
+                with pytest.raises(RedisAway) as caught:
+                    await datastore.eval("return redis.call('INCR', KEYS[1])", ["key"], [])
+                assert not isinstance(caught.value, KeySpoiled)
+                await anyio.sleep(0.01)
+        group.cancel_scope.cancel()
+    assert len(caplog.messages) == 1
+    assert "READONLY You can't write" in caplog.messages[0]
 
 
 async def test_replica_refuses_writes(port: int, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ PURE = {
         short: set[str]()
         for short in ("errors", "contract", "tasks.urls", "tasks.targets", "tasks.models", "tasks.schedule")
     },
-    **{short: set[str]() for short in ("settings", "forwarded", "limiter", "logs")},
+    **{short: set[str]() for short in ("settings", "forwarded", "limiter", "logs", "refusal")},
     **{name.removeprefix("gateway."): PARSERS for name in (*sorted(PARSERS), "gateway.audio.sniff")},
 }
 """Modules that import nothing of ours but `errors`; the parsers of audio call on each other."""
@@ -39,7 +39,7 @@ OWNERS = {
         "audio.tus",
         "tasks.views",
     },
-    "redis": {"datastore", "address"},
+    "redis": {"datastore", "address", "health"},
     "aiohttp": {"tasks.answer", "tasks.probe", "tasks.resolve", "tasks.transport"},
     "aiodns": {"tasks.resolve"},
     "pycares": {"tasks.resolve"},

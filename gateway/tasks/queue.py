@@ -38,7 +38,8 @@ _QUEUED = "gateway:{queue}:urls"
 _ENDED = "gateway:{queue}:ended"
 
 _PREPARE = """
-redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
+local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
+if made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then return made end
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
     local found = {}
     for i = 1, #consumer, 2 do found[consumer[i]] = consumer[i + 1] end
