@@ -17,10 +17,8 @@ MODULES = {
 
 PARSERS = {f"gateway.audio.{name}" for name in ("boxes", "chunks", "frames", "headers", "ogg", "reader")}
 PURE = {
-    **{
-        short: set[str]()
-        for short in ("errors", "contract", "tasks.urls", "tasks.targets", "tasks.models", "tasks.schedule")
-    },
+    **{short: set[str]() for short in ("errors", "contract", "tasks.urls", "tasks.targets", "tasks.schedule")},
+    "tasks.models": {"gateway.tasks.urls"},
     **{short: set[str]() for short in ("settings", "forwarded", "limiter", "logs", "refusal")},
     **{name.removeprefix("gateway."): PARSERS for name in (*sorted(PARSERS), "gateway.audio.sniff")},
 }
@@ -41,6 +39,8 @@ OWNERS = {
     },
     "redis": {"datastore", "address", "health"},
     "aiohttp": {"tasks.answer", "tasks.probe", "tasks.resolve", "tasks.transport"},
+    "ada_url": {"tasks.urls"},
+    "yarl": {"tasks.transport"},
     "aiodns": {"tasks.resolve"},
     "pycares": {"tasks.resolve"},
     "filetype": {"audio.sniff"},

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from ..errors import BadRequest, Unprocessable
+from .urls import MAX_URL_CHARS
 
 MAX_URLS = 10_000
 MAX_ITEMS = MAX_URLS + 1_000
 """Past so many items the words about them are fewer."""
 MAX_BODY_BYTES = 4 * 1024 * 1024
-MAX_URL_CHARS = 8_192
 MAX_WAIT_S = 30
 
 

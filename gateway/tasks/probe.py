@@ -15,10 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
-from urllib.parse import urljoin
+from urllib.parse import urlsplit
 
 import aiohttp
-from yarl import URL
 
 from ..deadline import Timeout
 from ..open_files import raise_file_limit
@@ -28,7 +27,7 @@ from .resolve import AddressBlocked, DirectConnector, NameNotFound
 from .retry_after import read_retry_after
 from .targets import Policy
 from .transport import Answer, Client
-from .urls import DETAIL_CHARS, UrlRefused, parse_target
+from .urls import DETAIL_CHARS, UrlRefused, follow_location
 
 MAX_REDIRECTS = 10
 BODY_S = 1.0
@@ -109,10 +108,10 @@ class Prober:
             code, headers = await self._get(url, deadline)
             location = headers.get("Location")
             if not follow_redirects or code not in _REDIRECTS or not location:
-                return _read_answer(code, headers, own=url == first or URL(url).host == URL(first).host)
+                return _read_answer(code, headers, own=urlsplit(url).hostname == urlsplit(first).hostname)
             try:
-                url = parse_target(urljoin(url, _escape(location))).url
-            except (UrlRefused, ValueError) as error:
+                url = follow_location(url, _escape(location)).url
+            except UrlRefused as error:
                 raise _Failed(
                     ProbeError.REDIRECTS, f"redirected to {_printable(location[:200])!r}: {error}"[:DETAIL_CHARS]
                 ) from None
@@ -120,7 +119,7 @@ class Prober:
 
     async def _get(self, url: str, deadline: Timeout) -> tuple[int, Mapping[str, str]]:
         async with deadline:
-            answer = await self._client.get(URL(url, encoded=True))
+            answer = await self._client.get(url)
         try:
             await _drain(answer, deadline)  # the answer is there, whatever becomes of its body
             return answer.code, answer.fields

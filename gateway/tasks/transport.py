@@ -18,10 +18,11 @@ from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from .answer import HEAD_BYTES
+from .urls import split_url
 
 USER_AGENT = "gateway/0.1"
 DOORS_KEPT = 4_096
-_TARGET = re.compile(r"/[^\x00-\x20\x7f]*")
+_TARGET = re.compile(r"/[!-~]*")
 """What cannot end a request line before its end; a normal form of `urls` has nothing else."""
 _NO_TIMEOUT = aiohttp.ClientTimeout()
 """The deadline of a probe covers everything."""
@@ -72,7 +73,7 @@ class Client:
         self._connector = connector
         self._find_door = lru_cache(DOORS_KEPT)(_make_door)
 
-    async def get(self, url: URL) -> Answer:
+    async def get(self, url: str) -> Answer:
         """The answer of `url`, a normal form of `urls`, as far as its head.
 
         A connection that has served before may have ended meanwhile: then it is asked once more (RFC 9112, 9.3.1).
@@ -81,17 +82,18 @@ class Client:
         :raises aiohttp.ClientError: no connection, or it ended before its answer.
         :raises ValueError: it is no URL that can be asked.
         """
-        if _TARGET.fullmatch(url.raw_path_qs) is None:
+        scheme, authority, target = split_url(url)
+        if _TARGET.fullmatch(target) is None:
             raise ValueError("the URL has characters that cannot be sent")
-        door = self._find_door(url.scheme, url.raw_authority)
+        door, line = self._find_door(scheme, authority), b"GET " + target.encode("ascii")
         try:
-            return await self._ask(door, url)
+            return await self._ask(door, line)
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-            return await self._ask(door, url)
+            return await self._ask(door, line)
 
-    async def _ask(self, door: Door, url: URL) -> Answer:
+    async def _ask(self, door: Door, line: bytes) -> Answer:
         connection = await self._connector.connect(door.request, [], _NO_TIMEOUT)
         reader, transport = connection.protocol, connection.transport
         if reader is None or transport is None or transport.is_closing():
@@ -101,7 +103,7 @@ class Client:
             reader.set_response_params(
                 read_until_eof=True, auto_decompress=False, max_line_size=HEAD_BYTES, max_field_size=HEAD_BYTES
             )
-            transport.write(b"GET " + url.raw_path_qs.encode() + door.rest)
+            transport.write(line + door.rest)
             try:
                 message, body = await reader.read()
             except HttpProcessingError as error:
@@ -114,15 +116,11 @@ class Client:
 
 def _make_door(scheme: str, authority: str) -> Door:
     """The way to the host of an authority, which may have a user and a password in it."""
-    url = URL(f"{scheme}://{authority}/", encoded=True)
-    fields = {
-        "Host": url.host_port_subcomponent,
-        "User-Agent": USER_AGENT,
-        "Accept": "*/*",
-        "Accept-Encoding": "gzip, deflate",
-    }
-    if url.raw_user or url.raw_password:
-        user, password = unquote_to_bytes(url.raw_user or ""), unquote_to_bytes(url.raw_password or "")
+    userinfo, _, place = authority.rpartition("@")
+    fields = {"Host": place, "User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
+    if userinfo:
+        user, _, password = map(unquote_to_bytes, userinfo.partition(":"))
         fields["Authorization"] = f"Basic {b64encode(user + b':' + password).decode()}"
     lines = "".join(f"\r\n{name}: {value}" for name, value in fields.items())
-    return Door(aiohttp.ClientRequest("GET", url.with_user(None)), f" HTTP/1.1{lines}\r\n\r\n".encode("ascii"))
+    request = aiohttp.ClientRequest("GET", URL(f"{scheme}://{place}/", encoded=True))
+    return Door(request, f" HTTP/1.1{lines}\r\n\r\n".encode("ascii"))

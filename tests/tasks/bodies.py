@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from gateway.tasks.models import MAX_BODY_BYTES, MAX_URL_CHARS, MAX_URLS
+from gateway.tasks.models import MAX_BODY_BYTES, MAX_URLS
+from gateway.tasks.urls import MAX_URL_CHARS
 
 FULL = MAX_BODY_BYTES
 GOOD = '["http://127.0.0.1/"]'

@@ -10,6 +10,7 @@ import pytest
 from gateway.tasks.models import Outcome
 from gateway.tasks.probe import Prober
 from gateway.tasks.resolve import DirectConnector
+from gateway.tasks.urls import parse_target
 from tests.nameserver import NameServer, Reply, Zone
 from tests.site import Line, Site
 from tests.tasks.answers import EMPTY, OK
@@ -50,7 +51,8 @@ class Island:
         connector = self._prober._connector
         assert isinstance(connector, DirectConnector)
         connector.clear_dns_cache()
-        return await self._prober.probe(f"http://{host}:{self.site.port}/?{where}", follow_redirects=True)
+        url = parse_target(f"http://{host}:{self.site.port}/?{where}").url
+        return await self._prober.probe(url, follow_redirects=True)
 
 
 @pytest.fixture

@@ -155,7 +155,7 @@ def test_endless_bodies(new_loop: NewLoop) -> None:
      (b"ftp://127.0.0.1/", "redirects"), (b"gopher://127.0.0.1:6379/_FLUSHALL", "redirects"),
      (b"javascript:alert(1)", "redirects"), (b"data:text/html,x", "redirects"), (b"mailto:a@b", "redirects"),
      (b"http://", "redirects"), (b"http://[::1", "redirects"), (b"http://a b/", "redirects"),
-     (b"http://x:99999/", "redirects"), (b"http://good.example\\@127.0.0.1/", "redirects"),
+     (b"http://x:99999/", "redirects"), (b"http://good.invalid\\@127.0.0.1/", "dns"),
      (b"http://127.0.0.1:0/", "redirects"), (b"http://\xff.example/", "redirects"), (b"http://a\x0bb/", "redirects"),
      (b"//" + b"x" * 100_000, "redirects"), (b"//" + b"[" * 50_000, "redirects"),
      (b"/.." * 30_000 + b"/loop", "redirects"), (b"https://127.0.0.1:1/", "refused"),

@@ -143,7 +143,7 @@ async def test_private_names(connected: list[str], address: str) -> None:
 
 async def test_localhost(connected: list[str]) -> None:
     """The names that lead to this machine without a name server are judged alike."""
-    names = ["localhost", "localhost.", "LOCALHOST", "x.localhost", "loc%61lhost", "127.0.0.1.", "[::1%25lo]"]
+    names = ["localhost", "localhost.", "LOCALHOST", "x.localhost", "loc%61lhost", "127.0.0.1."]
     outcomes = await ask({}, *names, policy="public")
     assert {str(outcome.error) for outcome in outcomes} <= {"blocked", "dns"}
     assert str(outcomes[0].error) == "blocked"

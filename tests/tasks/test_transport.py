@@ -1,11 +1,16 @@
 """What is sent for a URL, and what becomes of its connection."""
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
-from yarl import URL
 
 from gateway.tasks.probe import Prober
 from gateway.tasks.resolve import DirectConnector
 from gateway.tasks.transport import Client
+from gateway.tasks.urls import parse_target
+from tests.nameserver import NameServer, Reply
+from tests.programs import need
 from tests.site import Line, Site
 from tests.tasks.answers import EMPTY, OK
 
@@ -25,6 +30,84 @@ class Listener:
         while head := await line.read_head():
             self.heads.append(head.decode())
             await line.send(OK + EMPTY)
+
+
+WRITTEN = [
+    "/a%26b", "/a&b", "/smart/http%3A%2F%2Fx.y", "/x%2Cy", "/x,y", "/%7Eu", "/~u", "/%c3%a9", "/%2F%2f", "/%", "/%zz",
+    "/%25", "/%2525", "/%00", "/%0d%0aX:y", "/%FF%fe", "/a%20b", "/a+b?c+d", "?x", "?", "/a?", "/a?#f", "/a#f?x",
+    "?a=b&c=d%26e", "?q=%", "?u=http://x/%3Fa%3Db", "/a;b=c", "/a//b", "//a", "/a/../b", "/a/./b", "/..", "/...",
+    "/a/.", "/a|b[c]", "/'", "/!$&'()*+,;=:@-._~", "/?!$&()*+,;=:@-._~/?`{}|^[]\\", "/:80", "/@x", "/http://x.y/",
+    "/a%3Fb%23c",
+]  # fmt: skip
+"""Paths and queries that curl asks for as browsers do."""
+USERS = ["u:p@", "u@", "u:@", ":p@", "us%C3%A9r:p%3Aw@", "usér:p;w=x@", "u%20:p%2F@", "u:p:q@", "u%:p@", "u%zz:p@"]
+HOSTS = ["localhost", "127.1", "0x7f.1", "2130706433", "0177.0.0.1", "%6cocalhost", "１２７.0.0.1", "[::ffff:7f00:1]",
+         "a_b.example", "bücher.example", "faß.de", "☕.example", "x.example."]  # fmt: skip
+HERE = Reply(["127.0.0.1"])
+ZONE = dict.fromkeys(("a_b.example", "xn--bcher-kva.example", "xn--fa-hia.de", "xn--53h.example", "x.example"), HERE)
+
+
+async def run_curl(urls: Sequence[str], port: int, *options: str) -> None:
+    """Have curl ask for these, one after another, whatever the host at `port` of this machine."""
+    pairs = [part for url in urls for part in ("-o", "/dev/null", url.encode())]
+    fixed = ["-qsg", "--noproxy", "*", "--connect-to", f"::127.0.0.1:{port}"]
+    curl = await asyncio.create_subprocess_exec(need("curl"), *fixed, *options, *pairs, env={"LC_ALL": "C.UTF-8"})
+    assert await curl.wait() == 0
+
+
+def pick_asked(heads: Sequence[str]) -> list[list[str]]:
+    """Of each request, the lines that its URL decides."""
+    return [[line for line in head.split("\r\n") if line.startswith(("GET", "Host:", "Auth"))] for head in heads]
+
+
+async def test_asked_as_curl_asks() -> None:
+    """Of every spelling that curl and browsers read alike, request line, Host and credentials are those of curl."""
+    listener = Listener()
+    async with (
+        Site(listener) as site,
+        NameServer(ZONE) as names,
+        Prober(timeout_s=3, policy="any", name_servers=[names.address]) as prober,
+    ):
+        at = f"127.0.0.1:{site.port}"
+        urls = [f"http://{at}{rest}" for rest in WRITTEN] + [f"http://{user}{at}/" for user in USERS]
+        urls += [f"http://{host}:{site.port}/" for host in HOSTS] + [at, f"{at}/x?y", f"localhost:{site.port}?x"]
+        await run_curl(urls, site.port)
+        by_curl, listener.heads = pick_asked(listener.heads), []
+        for url in urls:
+            outcome = await prober.probe(parse_target(url).url, follow_redirects=False)
+            assert outcome.code == 200, (url, outcome)
+    assert len(by_curl) == len(urls)
+    assert dict(zip(urls, pick_asked(listener.heads), strict=True)) == dict(zip(urls, by_curl, strict=True))
+
+
+async def test_redirects_asked_as_curl_asks() -> None:
+    """Every hop of a redirect asks for what its Location says, as curl does, with the password of its own origin."""
+    locations = [
+        b"/x%2Cy?a%3Db", b"../%7E?q", b"?only", b"//127.0.0.1:%d/x%%26y", b"http://localhost:%d/a", b"/a;b#f",
+        b"/caf\xc3\xa9", b"/caf\xe9%%C3", b"http://v:w@127.0.0.1:%d/z", b"/last%%2F",
+    ]  # fmt: skip
+    heads: list[str] = []
+
+    async def script(line: Line) -> None:
+        while head := await line.read_head():
+            hop = len(heads) % (len(locations) + 1)
+            heads.append(head.decode())
+            if hop == len(locations):
+                await line.send(OK + EMPTY)
+                continue
+            location = locations[hop].replace(b"%d", str(site.port).encode()).replace(b"%%", b"%")
+            await line.send(b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\n" + EMPTY)
+
+    async with Site(script) as site, Prober(timeout_s=3, policy="any") as prober:
+        url = f"http://u:p@127.0.0.1:{site.port}/d/a%26b"
+        await run_curl([url], site.port, "-L")
+        by_curl = list(heads)
+        assert (await prober.probe(parse_target(url).url, follow_redirects=True)).code == 200
+    asked = pick_asked(heads[len(by_curl) :])
+    assert len(by_curl) == len(asked) == len(locations) + 1
+    for ours, theirs in zip(asked, pick_asked(by_curl), strict=True):
+        assert ours[0].replace("%C3%A9", "%c3%a9").replace("%E9", "%e9") == theirs[0]  # curl writes small letters
+        assert ours[1:] == theirs[1:]
 
 
 @pytest.mark.parametrize(
@@ -55,13 +138,12 @@ async def test_users_share_no_door() -> None:
     assert site.connections == 1
 
 
-@pytest.mark.parametrize("path", ["/a b", "/\r\nX: y", "/a?\x00", "/\x7f"])
+@pytest.mark.parametrize("path", ["/a b", "/\r\nX: y", "/a?\x00", "/\x7f", "/é"])
 async def test_no_second_line(path: str) -> None:
     """A target that would end the request line, or that no URL has, is never sent."""
     async with Site(listener := Listener()) as site, DirectConnector(policy="any") as connector:
-        url = URL.build(scheme="http", host="127.0.0.1", port=site.port, path=path, encoded=True)
         with pytest.raises(ValueError, match="cannot be sent"):
-            await Client(connector).get(url)
+            await Client(connector).get(site.url + path)
     assert listener.heads == []
 
 
@@ -75,7 +157,7 @@ async def test_unread_body_ends_its_connection() -> None:
     async with Site(script) as site, DirectConnector(policy="any") as connector:
         client = Client(connector)
         for _ in range(2):
-            answer = await client.get(URL(f"{site.url}/"))
+            answer = await client.get(f"{site.url}/")
             assert (answer.code, answer.length_bytes, answer.body.is_eof()) == (200, 5, False)
             answer.close()
     assert site.connections == 2

@@ -167,6 +167,18 @@ async def test_domains(client: httpx.AsyncClient, target: Target) -> None:
     assert (await client.get("/api/v1/domains?limit=1")).json()["domains"] == domains[:1]
 
 
+async def test_escapes(client: httpx.AsyncClient, target: Target) -> None:
+    """URLs that differ by a percent-escape are asked, cached and shown apart, those that differ by case are not."""
+    paths = ["/x%2Cy", "/x,y", "/code/200?a%26b", "/code/200?a&b", "/smart/http%3A%2F%2Fx.y", "/code/404"]
+    urls = [*(f"{target.url}{path}" for path in paths), f"HTTP://127.1:{target.port}/x/../code/404#top"]
+    with anyio.fail_after(5):
+        first, second = [await list_probes(client, await crawl(client, urls)) for _ in range(2)]
+    assert [probe["url"] for probe in first] == urls
+    assert target.requests == dict.fromkeys(paths, 1)
+    assert [probe["cached"] for probe in second] == [True] * 7
+    assert (await client.get("/api/v1/domains/")).json()["domains"] == [{"domain": "127.0.0.1", "requests": 14}]
+
+
 async def test_single_flight(client: httpx.AsyncClient, target: Target) -> None:
     """A URL that several tasks ask for at once is asked for once."""
     tasks: list[dict[str, object]] = []
