@@ -7,7 +7,8 @@ gateway:{domains}:<task>       set of the batches of a task that are counted alr
 
 Every age is measured by Redis' own clock, so that many gateways agree; what that clock, turned back, says is yet to
 come is as good as old. The words in braces keep what one script
-touches in one slot of a Cluster. Only codes are kept here, never a failure.
+touches in one slot of a Cluster. Only lasting codes are kept here: never a failure, nor an answer that asks the client
+to come again later.
 """
 
 import logging
@@ -33,6 +34,9 @@ KEY_CHARS = 512
 """A longer URL stands in its key by its first half and a hash."""
 MAX_CODES_AT_ONCE = 1000
 """Lua's unpack takes under 8,000 values; a batch stays well below, and below a millisecond."""
+
+TEMPORARY_CODES = frozenset({408, 425, 429, 503})
+"""Request Timeout, Too Early, Too Many Requests (RFC 6585, 4: must not be stored), Service Unavailable."""
 
 logger = logging.getLogger("gateway.cache")
 
@@ -103,12 +107,15 @@ class Cache:
     async def recall(self, urls: Sequence[str], *, follow_redirects: bool) -> list[int]:
         """The codes of `urls` (normal forms, at most `MAX_CODES_AT_ONCE`) in order; 0 where none is known.
 
+        A temporary code, which a gateway of another version may have kept, is not known.
+
         :raises RedisAway: there is no Redis for now.
         """
         if not urls:
             return []
         keys = [_key(url, follow_redirects=follow_redirects) for url in urls]
-        return list(await self._datastore.eval(_RECALL, keys, [self._timeout_ms]))
+        codes = await self._datastore.eval(_RECALL, keys, [self._timeout_ms])
+        return [0 if code in TEMPORARY_CODES else code for code in codes]
 
     async def remember(self, seen: Iterable[tuple[str, bool, int, float]]) -> None:
         """Keep codes, as long as Redis has room for them.
@@ -176,8 +183,9 @@ class Cache:
 
 
 def is_cacheable(outcome: Outcome) -> bool:
-    """Whether an outcome may be kept: an HTTP answer, never a failure."""
-    return outcome.error is None and outcome.code > 0
+    """Whether an outcome may be kept: an HTTP answer, but none that is a failure or speaks of a later time."""
+    answered = outcome.error is None and outcome.code > 0
+    return answered and outcome.code not in TEMPORARY_CODES and not outcome.has_retry_after
 
 
 def _key(url: str, *, follow_redirects: bool) -> str:

@@ -2,7 +2,8 @@
 
 A URL asked for while it is being asked for gets the same answer. A flight goes: recalled from the cache, or waiting
 for its turn in the schedule, or out with a worker, then remembered, then landed on everybody who waits for it. It
-stays joinable until the cache has it, so that there is no moment at which the same URL is asked twice. A host that
+stays joinable until the cache has it, so that there is no moment at which the same URL is asked twice; what the cache
+may not keep lands at once, and the next one who wants that URL asks anew. A host that
 answers 429 or 503 with Retry-After is left alone for that time; its flights wait in the schedule, without a slot.
 """
 
@@ -235,8 +236,12 @@ class Flights:
             note = f"waited {flight.held_s:g} s, as the host had asked (Retry-After)"
             flight.outcome = replace(outcome, detail=f"{outcome.detail}; {note}" if outcome.detail else note)
         self._schedule.release(turn)
-        self._landed.append(flight)
-        self._news.set()
+        if is_cacheable(outcome):
+            self._landed.append(flight)
+            self._news.set()
+        else:
+            del self._flights[flight.url, flight.follow_redirects]
+            flight.land(flight.outcome or outcome, cached=False)
 
     def _leave_alone(self, host: str, hold_s: float) -> None:
         """Hold a host, unless it is held, or was MAX_HOLDS times since it last answered otherwise."""
@@ -279,7 +284,7 @@ class Flights:
         await self._cache.remember(
             (flight.url, flight.follow_redirects, flight.outcome.code, now - flight.ended_at)
             for flight in landed
-            if flight.outcome is not None and is_cacheable(flight.outcome)
+            if flight.outcome is not None
         )
 
 

@@ -88,7 +88,8 @@ class Domain(BaseModel):
 class Outcome:
     """What became of one URL. `code` is 0 when there was no HTTP answer; then `error` says why.
 
-    `retry_after_s` is for how long its host asked to be left alone; it is not stored.
+    `retry_after_s` is for how long its host asked to be left alone; `has_retry_after`: this answer, or one that
+    redirected to it, has a Retry-After of any kind. Neither is stored.
     """
 
     code: int
@@ -97,6 +98,7 @@ class Outcome:
     elapsed_s: float | None = None
     location: str | None = None
     retry_after_s: float | None = None
+    has_retry_after: bool = False
 
 
 class Landing(NamedTuple):

@@ -103,12 +103,14 @@ class Prober:
         return replace(outcome, elapsed_s=round(time.perf_counter() - start, 4))
 
     async def _ask(self, url: str, deadline: Timeout, *, follow_redirects: bool) -> Outcome:
-        first = url
+        first, has_retry_after = url, False
         for _ in range(MAX_REDIRECTS + 1):
             code, headers = await self._get(url, deadline)
             location = headers.get("Location")
+            has_retry_after = has_retry_after or "Retry-After" in headers
             if not follow_redirects or code not in _REDIRECTS or not location:
-                return _read_answer(code, headers, own=urlsplit(url).hostname == urlsplit(first).hostname)
+                own = urlsplit(url).hostname == urlsplit(first).hostname
+                return replace(_read_answer(code, headers, own=own), has_retry_after=has_retry_after)
             try:
                 url = follow_location(url, _escape(location)).url
             except UrlRefused as error:

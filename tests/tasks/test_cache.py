@@ -42,6 +42,15 @@ async def test_clock_is_turned_back(datastore: Datastore) -> None:
     assert await cache.recall(["http://ahead/", "http://now/"], follow_redirects=False) == [0, 404]
 
 
+async def test_temporary_codes_of_another_version(datastore: Datastore) -> None:
+    """A temporary code that stands in Redis all the same is never given."""
+    cache = Cache(datastore, timeout_s=60)
+    codes = [200, 408, 425, 429, 500, 503]
+    await cache.remember([(f"http://{code}/", False, code, 0.0) for code in codes])
+    recalled = await cache.recall([f"http://{code}/" for code in codes], follow_redirects=False)
+    assert recalled == [200, 0, 0, 0, 500, 0]
+
+
 async def test_clear(datastore: Datastore) -> None:
     """The coroutine deletes what is over age within a second, and touches nothing else."""
     cache = Cache(datastore, timeout_s=1)
@@ -99,8 +108,9 @@ async def test_count_that_failed(datastore: Datastore) -> None:
 
 
 def test_cacheable() -> None:
-    """An HTTP answer may be kept, a failure never."""
-    assert is_cacheable(Outcome(404))
+    """An HTTP answer may be kept, a failure and what says that it is for now never."""
+    assert [code for code in range(1000) if not is_cacheable(Outcome(code))] == [0, 408, 425, 429, 503]
+    assert not is_cacheable(Outcome(200, has_retry_after=True))
     assert not is_cacheable(Outcome(0, ProbeError.TIMEOUT, "late"))
 
 

@@ -1,6 +1,7 @@
 """Single flight and counting when Redis stumbles, on a real Redis."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 import anyio
 import pytest
@@ -43,6 +44,35 @@ async def test_nothing_lands_uncounted(datastore: Datastore) -> None:
     assert cache.stumbled
     assert [landing.place for landing, _ in landed] == [0, 1, 2]
     assert [(row.domain, row.requests) for row in domains] == [("lost.example", 2)]
+
+
+class AbsentCache(Cache):
+    """The cache on a Redis that is away when there is something to remember."""
+
+    async def remember(self, seen: Iterable[tuple[str, bool, int, float]]) -> None:  # noqa: ARG002
+        """Never done."""
+        raise RedisAway
+
+
+@pytest.mark.parametrize("path", ["code/429", "reset", "raw/HTTP%2F1.1%20200%20X%0D%0ARetry-After:%200%0D%0A%0D%0A"])
+async def test_temporary_outcome_is_not_joined(datastore: Datastore, path: str) -> None:
+    """What the cache may not keep lands although Redis is away, and is not what the next task is told."""
+    flights = Flights(
+        AbsentCache(datastore, timeout_s=60), Prober(timeout_s=3, policy="any"), concurrency=1, per_host=5
+    )
+    landed: list[Landing] = []
+    async with Target() as target, anyio.create_task_group() as group:
+        group.start_soon(flights.run)
+        with anyio.fail_after(5):
+            for task in ("a", "b", "c"):
+                batch = Batch(task, 0, [f"{target.url}/{path}"], {0}, follow_redirects=False)
+                await flights.fan_out(batch, landed.append)
+                while len(landed) < "abc".index(task) + 1:
+                    await anyio.sleep(0.01)
+        assert flights.waiting == 0
+        group.cancel_scope.cancel()
+    assert target.requests.total() >= 3  # a connection that ends before its answer is tried twice
+    assert {landing.cached for landing in landed} == {False}
 
 
 async def test_owner_is_cancelled(datastore: Datastore) -> None:

@@ -152,6 +152,27 @@ async def test_cache(open_gateway: OpenGateway, target: Target) -> None:
     assert target.requests["/reset"] >= 3
 
 
+@pytest.mark.parametrize("follow", [False, True])
+async def test_cache_keeps_no_temporary_answer(client: httpx.AsyncClient, target: Target, *, follow: bool) -> None:
+    """408, 425, 429, 503 and an answer with Retry-After are asked for again, by themselves or behind a redirect."""
+    head = b"Content-Length: 0\r\n\r\n"
+    raw = [
+        b"HTTP/1.1 200 X\r\nretry-after: 0\r\n" + head,
+        b"HTTP/1.1 404 X\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n" + head,
+        b"HTTP/1.1 500 X\r\nRetry-After: soon\r\n" + head,
+        b"HTTP/1.1 503 X\r\nRetry-After: 0\r\n" + head,
+        b"HTTP/1.1 302 X\r\nRetry-After: 0\r\nLocation: /code/200\r\n" + head,
+    ]
+    paths = [f"/code/{code}" for code in (408, 425, 429, 503)]
+    paths += [f"/raw/{quote_from_bytes(answer, safe='')}" for answer in raw]
+    urls = [f"{target.url}{path}" for path in paths] + [f"{target.url}/to/{path}" for path in paths if follow]
+    for times in (1, 2):
+        task = await crawl(client, [*urls, f"{target.url}/code/500"], follow_redirects=follow)
+        probes = await list_probes(client, task)
+        assert [probe["cached"] for probe in probes] == [False] * len(urls) + [times == 2]
+        assert {target.requests[path] for path in paths} == {times * (1 + follow)}
+
+
 async def test_domains(client: httpx.AsyncClient, target: Target) -> None:
     """Every URL sent counts for its domain, duplicates and cached ones too, most requested first."""
     urls = [f"{target.url}/code/200"] * 3 + [
