@@ -8,6 +8,7 @@ to another machine and works there.
 
 import argparse
 import asyncio
+import errno
 import json
 import os
 import re
@@ -19,9 +20,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, NamedTuple, cast
 from urllib.parse import quote
 
 VERSION = "0.1.0"
@@ -36,9 +38,14 @@ STRANGER_S = 10
 """How long a server is waited for that took a connection but has never answered: it may be none of ours."""
 CANCEL_S = 1
 """How long the end of the run waits for its tasks to be cancelled."""
-LINE_BYTES = 64 * 1024
+LINE_BYTES = 512 * 1024
+"""Of a longer line only its beginning is read. A byte becomes at most six in JSON: each line fits a task."""
+ENDLESS_BYTES = 1024 * 1024 * 1024
 ANSWER_BYTES = 64 * 1024 * 1024
-"""The longest line of a file, the longest answer of a server: neither must fill the memory."""
+"""The longest answer of a server: it must not fill the memory."""
+SHOWN_CHARS = 500
+NO_URL = ("invalid_url", "unsupported_scheme")
+"""The errors of a line that could not be asked for at all."""
 
 # Control characters (C0, C1), line separators, bidirectional overrides, bytes that were no UTF-8.
 UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -72,12 +79,25 @@ class Away(Stop):
         self.after_s = after_s
 
 
+class Line(NamedTuple):
+    """A URL as it was given, and the `FILE:NUMBER` of its line; empty for an argument."""
+
+    url: str
+    place: str = ""
+
+
 # --- Text ---------------------------------------------------------------------------------------------------
+
+
+@cache
+def escape(char: str) -> str:
+    """A character as in a URL: `%0A`."""
+    return quote(char.encode("utf-8", "surrogateescape"))
 
 
 def shown(text: str) -> str:
     """Text fit for a terminal and for one line: control characters are percent-encoded, as in a URL."""
-    return UNSAFE.sub(lambda match: quote(match[0].encode("utf-8", "surrogateescape")), text)
+    return UNSAFE.sub(lambda match: escape(match[0]), text)
 
 
 def hide_user(server: str) -> str:
@@ -103,40 +123,59 @@ def cause(error: BaseException | None) -> str:
     return shown(words.rstrip("."))[:300]
 
 
-def read_lines(path: str) -> Iterator[str]:
+def escape_bytes(url: str) -> str:
+    """A URL in which a byte that was no UTF-8 became `%FF`."""
+    return url if url.isascii() else re.sub("[\ud800-\udfff]", lambda byte: shown(byte[0]), url)
+
+
+def cut_lines(file: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a file, each as far as `LINE_BYTES`.
+
+    :raises OSError: it cannot be read, or has a line without an end.
+    """
+    while line := file.readline(LINE_BYTES):
+        rest, length_bytes = line, len(line)
+        while len(rest) == LINE_BYTES and not rest.endswith(b"\n"):
+            rest = file.readline(LINE_BYTES)
+            length_bytes += len(rest)
+            if length_bytes > ENDLESS_BYTES:
+                raise OSError(errno.EFBIG, f"a line of over {ENDLESS_BYTES} bytes")
+        yield line
+
+
+def read_lines(path: str) -> Iterator[Line]:
     """The URLs of a file, `-` for standard input; blank lines and `#` comments are none.
 
-    :raises Stop: it cannot be read, or has a line that is no URL by its length.
+    :raises Stop: it cannot be read.
     """
+    name = shown(path)
     try:
         with open(0 if path == "-" else path, "rb", closefd=path != "-") as file:
-            while line := file.readline(LINE_BYTES):
-                if len(line) == LINE_BYTES:
-                    raise Stop(f"{shown(path)}: a line of over {LINE_BYTES} bytes", Exit.USAGE)
+            for number, line in enumerate(cut_lines(file), 1):
                 url = line.removeprefix(b"\xef\xbb\xbf").strip().decode("utf-8", "surrogateescape")
                 if url and not url.startswith("#"):
-                    yield url
+                    yield Line(escape_bytes(url), f"{name}:{number}")
     except OSError as error:
-        raise Stop(f"{shown(path)}: {cause(error)}", Exit.USAGE) from None
+        raise Stop(f"{name}: {cause(error)}", Exit.USAGE) from None
 
 
-def read_urls(arguments: argparse.Namespace) -> list[str]:
-    """The URLs of the command line, then those of the files. A byte that was no UTF-8 becomes `%FF`."""
-    urls: list[str] = []
+def read_urls(arguments: argparse.Namespace) -> list[Line]:
+    """The URLs of the command line, then those of the files."""
+    lines: list[Line] = []
     for url in arguments.urls:
-        urls += read_lines("-") if url == "-" else [url]
+        lines += read_lines("-") if url == "-" else [Line(escape_bytes(url))]
     for path in arguments.files:
-        urls += read_lines(path)
-    return [url if url.isascii() else re.sub("[\ud800-\udfff]", lambda byte: shown(byte[0]), url) for url in urls]
+        lines += read_lines(path)
+    return lines
 
 
-def pack_tasks(urls: list[str], *, follow: bool) -> Iterator[tuple[list[str], bytes]]:
+def pack_tasks(lines: list[Line], *, follow: bool) -> Iterator[tuple[list[Line], bytes]]:
     """The URLs in tasks that the server takes, each with its body."""
-    for start in range(0, len(urls), TASK_URLS):
-        waiting = [urls[start : start + TASK_URLS]]
+    for start in range(0, len(lines), TASK_URLS):
+        waiting = [lines[start : start + TASK_URLS]]
         while waiting:
             batch = waiting.pop()
-            body = json.dumps({"urls": batch, "follow_redirects": follow}).encode()
+            body = json.dumps({"urls": [line.url for line in batch], "follow_redirects": follow}).encode()
             if len(body) <= TASK_BYTES or len(batch) == 1:
                 yield batch, body
             else:
@@ -311,7 +350,7 @@ class Gateway:
 class Task:
     """One task that is under way: its URLs, how many of them were done when it was polled, how many lines are out."""
 
-    urls: list[str]
+    lines: list[Line]
     path: str
     done: int = 0
     printed: int = 0
@@ -329,18 +368,18 @@ class Crawl:
         self._running: deque[Task] = deque()
         self._finished = 0
 
-    async def run(self, batches: Iterator[tuple[list[str], bytes]]) -> None:
+    async def run(self, batches: Iterator[tuple[list[Line], bytes]]) -> None:
         """Send the tasks and print their lines. Whatever ends it, no task is left running.
 
         :raises Stop: the server said no or is gone.
         :raises OSError: stdout takes no more.
         """
         try:
-            for urls, body in batches:
+            for lines, body in batches:
                 if len(self._running) == TASKS_AT_ONCE:
                     await self._finish_oldest()
                 state = await self._gateway.call("POST", TASKS_PATH, body=body, key=os.urandom(16).hex())
-                self._running.append(Task(urls, TASKS_PATH + quote(str(state.get("id")), safe="")))
+                self._running.append(Task(lines, TASKS_PATH + quote(str(state.get("id")), safe="")))
             while self._running:
                 await self._finish_oldest()
         finally:
@@ -355,17 +394,17 @@ class Crawl:
         while (state := await self._poll(task)).get("status") == "running":
             await self._print_known(task)
             self._meter.show(self._finished + sum(each.done for each in self._running))
-            behind = [each for each in self._running if each.done < len(each.urls)][1:]
+            behind = [each for each in self._running if each.done < len(each.lines)][1:]
             if self._meter.on and behind:  # for their share of the bar
                 await self._poll(min(behind, key=lambda each: each.done))
         self._running.popleft()
-        self._finished += len(task.urls)
+        self._finished += len(task.lines)
         codes = state.get("result")
         if self._as_json or not isinstance(codes, list):
             await self._print_known(task)
         else:
             await self._print_result(task, codes)
-        if task.printed < len(task.urls):
+        if task.printed < len(task.lines):
             cancelled = state.get("status") == "cancelled"
             raise Stop("the task was cancelled", Exit.REFUSED) if cancelled else self._gateway.nonsense()
 
@@ -377,7 +416,7 @@ class Crawl:
 
     async def _print_known(self, task: Task) -> None:
         """Print what is known so far, up to the first URL that is not."""
-        while task.printed < len(task.urls):
+        while task.printed < len(task.lines):
             probes = await self._read_probes(task, task.printed)
             known = list(takewhile(lambda probe: probe.get("code") is not None, probes))
             self._print(task, known)
@@ -403,23 +442,30 @@ class Crawl:
         return probes
 
     def _print(self, task: Task, probes: list[dict[str, Any]]) -> None:
-        urls = task.urls[task.printed : task.printed + len(probes)]
+        lines = task.lines[task.printed : task.printed + len(probes)]
         codes = [probe.get("code") for probe in probes]
-        if len(urls) < len(codes) or not all(type(code) is int and 0 <= code <= 999 for code in codes):
+        if len(lines) < len(codes) or not all(type(code) is int and 0 <= code <= 999 for code in codes):
             raise self._gateway.nonsense()
         task.printed += len(codes)
         self.bad = self.bad or any(code == 0 or code >= 400 for code in cast(list[int], codes))
         if self._as_json:
-            lines = [json.dumps(probe) for probe in probes]
+            output = [json.dumps(probe) for probe in probes]
         else:
-            lines = [f"{code:03d}\t{shown(url)}" for code, url in zip(codes, urls, strict=True)]
+            output = [f"{code:03d}\t{shown(line.url)}" for code, line in zip(codes, lines, strict=True)]
         self._meter.hide()
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.write("".join(f"{each}\n" for each in output))
         sys.stdout.flush()
-        for url, probe in zip(urls, probes, strict=True):
-            if probe["code"] == 0 and not self._as_json:
-                why = probe.get("detail") or probe.get("error") or "no answer"
-                say(f"{shown(url)}: {shown(str(why))[:500]}")
+        for line, probe in zip(lines, probes, strict=True):
+            if probe["code"] == 0:
+                self._say_why(line, probe)
+
+    def _say_why(self, line: Line, probe: dict[str, Any]) -> None:
+        """Why a URL has no code, on stderr; and where it was read, if it is none that could be asked for."""
+        place = f"{line.place}: " if line.place and probe.get("error") in NO_URL else ""
+        if place or not self._as_json:  # the JSON has all but the place
+            url = shown(line.url[:SHOWN_CHARS]) + "…" * (len(line.url) > SHOWN_CHARS)
+            why = probe.get("detail") or probe.get("error") or "no answer"
+            say(f"{place}{url}: {shown(str(why))[:SHOWN_CHARS]}")
 
 
 # --- The command line ---------------------------------------------------------------------------------------
@@ -449,12 +495,12 @@ def read_arguments() -> argparse.Namespace:
     return arguments
 
 
-async def crawl(arguments: argparse.Namespace, urls: list[str]) -> Exit:
+async def crawl(arguments: argparse.Namespace, lines: list[Line]) -> Exit:
     """Have the URLs probed and print what became of them. :raises Stop: see there."""
     gateway = Gateway(arguments.server, arguments.token, arguments.timeout)
-    run = Crawl(gateway, Meter(len(urls)), as_json=arguments.json)
+    run = Crawl(gateway, Meter(len(lines)), as_json=arguments.json)
     async with gateway.client:
-        await run.run(pack_tasks(urls, follow=arguments.location))
+        await run.run(pack_tasks(lines, follow=arguments.location))
     return Exit.REFUSED if arguments.fail and run.bad else Exit.DONE
 
 

@@ -8,6 +8,7 @@ from ..edge import BodyTimeout
 from ..errors import BadRequest, BodyTooLarge, NotFound, Unprocessable, UnsupportedBody
 from .models import MAX_URLS, MAX_WAIT_S, Domains, NewTask, Probes, Task, Tasks, UrlList
 from .queue import QueueFull
+from .urls import MAX_URL_CHARS
 
 OFFSET = Number("offset", "How many to leave out at the front.", 0)
 PROBE_LIMIT = Number("limit", "How many at most.", MAX_URLS, 1, MAX_URLS)
@@ -59,7 +60,7 @@ POST_TASK = Operation(
     ),
     description=(
         "A list of URLs, or an object with it. A URL without a scheme gets `http://`. One bad URL does not harm the "
-        "others: its code will be 0."
+        f"others, whatever is wrong with it: its code will be 0. A text of over {MAX_URL_CHARS:,} characters is no URL."
     ),
     parameters=(IDEMPOTENCY_KEY,),
     bodies=(Content(JSON, UrlList | NewTask, example=_URLS),),

@@ -4,6 +4,9 @@ Pydantic stands at the edge (`NewTask`, `Task`, `Domain`); what is counted in te
 (`Outcome`, `Probe`) is a plain frozen dataclass.
 """
 
+import json
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from ..errors import BadRequest, Unprocessable
-from .urls import MAX_URL_CHARS
+from .urls import UNREADABLE
 
 MAX_URLS = 10_000
 MAX_ITEMS = MAX_URLS + 1_000
@@ -47,8 +50,10 @@ class ProbeError(StrEnum):
     REDIRECTS = "redirects"
 
 
-Url = Annotated[str, Field(max_length=MAX_URL_CHARS)]
-UrlList = Annotated[list[Url], Field(min_length=1, max_length=MAX_URLS)]
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+UrlList = Annotated[list[str], Field(min_length=1, max_length=MAX_URLS)]
+"""Any texts: one that is no URL, by its length or otherwise, is a probe that says so."""
 
 
 class NewTask(BaseModel):
@@ -152,7 +157,7 @@ def parse_new_task(body: bytes) -> NewTask:
     """
     _weigh(body)
     try:
-        data = from_json(body, cache_strings="none")
+        data = _load_json(body)
     except ValueError as error:
         raise BadRequest(f"The body is not JSON: {error}.") from None
     fields = {"urls": data} if isinstance(data, list) else data
@@ -160,6 +165,22 @@ def parse_new_task(body: bytes) -> NewTask:
         return NewTask.model_validate(fields)
     except ValidationError as error:
         raise _unprocessable(error) from None
+
+
+def _load_json(body: bytes) -> object:
+    """What a body says. Half of a surrogate pair, which JSON can hold (RFC 8259, 8.2), becomes `UNREADABLE`.
+
+    :raises ValueError: it is not JSON in UTF-8.
+    """
+    try:
+        return from_json(body, cache_strings="none")
+    except ValueError:
+        if b"\\ud" not in body.lower():
+            raise
+        with suppress(ValueError, RecursionError):
+            text = json.dumps(json.loads(body.decode()), ensure_ascii=False)
+            return from_json(_LONE_SURROGATE.sub(UNREADABLE, text).encode(), cache_strings="none")
+        raise
 
 
 def _weigh(body: bytes) -> None:

@@ -156,6 +156,50 @@ async def test_one_bad_url_harms_no_other(gateway: str, run: Run, target: Target
     assert "\x1b" not in outcome.out + outcome.err
 
 
+async def test_one_bad_line_harms_no_other(gateway: str, run: Run, target: Target, tmp_path: Path) -> None:
+    """A line that is no URL, whatever its length and its bytes, is a 000 in its place; stderr names file and line."""
+    good = f"{target.url}/code/410".encode()
+    bad = [
+        b"data:image/png;base64," + b"A" * 9_000,
+        b"x" * 70_009,
+        b"http://\x00/",
+        b"\xff\xfeh\x00t\x00t\x00p\x00",
+        b"ftp://127.0.0.1/",
+        b"[" * 600_000,
+    ]
+    (tmp_path / "list").write_bytes(b"\n".join([b"# comment", b"", good, *bad, good + b"?\xff\x00z", b""]))
+    outcome = await run(SCRIPT, "-f", "list", "http://", GATEWAY_URL=gateway)
+    lines = [line.split("\t") for line in outcome.out.splitlines()]
+    assert outcome.code == 0
+    assert [code for code, _ in lines] == ["000", "410", *["000"] * len(bad), "410"]
+    assert [lines[place][1] for place in (2, 3, 4)] == [*(line.decode() for line in bad[:2]), "http://%00/"]
+    assert len(lines[7][1]) == 512 * 1024
+    assert lines[8][1] == f"{good.decode()}?%FF%00z"
+    assert [line.partition(" ")[0] for line in outcome.lines] == ["http://:", *(f"list:{n}:" for n in range(4, 10))]
+    assert [line.rpartition(": ")[2] for line in outcome.lines][1:3] == ["the URL has over 8,192 characters"] * 2
+    assert max(map(len, outcome.lines)) < 1_000
+
+
+async def test_place_of_a_bad_line_beside_json(gateway: str, run: Run, target: Target) -> None:
+    """With --json only what the JSON does not have is told on stderr: the line of a text that is no URL."""
+    urls = ["", "http://no-such-name.invalid/", f"{target.url}/code/200", "no-such-scheme://x"]
+    outcome = await run(SCRIPT, "--json", "-", stdin="\n".join(urls).encode(), GATEWAY_URL=gateway)
+    assert [json.loads(line)["url"] for line in outcome.out.splitlines()] == urls[1:]
+    assert [line.partition(" no-such")[0] for line in outcome.lines] == ["-:4:"]
+
+
+async def test_longest_lines_fit_their_tasks(run: Run, tmp_path: Path) -> None:
+    """Lines that JSON makes six times as long go in tasks of at most 4 MiB, whole."""
+    (tmp_path / "list").write_bytes(b"\n".join([b"x" + b"\x01" * (360 * 1024)] * 2 + [b"http://site/201"]))
+    tasks = Tasks()
+    async with serve_calls(tasks) as url:
+        outcome = await run(SCRIPT, "-f", "list", GATEWAY_URL=url)
+    assert [line.split("\t")[0] for line in outcome.out.splitlines()] == ["000"] * 2 + ["201"]
+    assert max(map(len, tasks.bodies)) <= 4 * 1024 * 1024
+    assert [len(urls) for urls in tasks.tasks.values()] == [1, 2]
+    assert len(json.loads(tasks.bodies[0])["urls"][0]) == 1 + 360 * 1024
+
+
 async def test_thousands_of_urls(gateway: str, run: Run, target: Target) -> None:
     """More URLs than one task takes come out in order."""
     urls = [f"{target.url}/code/{400 + number % 99}?{number}" for number in range(10_500)]

@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from gateway.tasks.models import MAX_BODY_BYTES, MAX_URLS
-from gateway.tasks.urls import MAX_URL_CHARS
 
 FULL = MAX_BODY_BYTES
 GOOD = '["http://127.0.0.1/"]'
@@ -65,10 +64,8 @@ def _crowds() -> dict[str, bytes]:
     bodies["a list of spaces"] = b"[" + b" " * (FULL - 2) + b"]"
     bodies["commas"] = b"[" + b"," * (FULL - 2) + b"]"
     bodies["quotes"] = b'"' * FULL
-    bodies["backslashes"] = b'["' + b"\\" * (FULL - 4) + b'"]'
+    bodies["backslashes"] = b'["' + b"\\" * (FULL - 5) + b'"]'  # the last one escapes the quotation mark
     bodies["a byte too many"] = json.dumps(["a" * (FULL - 3)]).encode()
-    bodies["one string"] = json.dumps(["a" * (FULL - 4)]).encode()
-    bodies["a URL too long"] = json.dumps(["a" * (MAX_URL_CHARS + 1)]).encode()
     return bodies
 
 
@@ -110,11 +107,11 @@ def _texts() -> dict[str, bytes]:
               b"\xf4\x90\x80\x80",
               b"\xf8\x88\x80\x80\x80", b"\xc3", b"\xe2\x82", b"\xf0\x9f\x92", b"\x00", b"\x01", b"\x1f", b"\n", b"\t",
               b"\\x41",
-              b"\\u12", b"\\uZZZZ", b"\\ud800", b"\\udfff", b"\\ud800\\ud800", b"\\udc00\\ud800", b"\\ud83d x", b"\\",
-              b"\\8",
-              b"\\'", b'"', b"\\ud83d\\u0041"]  # fmt: skip
+              b"\\u12", b"\\uZZZZ", b"\\ud800\\uZZZZ", b"\\ud8", b"\\", b"\\8", b"\\'", b'"']  # fmt: skip
+    halves = [b"\\ud800", b"\\udfff", b"\\uD800\\ud800", b"\\udc00\\ud800", b"\\ud83d x", b"\\ud83d\\u0041"]
     bodies = {f"{text!r} inside": b'["http://127.0.0.1/' + text + b'"]' for text in inside}
-    bodies |= {f"{text!r} as a key": b'{"' + text + b'":["a"]}' for text in inside}
+    bodies |= {f"{text!r} as a key": b'{"' + text + b'":["a"]}' for text in [*inside, *halves]}
+    bodies |= {f"{text!r} beside no URL": b'["' + text + b'", 7]' for text in halves}
     outside = [
         b"\x00",
         b"\xff",
