@@ -127,6 +127,58 @@ def import_httpx() -> Any:
     return httpx
 
 
+def is_bypassed(host: str, port: int, no_proxy: str) -> bool:
+    """Whether NO_PROXY names a server: `*`, a domain, an address or a network, with or without a port, as for curl."""
+    from ipaddress import ip_address, ip_network
+
+    host, address = host.lower().rstrip("."), None
+    with suppress(ValueError):
+        address = ip_address(host)
+    for entry in no_proxy.lower().replace(",", " ").split():
+        name, _, last = entry.rpartition("://")[2].rpartition(":")
+        if not name or not last.isdecimal() or (":" in name and not name.endswith("]")):
+            name = entry.rpartition("://")[2]  # it has no port
+        elif last.lstrip("0") != str(port):
+            continue
+        name = name.replace("[", "").replace("]", "")
+        domain = name.lstrip("*").strip(".")
+        if entry == "*" or (address is None and domain and f".{host}".endswith(f".{domain}")):
+            return True
+        with suppress(ValueError):
+            if address is not None and address in ip_network(name, strict=False):
+                return True
+    return False
+
+
+def find_proxy(httpx: Any, url: Any) -> Any:
+    """The proxy that the environment names for a server, None without one.
+
+    httpx would read the environment too, but stops at a NO_PROXY such as `::1,fe80::/10`, even without a proxy.
+
+    :raises Refused: the variable for it holds no proxy.
+    """
+    from importlib.util import find_spec
+    from urllib.request import getproxies
+
+    proxies = getproxies()
+    scheme = next((name for name in (url.scheme, "all") if proxies.get(name, "").strip()), None)
+    # A proxy for the outside world is none for one's own machine.
+    local = url.host in ("localhost", "::1") or url.host.startswith("127.")
+    port = url.port or (443 if url.scheme == "https" else 80)
+    if scheme is None or local or is_bypassed(url.host, port, proxies.get("no", "")):
+        return None
+    text, words = proxies[scheme].strip(), "is no proxy: it must be http://HOST[:PORT], https:// or socks5://"
+    with suppress(ValueError, httpx.InvalidURL):
+        proxy = httpx.Proxy(text if "://" in text else f"http://{text}")
+        host = proxy.url.host.encode("idna")
+        if re.fullmatch(rb"[\w.:-]+", host) and (proxy.url.port or 0) < 65536:
+            if not proxy.url.scheme.startswith("socks") or find_spec("socksio"):
+                return proxy
+            words = "names a SOCKS proxy: the package socksio must be installed"
+    variable = f"{scheme}_proxy" if os.environ.get(f"{scheme}_proxy") else f"{scheme.upper()}_PROXY"
+    raise Refused(f"{variable} {words}", Exit.USAGE)
+
+
 class Gateway:
     """The server. The one place that speaks HTTP: whatever httpx raises becomes a Refused here."""
 
@@ -138,18 +190,16 @@ class Gateway:
         try:
             url = httpx.URL(server if "://" in server else f"http://{server}")
             url.host.encode("idna")  # what getaddrinfo would stumble over
+            if url.scheme not in ("http", "https") or not url.host or (url.port or 0) > 65535:
+                raise Refused(f"the server must be http://HOST[:PORT], not {hide_user(server)}", Exit.USAGE)
             # No certificates are read for plain HTTP (20 ms): an empty store trusts nobody.
             empty = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             verify = httpx.create_ssl_context() if url.scheme == "https" else empty
-            # A proxy for the outside world is none for one's own machine.
-            local = url.host in ("localhost", "::1") or url.host.startswith("127.")
             timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, 10))
-            self.client = httpx.Client(verify=verify, trust_env=not local, timeout=timeout)
+            self.client = httpx.Client(verify=verify, proxy=find_proxy(httpx, url), trust_env=False, timeout=timeout)
         except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
             why = "it cannot be read" if "@" in server else cause(error)  # a cause may quote a part of a password
             raise Refused(f"cannot use the server {hide_user(server)}: {why}", Exit.USAGE) from None
-        if url.scheme not in ("http", "https") or not url.host or (url.port or 0) > 65535:
-            raise Refused(f"the server must be http://HOST[:PORT], not {hide_user(server)}", Exit.USAGE)
         self._token = token.strip(string.whitespace)  # such as the line end of a file it was read from
         if token and not self._token:
             raise Refused("the token is blank", Exit.USAGE)

@@ -32,8 +32,11 @@ Run = Callable[..., Awaitable[Outcome]]
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """The environment of a command: nothing of the tester's own settings in it."""
-    mine = ("GATEWAY_URL", "API_TOKEN", "NO_COLOR", "FORCE_COLOR", "HTTP_PROXY", "http_proxy", "TERM")
-    return {name: value for name, value in os.environ.items() if name not in mine} | dict(extra)
+    mine = ("GATEWAY_URL", "API_TOKEN", "NO_COLOR", "FORCE_COLOR", "TERM")
+    kept = {
+        name: value for name, value in os.environ.items() if name not in mine and not name.lower().endswith("_proxy")
+    }
+    return kept | dict(extra)
 
 
 async def finish(process: asyncio.subprocess.Process, stdin: bytes | None = None) -> Outcome:
