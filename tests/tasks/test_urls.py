@@ -1,6 +1,7 @@
 """URLs as people write them."""
 
 import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -275,17 +276,17 @@ def test_short_way(address: str, rest: str) -> None:
     "text",
     ["http://a" + "\u0301\u0327" * 4_000, "http://" + "%CC%81%CC%A7" * 680, "http://" + "@" * 8_000 + "h/",
      "http://h/" + "a/../" * 1_600, "http://h/" + "\U0001f600" * 8_000, "http://xn--" + "9" * 8_000, "a:" * 4_000,
-     "//" + "\\" * 8_000, "ftp://a" + "\u0301\u0327" * 4_000, "http://[" + ":" * 8_000 + "]/", "\t" * 8_000 + "h"],
+     "//" + "\\" * 8_000, "ftp://a" + "\u0301\u0327" * 4_000, "http://[" + ":" * 8_000 + "]/", "\t" * 8_000 + "h",
+     "https:" + "%" * 60_000, "https:a" + "%日" * 30_000, "//" + "%CC%81" * 10_000],
 )  # fmt: skip
 def test_cost(text: str) -> None:
-    """No text of the greatest length costs more than a few milliseconds of CPU, as a URL or as a Location."""
+    """No text, of the greatest length as a URL or longer as a Location, costs more than a few milliseconds of CPU."""
     spent_s = []
     for _ in range(5):
         start = time.thread_time()
-        for read in (parse_target, lambda text: follow_location("http://h/", text)):
-            try:
-                read(text[:MAX_URL_CHARS])
-            except UrlRefused as refused:
-                assert refused.detail
+        with suppress(UrlRefused):
+            parse_target(text[:MAX_URL_CHARS])
+        with suppress(UrlRefused):
+            follow_location("http://h/", text)
         spent_s.append(time.thread_time() - start)
     assert min(spent_s) < 0.01
