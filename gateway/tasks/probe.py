@@ -23,7 +23,8 @@ from ..deadline import Timeout
 from ..open_files import raise_file_limit
 from .answer import BODY_BYTES, AnswerCut
 from .models import Outcome, ProbeError
-from .resolve import AddressBlocked, DirectConnector, NameNotFound
+from .names import NameNotFound
+from .resolve import AddressBlocked, DirectConnector
 from .retry_after import read_retry_after
 from .targets import Policy
 from .transport import Answer, Client

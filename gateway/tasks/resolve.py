@@ -1,8 +1,6 @@
-"""Names to addresses and addresses to connections, without threads: owns aiodns, and fills two seams of aiohttp.
+"""Names to connections, without threads: fills two seams of aiohttp.
 
-aiohttp's own resolver runs getaddrinfo in threads (60 lookups of 100 ms took 1.0 s; c-ares: 100 in 0.13 s), aiodns
-lets c-ares run a thread of its own unless its sockets are watched by the loop, and uvloop asks getaddrinfo in a
-thread even to connect to an address. Here nothing leaves the event loop.
+uvloop asks getaddrinfo in a thread even to connect to an address. Here nothing leaves the event loop.
 
 Every address is judged where its socket is made, and that socket is connected to it: there is no moment in between
 at which a name could change its mind.
@@ -17,21 +15,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
-import aiodns
 import aiohttp
-import pycares
 from aiohappyeyeballs import start_connection
-from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 
 from .answer import AnswerReader
+from .names import Resolver
 from .targets import Policy, refuse_address
 
-QUERY_TIMEOUT_S = 2.0
-QUERY_TRIES = 5
 NAME_KEPT_S = 10
-MAX_ADDRESSES = 8
-"""Of one name and family: a name server may send thousands, and each would be connected to."""
 RECEIVE_BYTES = 64 * 1024
 """What the kernel takes of an answer before we ask for it; left to itself it would take 6 MB of an endless one."""
 HANDSHAKE_S = 3_600
@@ -42,20 +34,6 @@ _BEST_ERRORS = (errno.ECONNREFUSED, errno.ETIMEDOUT, errno.ECONNRESET)
 
 class AddressBlocked(OSError):
     """The address of a host may not be probed."""
-
-
-class NameNotFound(OSError):
-    """A name has no address, or no name server answered; the text is c-ares' own."""
-
-
-class _LoopResolver(aiodns.DNSResolver):
-    """aiodns on the loop alone: the branch it keeps for machines where c-ares has no thread."""
-
-    def _make_channel(self, **kwargs: Any) -> tuple[bool, pycares.Channel]:
-        channel = pycares.Channel(
-            sock_state_cb=self._sock_state_cb, timeout=QUERY_TIMEOUT_S, tries=QUERY_TRIES, **kwargs
-        )
-        return False, channel
 
 
 class DirectConnector(aiohttp.TCPConnector):
@@ -172,51 +150,3 @@ class _DirectLoop:
 def _settle(connected: asyncio.Future[None]) -> None:
     if not connected.done():
         connected.set_result(None)
-
-
-class Resolver(AbstractResolver):
-    """aiohttp's resolver over c-ares: hosts file, then DNS, both address families.
-
-    `name_servers` ("192.0.2.1:53") are asked instead of the system's.
-    """
-
-    def __init__(self, name_servers: Sequence[str] = ()) -> None:
-        self._dns = _LoopResolver(nameservers=name_servers)
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """The addresses of `host`, at most `MAX_ADDRESSES` of a family.
-
-        :raises NameNotFound: there is none.
-        """
-        try:
-            found = await self._dns.getaddrinfo(host, port=port, family=family, type=socket.SOCK_STREAM)
-        except aiodns.error.DNSError as error:
-            raise NameNotFound(f"{host}: {error.args[-1]}") from None
-        addresses: dict[int, list[str]] = {}
-        for node in found.nodes:
-            addresses.setdefault(node.family, []).append(node.addr[0].decode("ascii"))
-        results = [
-            _result(host, address, port, socket.AddressFamily(kind))
-            for kind, of_kind in addresses.items()
-            for address in of_kind[:MAX_ADDRESSES]
-        ]
-        if not results:
-            raise NameNotFound(f"{host}: no address")
-        return results
-
-    async def close(self) -> None:
-        """End the lookups under way."""
-        await self._dns.close()
-
-
-def _result(hostname: str, address: str, port: int, family: socket.AddressFamily) -> ResolveResult:
-    return ResolveResult(
-        hostname=hostname,
-        host=address,
-        port=port,
-        family=family,
-        proto=0,
-        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-    )

@@ -1,9 +1,11 @@
 """Names and where they lead: name servers of every kind, and addresses judged where they are connected to."""
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -201,6 +203,22 @@ def test_public_on_an_island() -> None:
         pytest.skip("this user may not have a network of its own")
     run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/tasks/island.py"]
     command = [need("unshare"), "-rn", "sh", "-c", f'{setup} && exec "$@"', "sh", *run]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert " passed" in done.stdout
+
+
+@pytest.mark.timeout(60)
+def test_files_of_the_system(tmp_path: Path) -> None:
+    """resolv.conf and the hosts file count as they are now: the tests of etc.py, with an /etc of their own."""
+    if subprocess.run([need("unshare"), "-rm", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this user may not have mounts of its own")
+    for name in ("passwd", "group", "localtime"):
+        shutil.copy(f"/etc/{name}", tmp_path)
+    (tmp_path / "nsswitch.conf").write_text("hosts: files dns\n")
+    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/tasks/etc.py"]
+    setup = f"mount --bind {tmp_path} /etc"
+    command = [need("unshare"), "-rm", "sh", "-c", f'{setup} && exec "$@"', "sh", *run]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert " passed" in done.stdout
