@@ -34,6 +34,7 @@ class Gateway:
     """
 
     config: tuple[str, ...] = ("--config", str(ROOT / "hypercorn.toml"))
+    app = "gateway:app"
 
     def __init__(self, folder: Path, port: int | None = None, **settings: str) -> None:
         self.folder = folder
@@ -41,7 +42,7 @@ class Gateway:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"gateway-{self.port}.log"
         outside = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-        here = {"PYTHONPATH": str(ROOT), "DATA_DIR": str(folder / "data"), "PROBE_TARGETS": "any"}
+        here = {"PYTHONPATH": f"{ROOT}:{ROOT / 'bench'}", "DATA_DIR": str(folder / "data"), "PROBE_TARGETS": "any"}
         self._environment = outside | here | settings
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -56,7 +57,7 @@ class Gateway:
         serve = [sys.executable, "-m", "hypercorn", *self.config]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*serve, "--bind", f"127.0.0.1:{self.port}", "gateway:app"],
+                [*serve, "--bind", f"127.0.0.1:{self.port}", self.app],
                 cwd=self.folder, env=self._environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
@@ -105,6 +106,12 @@ class BareGateway(Gateway):
     """A gateway as `hypercorn gateway:app` serves it, without hypercorn.toml: a master and a worker."""
 
     config = ()
+
+
+class HeartGateway(Gateway):
+    """A gateway that says at `/held` how long its event loop was held."""
+
+    app = "heart:app"
 
 
 @contextmanager

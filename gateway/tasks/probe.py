@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 
@@ -28,7 +28,7 @@ from .resolve import AddressBlocked, DirectConnector
 from .retry_after import read_retry_after
 from .targets import Policy
 from .transport import Answer, Client
-from .urls import DETAIL_CHARS, UrlRefused, follow_location
+from .urls import DETAIL_CHARS, MAX_URL_CHARS, UrlRefused, follow_location
 
 MAX_REDIRECTS = 10
 BODY_S = 1.0
@@ -36,7 +36,7 @@ BODY_S = 1.0
 SPARE_FILES = 128
 """File descriptors left for everything but probes."""
 LOCATION_CHARS = 2_048
-"""What is kept of a Location; the whole of it is followed."""
+"""What is kept of a Location; one of up to `MAX_URL_CHARS` is followed, as a URL that is sent may have so many."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 503})
 _UNREACHABLE = frozenset(
@@ -112,6 +112,8 @@ class Prober:
             if not follow_redirects or code not in _REDIRECTS or not location:
                 own = urlsplit(url).hostname == urlsplit(first).hostname
                 return replace(_read_answer(code, headers, own=own), has_retry_after=has_retry_after)
+            if len(location) > MAX_URL_CHARS:
+                raise _Failed(ProbeError.REDIRECTS, f"redirected to a URL of over {MAX_URL_CHARS} characters")
             try:
                 url = follow_location(url, _escape(location)).url
             except UrlRefused as error:
@@ -135,6 +137,7 @@ def _read_answer(code: int, headers: Mapping[str, str], *, own: bool) -> Outcome
     location, later = headers.get("Location"), headers.get("Retry-After") if code in _BUSY else None
     if location is None and later is None:
         return Outcome(code)
+    location, later = location and location[:LOCATION_CHARS], later and later[:DETAIL_CHARS]
     return Outcome(
         code,
         detail=later and f"Retry-After: {_printable(later)}"[:DETAIL_CHARS],
@@ -178,7 +181,7 @@ def _printable(text: str) -> str:
 
 def _escape(location: str) -> str:
     """A Location whose bytes that are no UTF-8 are percent-encoded, as browsers send them."""
-    return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", location)
+    return re.sub("[\udc80-\udcff]+", lambda run: quote(run[0].encode("utf-8", "surrogateescape")), location)
 
 
 def _word(error: Exception, cause: Exception) -> ProbeError:

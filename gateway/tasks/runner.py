@@ -110,6 +110,7 @@ class Runner:
                 group.start_soon(self._repeat, self._save, 0.0)
                 group.start_soon(self._repeat, self._renew, RENEW_EVERY_S)
                 group.start_soon(self._repeat, self._store.expire_tasks, EXPIRE_EVERY_S)
+                group.start_soon(self._repeat, self._drop_ended, RENEW_EVERY_S)
                 group.start_soon(self._repeat, self._adopt, RENEW_EVERY_S, group)
                 await self._repeat(self._take, 0.0, group)
         finally:
@@ -242,13 +243,17 @@ class Runner:
         self._drop(run)
 
     async def _renew(self) -> None:
+        """Renew all claims in one call to Redis: nothing that takes longer with more tasks comes between two."""
         runs = list(self._runs.values())
-        held = await self._queue.renew([run.claim for run in runs])
+        held = await self._queue.renew([*(run.claim for run in runs), *self._starting.values()])
         for run in runs:
             if run.claim.entry not in held and self._runs.get(run.claim.task) is run:
                 logger.warning("task %s: another gateway has taken it over", run.claim.task)
                 self._drop(run)
-            elif run.missing and await self._has_ended(run):  # cancelled
+
+    async def _drop_ended(self) -> None:
+        for run in list(self._runs.values()):
+            if run.missing and await self._has_ended(run):  # cancelled
                 self._drop(run)
                 await self._queue.acknowledge(run.claim)
 

@@ -47,8 +47,8 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(folder: Path, size: int, **settings: str) -> AsyncIterator[Fleet]:
-    """A Redis and `size` gateways on it, none of them started."""
+async def fleet(folder: Path, size: int, kind: type[Gateway] = Gateway, **settings: str) -> AsyncIterator[Fleet]:
+    """A Redis and `size` gateways of a `kind` on it, none of them started."""
     port = free_port()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(serving(folder / "redis", port, "--appendonly", "yes"))
@@ -56,7 +56,7 @@ async def fleet(folder: Path, size: int, **settings: str) -> AsyncIterator[Fleet
         for number in range(size):
             home = folder / str(number)
             home.mkdir()
-            gateway = Gateway(home, None, REDIS_URL=f"redis://127.0.0.1:{port}", **settings)
+            gateway = kind(home, None, REDIS_URL=f"redis://127.0.0.1:{port}", **settings)
             gateways.append(gateway)
             clients.append(await stack.enter_async_context(httpx.AsyncClient(base_url=gateway.url, timeout=35)))
         redis = await stack.enter_async_context(Redis(port=port))
