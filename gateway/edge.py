@@ -4,7 +4,8 @@ Quart reads a request body ahead without bound (a 300 MB upload: 342-375 MB of m
 waits for its reader: 41-44 MB) and limits the time of a whole body rather than its idle time; and an answer
 given before the body was read reaches nobody: the server closes, the peer sees a reset. This module mends the
 three in one ASGI middleware and one Request class, without a private name of Quart. Where the body of an answer
-is a part of a file, a server that can send it is given that part, and for another one it is read.
+is a part of a file, a server that can send it is given that part, and for another one it is read. Paths are decoded
+here too, as servers lose what is not UTF-8 and which slashes were encoded.
 """
 
 import re
