@@ -7,7 +7,6 @@ where bodies are read and decoded. Every failure becomes one stable word; nothin
 import asyncio
 import errno
 import os
-import re
 import resource
 import ssl
 import time
@@ -38,6 +37,7 @@ SPARE_FILES = 128
 LOCATION_CHARS = 2_048
 """What is kept of a Location; one of up to `MAX_URL_CHARS` is followed, as a URL that is sent may have so many."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_ASCII = "".join(map(chr, range(128)))
 _BUSY = frozenset({429, 503})
 _UNREACHABLE = frozenset(
     {
@@ -140,8 +140,8 @@ def _read_answer(code: int, headers: Mapping[str, str], *, own: bool) -> Outcome
     location, later = location and location[:LOCATION_CHARS], later and later[:DETAIL_CHARS]
     return Outcome(
         code,
-        detail=later and f"Retry-After: {_printable(later)}"[:DETAIL_CHARS],
-        location=location and _printable(location)[:LOCATION_CHARS],
+        detail=later and f"Retry-After: {_printable(later[:DETAIL_CHARS])}"[:DETAIL_CHARS],
+        location=location and _printable(location[:LOCATION_CHARS])[:LOCATION_CHARS],
         retry_after_s=read_retry_after(later) if later and own else None,
     )
 
@@ -180,8 +180,8 @@ def _printable(text: str) -> str:
 
 
 def _escape(location: str) -> str:
-    """A Location whose bytes that are no UTF-8 are percent-encoded, as browsers send them."""
-    return re.sub("[\udc80-\udcff]+", lambda run: quote(run[0].encode("utf-8", "surrogateescape")), location)
+    """A Location whose bytes beyond ASCII, UTF-8 or not, are percent-encoded, as browsers send them."""
+    return location if location.isascii() else quote(location.encode("utf-8", "surrogateescape"), safe=_ASCII)
 
 
 def _word(error: Exception, cause: Exception) -> ProbeError:
