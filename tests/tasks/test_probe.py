@@ -1,6 +1,7 @@
 """One URL asked, on the event loop that serves in production."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import uvloop
 
 from gateway.tasks.models import Outcome
 from gateway.tasks.probe import Prober, limit_concurrency
+from tests.site import Line, Site
 from tests.target import Target
+from tests.tasks.answers import EMPTY, OK
 
 
 def count_threads() -> int:
@@ -43,3 +46,26 @@ def test_limit_concurrency() -> None:
     """As many connections as wanted, or as the limit of open files leaves room for."""
     assert limit_concurrency(10) == 10
     assert 1 <= limit_concurrency(10**9) < 10**9
+
+
+@pytest.mark.anyio
+async def test_cost_of_a_location() -> None:
+    """Ten redirects to 60,000 bytes that are no UTF-8 cost little CPU: they are not escaped one by one."""
+    spent_s: list[float] = []
+    location = b"/x#" + b"\xff" * 60_000
+
+    async def script(line: Line) -> None:
+        for _ in range(10):
+            head = await line.read_head()
+            assert head.startswith((b"GET / ", b"GET /x "))
+            await line.send(b"HTTP/1.1 302 X\r\nLocation: " + location + b"\r\n" + EMPTY)
+        await line.read_head()
+        await line.send(OK + EMPTY)
+
+    async with Site(script) as site, Prober(timeout_s=9, policy="any") as prober:
+        for _ in range(3):
+            start = time.thread_time()
+            outcome = await prober.probe(f"{site.url}/", follow_redirects=True)
+            spent_s.append(time.thread_time() - start)
+    assert outcome.code == 200, outcome
+    assert min(spent_s) < 0.25
