@@ -22,6 +22,7 @@ from aiohttp.client_proto import ResponseHandler
 from .answer import AnswerReader
 from .names import Resolver
 from .targets import Policy, refuse_address
+from .tls import make_context
 
 NAME_KEPT_S = 10
 RECEIVE_BYTES = 64 * 1024
@@ -46,12 +47,10 @@ class DirectConnector(aiohttp.TCPConnector):
     """
 
     def __init__(self, *, policy: Policy, name_servers: Sequence[str] = ()) -> None:
-        context = ssl.create_default_context()
-        context.set_alpn_protocols(["http/1.1"])
         self._names = Resolver(name_servers)
         super().__init__(
             limit=0,
-            ssl=context,
+            ssl=make_context(),
             resolver=self._names,
             ttl_dns_cache=NAME_KEPT_S,
             socket_factory=self._open_socket,

@@ -1,32 +1,52 @@
 """TLS of every kind: verified against the host that was asked for, and never waited for past the deadline."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from gateway.tasks.models import Outcome
 from gateway.tasks.probe import Prober
+from gateway.tasks.urls import parse_target
 from tests.certificates import Authority, record_names
 from tests.nameserver import NameServer, Reply
 from tests.processes import free_port
 from tests.programs import need
 from tests.site import Line, Site, always
 from tests.tasks.answers import EMPTY, OK
+from tests.tasks.costs import LIMIT_MS, measure_urls
 
 pytestmark = pytest.mark.anyio
 
 ANSWER = always(OK + EMPTY)
-ZONE = {name: Reply(["127.0.0.1"]) for name in ("good.test", "www.good.test", "other.test", "xn--e1afmkfd.test")}
+HANDSHAKE_MS = 10.0
+"""What a handshake may cost, many times over; 20,000 records or 5,000 tickets cost 50 to 600 ms."""
+HOSTS = (
+    "good.test", "www.good.test", "other.test", "xn--e1afmkfd.test", "a_b.good.test", "_a.good.test", "a_.good.test",
+    "_.good.test", "x.a_b.good.test", "-a.good.test", "a-.good.test", "-a-_.good.test", "a_b.test", "a_b.c_d.good.test",
+)  # fmt: skip
+ZONE = {name: Reply(["127.0.0.1"]) for name in HOSTS}
+NAMES = ["good.test", "*.good.test", "a_b.good.test", "*.a_b.good.test", "*.test", "*b.good.test", "a*.good.test",
+         "*.*.test", "a_*.good.test", "*", "A_B.GOOD.TEST", "*.GOOD.test", "xn--e1afmkfd.test", "-a.good.test",
+         "127.0.0.1", "::1", "*.c_d.good.test", "x.*.good.test", "_.good.test"]  # fmt: skip
+"""Names in certificates."""
 
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """One for all tests: a key takes its time."""
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def rsa(authority: Authority) -> tuple[Path, Path]:
+    """An RSA key and its certificate for good.test: half of the ciphers want one."""
+    return authority.make("good.test", rsa=True)
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +90,89 @@ async def test_verified(authority: Authority, names: str, host: str, asked: str 
         outcome = await ask(site.port, host)
     assert (outcome.error, outcome.code, outcome.detail) == (None, 200, None)
     assert seen == [asked]
+
+
+@pytest.mark.timeout(60)
+async def test_names_as_curl(authority: Authority) -> None:
+    """Which names of a certificate are for which host is as curl has it: underscores, hyphens, wildcards, addresses."""
+    curl = need("curl")
+    hosts = [*HOSTS, "good.test.", "a_b.good.test.", "A_B.good.test", "127.0.0.1", "[::1]"]
+    differing = {}
+    for name in NAMES:
+        async with (
+            Site(ANSWER, tls=authority.certify(name), hosts=("127.0.0.1", "::1")) as site,
+            open_prober() as prober,
+        ):
+
+            async def ask_curl(host: str, port: int) -> int:
+                names = () if host.startswith("[") else (host, host.rstrip("."))
+                where = [option for name in names for option in ("--resolve", f"{name}:{port}:127.0.0.1")]
+                process = await asyncio.create_subprocess_exec(
+                    curl, "-q", "-s", "-o", "/dev/null", "-m", "5", "-w", "%{http_code}", "--cacert", authority.file,
+                    "-g", "--noproxy", "*", *where, f"https://{host}:{port}/",
+                    stdout=asyncio.subprocess.PIPE,
+                )  # fmt: skip
+                return int((await process.communicate())[0])
+
+            for host in hosts:
+                ours = await prober.probe(parse_target(f"https://{host}:{site.port}/").url, follow_redirects=False)
+                assert ours.error in (None, "tls"), (name, host, ours)
+                theirs = await ask_curl(host, site.port)
+                if ours.code != theirs and not host.startswith("-"):  # which curl does not ask at all
+                    differing[name, host] = (ours.code, theirs, ours.detail)
+    assert differing == {}
+
+
+@pytest.mark.parametrize("host", ["a_b.good.test", "_a.good.test", "a_.good.test", "a_b.good.test."])
+async def test_underscore(authority: Authority, host: str) -> None:
+    """A wildcard certificate covers a host with an underscore; the server is asked for by that name (SNI)."""
+    context = authority.certify("*.good.test")
+    seen = record_names(context)
+    async with Site(ANSWER, tls=context) as site:
+        outcome = await ask(site.port, host)
+    assert (outcome.error, outcome.code) == (None, 200)
+    assert seen == [host.lower().rstrip(".")]
+
+
+async def test_underscore_is_verified(authority: Authority) -> None:
+    """For a host with an underscore everything else of a certificate is verified as for any other."""
+    contexts = {
+        "expired": authority.certify("*.good.test", days=0),
+        "Hostname mismatch": authority.certify("*.other.test", "b.good.test", "good.test", "*.test", "a_c.good.test"),
+        "self-signed": authority.certify("*.good.test", itself=True),
+    }
+    for reason, context in contexts.items():
+        async with Site(ANSWER, tls=context) as site:
+            outcome = await ask(site.port, "a_b.good.test")
+        assert (outcome.error, outcome.code) == ("tls", 0)
+        assert reason in (outcome.detail or "")
+        assert site.sent_bytes == 0
+
+
+@pytest.mark.parametrize(
+    "cipher",
+    ["AES128-SHA", "AES256-SHA", "AES128-SHA256", "AES128-GCM-SHA256", "AES256-GCM-SHA384", "ECDHE-RSA-AES128-SHA",
+     "ECDHE-RSA-AES256-SHA", "ECDHE-RSA-AES128-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-CHACHA20-POLY1305",
+     "DHE-RSA-AES128-SHA", "DHE-RSA-AES128-GCM-SHA256", "AES128-CCM", "CAMELLIA128-SHA", "NULL-SHA256"],
+)  # fmt: skip
+async def test_ciphers_as_curl(authority: Authority, rsa: tuple[Path, Path], cipher: str) -> None:
+    """With a site that has one cipher of TLS 1.2 we connect if curl does."""
+    key, certificate = rsa
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(f"{cipher}:@SECLEVEL=0")
+    async with Site(ANSWER, tls=context) as site:
+        outcome = await ask(site.port)
+        process = await asyncio.create_subprocess_exec(
+            need("curl"), "-q", "-s", "-o", "/dev/null", "-m", "5", "-w", "%{http_code}", "--cacert", authority.file,
+            "--noproxy", "*", "--resolve", f"good.test:{site.port}:127.0.0.1", f"https://good.test:{site.port}/",
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        theirs = int((await process.communicate())[0])
+    assert outcome.code == theirs
+    if cipher in ("AES128-SHA", "AES128-GCM-SHA256", "ECDHE-RSA-AES128-SHA"):
+        assert theirs == 200
 
 
 async def test_refused_certificates(authority: Authority) -> None:
@@ -161,6 +264,69 @@ async def test_stalled_handshake(hello: bytes) -> None:
     assert {str(outcome.error) for outcome in outcomes} == {"timeout"}
     assert max(outcome.elapsed_s or 9 for outcome in outcomes) < 1.5
     assert count_files() <= before + 2
+
+
+def count_cost(url: str) -> tuple[float, Outcome]:
+    """The CPU of a URL in ms, its handshake included, and what becomes of it."""
+    (cost,), (outcome,) = measure_urls([url], timeout_s=2)
+    return cost, outcome
+
+
+@contextmanager
+def open_pieces(context: ssl.SSLContext, whole: bytes, bytewise: bytes) -> Iterator[int]:
+    """The port of a site that sends the one in a record and the other in records of a byte, to each that asks."""
+    over = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        while not over.is_set():
+            with suppress(OSError), context.wrap_socket(listener.accept()[0], server_side=True) as connection:
+                connection.recv(4096)
+                connection.sendall(whole)
+                for byte in bytewise:
+                    connection.sendall(bytes([byte]))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            over.set()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("whole", "bytewise", "end"),
+    [(OK + b"Content-Length: 60000\r\n\r\n", bytes(20_000), 200), (b"", OK + EMPTY, 200),
+     (b"", OK + b"X: " + b"y" * 20_000 + b"\r\n" + EMPTY, "tls")],
+)  # fmt: skip
+def test_records_of_one_byte(authority: Authority, whole: bytes, bytewise: bytes, end: int | str) -> None:
+    """A record of one byte costs as much as one of 16 KiB: of a body, or of a head, few of them are read."""
+    with open_pieces(authority.certify("127.0.0.1"), whole, bytewise) as port:
+        cost, outcome = count_cost(f"https://127.0.0.1:{port}/")
+    assert (outcome.code or outcome.error) == end
+    assert cost < HANDSHAKE_MS + 5 * LIMIT_MS
+
+
+@pytest.mark.parametrize(("tickets", "end"), [(2, 200), (5_000, "tls")])
+async def test_session_tickets(authority: Authority, tickets: int, end: int | str) -> None:
+    """A flood of session tickets ends the connection: OpenSSL would read them for as long as they come."""
+    port = free_port()
+    key, certificate = authority.make("127.0.0.1")
+    server = await asyncio.create_subprocess_exec(
+        need("openssl"), "s_server", "-port", str(port), "-key", str(key), "-cert", str(certificate), "-www",
+        "-num_tickets", str(tickets), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        while (await asyncio.to_thread(count_cost, f"https://127.0.0.1:{port}/"))[1].error == "refused":
+            await asyncio.sleep(0.05)
+        cost, outcome = await asyncio.to_thread(count_cost, f"https://127.0.0.1:{port}/")
+    finally:
+        server.kill()
+        await server.wait()
+    assert (outcome.code or outcome.error) == end
+    assert cost < HANDSHAKE_MS + 5 * LIMIT_MS
 
 
 async def test_no_goodbye(authority: Authority) -> None:
