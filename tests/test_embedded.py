@@ -326,23 +326,6 @@ async def test_stale_socket_is_no_obstacle(tmp_path: Path) -> None:
         assert await datastore.client().ping()
 
 
-async def test_broken_file_is_kept_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A server that cannot read its file is not available, says so, leaves the file alone and is tried again."""
-    async with running(tmp_path) as datastore:
-        await datastore.client().set("key", "value")
-    (aof,) = (tmp_path / "redis" / "appendonlydir").glob("*.incr.aof")
-    whole = aof.read_bytes()
-    aof.write_bytes(b"broken" + whole)
-    async with running(tmp_path) as datastore:
-        with pytest.raises(RedisAway):
-            datastore.client()
-        await wait_until(lambda: says(caplog, "Bad file format"))
-        assert aof.read_bytes() == b"broken" + whole
-        aof.write_bytes(whole)
-        await wait_for_answer(datastore)
-        assert await datastore.client().get("key") == b"value"
-
-
 async def test_unusable_folder_is_named_and_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A data folder that cannot be made leaves the gateway running, without Redis until it can."""
     (tmp_path / "data").write_text("a file")
