@@ -1,9 +1,9 @@
 """HTTP/1.1 alone, and with turns for everybody, on the hypercorn that serves this process: owns hypercorn.
 
-- hypercorn has no setting that turns HTTP/2 without TLS off, no browser speaks it, and it works through all that has
-  come before anybody else has a turn: four connections of a hostile client kept others waiting for 1 s with one-byte
-  header references, for 4 s with SETTINGS frames, and grew the process from 73 to 559 MB. With TLS hypercorn.toml
-  leaves h2 out of ALPN.
+- hypercorn keeps a connection whose messages can be read in two ways (request smuggling), and has no setting that turns
+  HTTP/2 without TLS off: no browser speaks it, and four connections of a hostile client kept others waiting for 4 s and
+  grew the process from 73 to 559 MB. `framing` takes the place of its parser: it refuses the one and ignores the other.
+  With TLS hypercorn.toml leaves h2 out of ALPN.
 - What still comes of a body nobody wants any more it throws away without a pause: 1.5 s for four bodies of one byte a
   chunk. With a pause for each event nobody else waits for over 0.1 s.
 - What it cannot read as HTTP it answers by itself, without a word; so a refusal of ours takes its place.
@@ -31,6 +31,7 @@ from pydantic_core import to_json
 from . import zerocopy
 from .errors import CONTENT_TYPE, BadRequest, problem
 from .file_span import FileSpan
+from .framing import StrictConnection
 from .zerocopy import FileSender
 
 logger = logging.getLogger("gateway")
@@ -59,7 +60,7 @@ def _list_methods(
     protocol: Any, server: Any, headers: Mapping[str, str], files: FileSender
 ) -> Iterator[tuple[Any, str, Any]]:
     """The methods that are replaced: the class of each, its name, what takes its place."""
-    yield protocol.H11Protocol, "_check_protocol", _stay_http1
+    yield protocol.H11Protocol, "initiate", _begin_strictly
     yield protocol.H11Protocol, "_send_error_response", _refuse_with(protocol.h11, headers)
     yield protocol.HTTPStream, "handle", _handle_and_offer(protocol.HTTPStream)
     yield protocol.HTTPStream, "app_send", _send_files_with(protocol, files)
@@ -78,8 +79,9 @@ def _replacing(owner: Any, name: str, new: Any) -> Iterator[None]:
         setattr(owner, name, before)
 
 
-async def _stay_http1(protocol: Any, event: Any) -> None:
-    """Whatever a request asks for, it stays HTTP/1.1."""
+async def _begin_strictly(protocol: Any) -> None:
+    """Before the first byte: the messages of this connection are framed strictly, and it stays HTTP/1.1."""
+    protocol.connection = StrictConnection(protocol.config.h11_max_incomplete_size)
 
 
 def _handle_and_offer(stream_class: Any) -> Any:
@@ -164,7 +166,8 @@ def _forget_at_end(server_class: Any) -> Any:
 def _refuse_with(h11: Any, given: Mapping[str, str]) -> Any:
     async def refuse(protocol: Any, status: int) -> None:
         """What the parser found against the request: 400, 431 for too many bytes of header, 501 for a coding."""
-        body = to_json(problem(status, BadRequest.code, "This is no request that this server can read."))
+        complaint = f": {protocol.connection.complaint}." if protocol.connection.complaint else "."
+        body = to_json(problem(status, BadRequest.code, f"This server cannot read the request{complaint}"))
         headers = {**given, "Content-Type": CONTENT_TYPE, "Content-Length": str(len(body)), "Connection": "close"}
         ours = [(name.encode(), value.encode()) for name, value in headers.items()]
         ours += protocol.config.response_headers("h11")

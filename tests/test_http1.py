@@ -1,5 +1,6 @@
 """HTTP/1.1 and nothing else, on the wire, and what is not even that."""
 
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -17,6 +18,25 @@ from gateway.http1 import mending_hypercorn
 from gateway.zerocopy import FileSender
 from tests.processes import running
 from tests.programs import need
+
+GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+BODY = b'["a.invalid"]'
+POST = (
+    b"POST /api/v1/tasks/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n" % len(BODY)
+)
+LAST = b"Connection: close\r\n\r\n"
+WEBSOCKET = (
+    b"Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    b"Connection: upgrade\r\n"
+)
+
+
+async def exchange(client: httpx.AsyncClient, sent: bytes) -> bytes:
+    """All that a gateway answers to these bytes, up to the end of the connection."""
+    async with await anyio.connect_tcp(client.base_url.host, client.base_url.port or 0) as connection:
+        await connection.send(sent)
+        return b"".join([part async for part in connection])
 
 
 def ask(port: int, *options: str) -> subprocess.CompletedProcess[str]:
@@ -52,14 +72,15 @@ def test_no_http2(tmp_path: Path) -> None:
         (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
         (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 100_000, 431),
+        (b"head / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"\x16\x03\x01\x00\xc2", 400),
+        (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     ],
 )
 async def test_unreadable_request(client: httpx.AsyncClient, request_: bytes, status: int) -> None:
     """What is no HTTP is refused like everything else: as a problem, with the headers that every answer has."""
-    async with await anyio.connect_tcp(client.base_url.host, client.base_url.port or 0) as connection:
-        await connection.send(request_)
-        answer = b"".join([part async for part in connection])
-    head, _, body = answer.partition(b"\r\n\r\n")
+    head, _, body = (await exchange(client, request_)).partition(b"\r\n\r\n")
     line, *fields = head.decode().split("\r\n")
     headers = dict(field.split(": ", 1) for field in fields)
     assert line.split(" ")[1] == str(status)
@@ -68,10 +89,39 @@ async def test_unreadable_request(client: httpx.AsyncClient, request_: bytes, st
     assert Problem.model_validate_json(body).status == status
 
 
+@pytest.mark.anyio
+async def test_complaint(client: httpx.AsyncClient) -> None:
+    """A message whose end is in doubt is refused with the rule that it breaks."""
+    answer = await exchange(client, POST + b"Transfer-Encoding: chunked\r\n\r\n" + BODY)
+    assert b"Content-Length and Transfer-Encoding" in answer
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("sent", "statuses"),
+    [
+        (POST + LAST + BODY + b"\r\n", [201]),
+        (POST + LAST + BODY + GET, [201]),
+        (POST + LAST + BODY + b"\0", [201]),
+        (POST + b"\r\n" + BODY + b"\r\n" + GET[:-2] + LAST, [201, 200]),
+        (b"\r\n" + GET[:-2] + LAST, [200]),
+        (GET + b"\r\n\r\n" + GET[:-2] + LAST, [200, 200]),
+        (b"\n" + GET, [400]),
+        (GET.replace(b"1.1", b"1.0") + b"\r\n" + GET, [200]),
+        (GET[:-2] + WEBSOCKET + b"\r\n" + GET[:-2] + LAST, [200, 200]),
+        (GET[:-2] + WEBSOCKET.replace(b"Key", b"Lock") + b"\r\n" + GET[:-2] + LAST, [200, 200]),
+        (GET[:-2] + b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n" + GET[:-2] + LAST, [200, 200]),
+    ],
+)
+async def test_between_requests(client: httpx.AsyncClient, sent: bytes, statuses: list[int]) -> None:
+    """Empty lines between requests are skipped, what follows the last one is dropped, no upgrade is followed."""
+    assert [int(status) for status in re.findall(rb"HTTP/1.1 (\d+) \r\n", await exchange(client, sent))] == statuses
+
+
 def read_methods() -> list[object]:
     """What is replaced."""
     return [
-        H11Protocol._check_protocol,
+        H11Protocol.initiate,
         H11Protocol._send_error_response,
         HTTPStream.handle,
         HTTPStream.app_send,

@@ -48,6 +48,7 @@ OWNERS = {
     "dotenv": set(),
     "prometheus_client": {"metrics"},
     "hypercorn": {"http1"},
+    "h11": {"framing"},
     "httpx": set(),
 }
 STANDARD = sys.stdlib_module_names
