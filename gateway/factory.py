@@ -70,7 +70,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     app.config.update(MAX_CONTENT_LENGTH=None, BODY_TIMEOUT=None, RESPONSE_TIMEOUT=None, SEND_FILE_MAX_AGE_DEFAULT=None)
     app.request_class = EdgeRequest
     exchanges = Exchanges(
-        Edge(app.asgi_app, idle_timeout_s=settings.upload_idle_timeout_s),
+        Edge(guard.screen(app.asgi_app), idle_timeout_s=settings.upload_idle_timeout_s),
         shutdown,
         proxies=Proxies(settings.trusted_proxies),
         headers=HEADERS,

@@ -13,14 +13,17 @@ import math
 import re
 import time
 from base64 import b64decode
-from ipaddress import IPv6Address, ip_address
-from urllib.parse import urlsplit
+from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 
 from quart import Quart, request
 
 from .errors import GatewayError
 from .exchange import exchange_of
 from .limiter import Limiter
+from .target import read_target
 
 OPEN_PATHS = frozenset({"/healthz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -45,8 +48,14 @@ WRONG_TOKENS = 10
 WRONG_EVERY_S = 6.0
 MAX_ADDRESSES = 4096
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{0,5})?", re.IGNORECASE)
+_LABEL = r"[a-z0-9_-]{1,63}"
+_NAME = rf"\[[0-9a-f:.]+\]|{_LABEL}(?:\.{_LABEL})*\.?"
+_HOST = re.compile(rf"(?P<name>{_NAME})(?::(?P<port>[0-9]{{0,5}}))?", re.IGNORECASE | re.ASCII)
+_REFUSED = "gateway.refused"
+_NOWHERE = "/*"
+"""A path of no route."""
 
+ASGI = Callable[[Any, Any, Any], Awaitable[None]]
 
 logger = logging.getLogger("gateway.guard")
 
@@ -89,6 +98,28 @@ class Guard:
         self._wrong = Limiter(burst=WRONG_TOKENS, every_s=WRONG_EVERY_S, max_keys=MAX_ADDRESSES)
         self._told = Limiter(burst=1, every_s=60, max_keys=MAX_ADDRESSES)
 
+    def screen(self, app: ASGI) -> ASGI:
+        """ASGI middleware: Quart sees no target and no Host that it cannot read; `install` refuses such a request."""
+
+        async def serve(scope: Any, receive: Any, send: Any) -> None:
+            await app(self._screen(scope) if scope["type"] == "http" else scope, receive, send)
+
+        return serve
+
+    def _screen(self, scope: Any) -> Any:
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        others = [header for header in scope["headers"] if header[0] != b"host"]
+        try:
+            target, authority = read_target(scope["method"], scope["raw_path"])
+            check_host((authority or b"".join(hosts)).decode("latin-1"), self._allowed_hosts)
+        except GatewayError as refused:  # passed on as values: the exception itself would close a reference cycle
+            path = scope["path"] if scope["raw_path"].startswith(b"/") else _NOWHERE
+            return {**scope, "path": path, "headers": others, _REFUSED: (type(refused), refused.detail)}
+        if authority is None:
+            return scope
+        path = unquote(target.decode("ascii"))
+        return {**scope, "path": path, "raw_path": target, "headers": [(b"host", authority), *others]}
+
     def install(self, app: Quart) -> None:
         """Put every route of `app` behind the checks, those that are not there too."""
 
@@ -109,11 +140,13 @@ class Guard:
         return "calls need the token"
 
     def _check(self) -> None:
-        host = request.headers.get("Host", "")
-        check_host(host, self._allowed_hosts)
+        error, detail = cast(dict[str, Any], request.scope).get(_REFUSED, (None, ""))
+        if error:
+            raise error(detail)
         if self._api_token is not None and request.path not in OPEN_PATHS:
             self._check_token(self._api_token)
         if request.method not in SAFE_METHODS:
+            host = request.headers.get("Host", "")
             check_origin(request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin"), host)
 
     def _check_token(self, api_token: str) -> None:
@@ -161,11 +194,11 @@ def check_host(value: str, allowed_hosts: tuple[str, ...]) -> None:
     :raises HostRefused: it is another name.
     """
     match = _HOST.fullmatch(value)
-    name = match["name"].lower().removesuffix(".") if match else ""
-    if not value or name in allowed_hosts or (name and "." not in name.strip("[]") and ":" not in name):
+    name = match["name"].lower().removesuffix(".") if match and int(match["port"] or 0) < 65_536 else ""
+    if not value or (name and (name in allowed_hosts or not set(name) & set(".["))):
         return
     try:
-        ip_address(name.strip("[]"))
+        IPv6Address(name[1:-1]) if name[:1] == "[" else IPv4Address(name)
     except ValueError:
         raise HostRefused(f"This server is not {value[:100]!r}; ALLOWED_HOSTS says which names it has.") from None
 

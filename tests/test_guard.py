@@ -42,7 +42,9 @@ def basic(user: str, password: str) -> str:
      ("LOCALHOST", True), ("gateway", True), ("web:8888", True), ("audio.example.com", True), ("10.1.2.3", True),
      ("Audio.Example.Com.:443", True), ("", True), ("evil.example", False), ("127.0.0.1.evil.example", False),
      ("example.com", False), ("a b", False), ("localhost:8888@evil.example", False), ("[::1", False), ("::1", False),
-     ("evil.example#localhost", False), ("localhost/x", False), ("\u0000", False), ("[a.b]", False)],
+     ("evil.example#localhost", False), ("localhost/x", False), ("\u0000", False), ("[a.b]", False), ("..", False),
+     (".localhost.evil", False), ("a" * 63, True), ("a" * 64, False), ("localhost:65535", True),
+     ("localhost:65536", False), ("[1.2.3.4]", False), ("audio..example.com", False), ("gate_way", True)],
 )  # fmt: skip
 def test_host(value: str, *, allowed: bool) -> None:
     """Addresses, localhost, names without a dot and the allowed names are ours, and nothing else is."""
