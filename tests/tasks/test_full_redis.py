@@ -26,7 +26,8 @@ ROOM_BYTES = 1_000_000
 async def small_redis(folder: Path, policy: str) -> AsyncIterator[tuple[Redis, str]]:
     """A Redis that takes `ROOM_BYTES` more than it needs for itself, and its URL."""
     port = free_port()
-    async with serving(folder, port, "--maxmemory-policy", policy), Redis(port=port) as redis:
+    options = ("--latency-tracking", "no", "--maxmemory-policy", policy)  # 25 KB for each kind of command
+    async with serving(folder, port, *options), Redis(port=port) as redis:
         await bound(redis)
         yield redis, f"redis://127.0.0.1:{port}/0"
 
