@@ -42,7 +42,10 @@ def blueprint(*, needs_token: bool) -> Blueprint:
     @promises(GET_DOCS)
     async def get_docs() -> Response:
         document = _describe(needs_token=needs_token)
-        html = await render_template("reference.html", document=document, prose=prose, server=request.host_url)
+        host = request.headers.get("Host", "")  # host_url reads IDNA of 2003 alone, and no underscore
+        html = await render_template(
+            "reference.html", document=document, prose=prose, server=f"{request.scheme}://{host}/"
+        )
         return await _answer(html.encode(), f"{HTML}; charset=utf-8")
 
     return views

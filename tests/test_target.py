@@ -9,6 +9,7 @@ import pytest
 
 from gateway.errors import BadRequest, Problem
 from gateway.target import read_target
+from tests.conftest import OpenGateway
 
 pytestmark = pytest.mark.anyio
 
@@ -78,6 +79,16 @@ async def test_target(client: httpx.AsyncClient) -> None:
     """A target that is neither a path nor a URL of this server is refused, and none ends in a 500."""
     for method, target, status in STATUSES:
         assert (await ask(client, method, target, b"localhost"))[0] == status, (method, target)
+
+
+async def test_odd_names(open_gateway: OpenGateway) -> None:
+    """A name of this server that is no IDNA of 2003 harms no page: pages and redirects name it as it was sent."""
+    async with open_gateway(allowed_hosts=("xn--fa-hia.example",)) as client:
+        for host in (b"xn--", b"xn--a", b"xn--fa-hia.example", b"-", b"_"):
+            status, body = await ask(client, "GET", b"/docs", host)
+            assert status == 200
+            assert b"http://%b/" % host in body
+            assert (await ask(client, "GET", b"/api/v1//tasks/", host))[0] == 308
 
 
 async def test_url_overrides_host(client: httpx.AsyncClient) -> None:
