@@ -4,6 +4,7 @@ The child has a session of its own, so Ctrl-C at our terminal does not reach it.
 the child is.
 """
 
+import ctypes
 import os
 import select
 import signal
@@ -17,6 +18,8 @@ import anyio
 
 POLL_S = 0.05
 """How often the end of a child is looked for where the system does not tell of it."""
+
+PR_SET_CHILD_SUBREAPER = 36
 
 SCRIPT = """
 exec 3<&0 </dev/null
@@ -85,6 +88,18 @@ class Leashed:
             os.killpg(self.pid, signal.SIGKILL)
         with anyio.move_on_after(patience_s):
             await self.wait()
+            await self._reap_group()
+
+    async def _reap_group(self) -> None:
+        """Wait for the watcher and other children of the child, whose parent this process became with its end.
+
+        Without that each of them stays a zombie where no init process reaps: in a container.
+        """
+        with suppress(ChildProcessError):
+            while True:
+                pid, _ = os.waitpid(-self.pid, os.WNOHANG)  # noqa: ASYNC222 - WNOHANG does not wait
+                if not pid:
+                    await anyio.sleep(POLL_S)
 
 
 @asynccontextmanager
@@ -97,6 +112,7 @@ async def start_leashed(
 
     :raises OSError: it cannot be started.
     """
+    _adopt_orphans()
     far, near = os.pipe()
     with private(near):
         try:
@@ -115,6 +131,15 @@ async def start_leashed(
 def _start(command: Sequence[str], stdin: int, stdout: int, stderr: BinaryIO) -> subprocess.Popen[bytes]:
     words = ["/bin/sh", "-c", SCRIPT, "leash", *command]
     return subprocess.Popen(words, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)  # noqa: S603
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what the children leave behind, as process 1 is anyway (PR_SET_CHILD_SUBREAPER of prctl(2)).
+
+    Under a master that is process 1 they would become its children, which it does not know.
+    """
+    with suppress(AttributeError, OSError):  # Linux alone has it
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 _private_fds: set[int] = set()

@@ -1,6 +1,7 @@
 """The leash: a child ends with its parent, however that ends."""
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -133,3 +134,39 @@ async def test_cancelled_start_leaves_nothing(tmp_path: Path) -> None:
                     await anyio.sleep_forever()
         assert count_descriptors() <= before + 2  # those of the event loop's threads
     assert not any(is_running(pid) for pid in pids)
+
+
+ENDS = """
+import os, sys
+import anyio
+from gateway.leash import start_leashed
+
+async def main():
+    with open(os.devnull, "wb") as null:
+        for _ in range(3):
+            async with start_leashed(["sleep", "60"], stdout=null.fileno(), stderr=null, stop_s=1) as child:
+                while open(f"/proc/{child.pid}/comm").read() != "sleep\\n":
+                    await anyio.sleep(0.01)
+                if sys.argv[1] == "killed":
+                    child.process.kill()
+                    await child.wait()
+    print(*os.listdir("/proc"), flush=True)
+
+anyio.run(main)
+"""
+
+
+MASTER = "import subprocess, sys; subprocess.run(sys.argv[1:], check=True)"
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs a namespace of processes")
+@pytest.mark.parametrize("end", ["stopped", "killed"])
+@pytest.mark.parametrize("master", [[], [sys.executable, "-c", MASTER]], ids=["as process 1", "under process 1"])
+async def test_child_leaves_no_zombie(end: str, master: list[str]) -> None:
+    """Where no init process reaps, as in a container, nothing is left of a child and its watcher."""
+    result = await anyio.run_process(
+        ["unshare", "--pid", "--fork", "--mount-proc", *master, sys.executable, "-c", ENDS, end],
+        env={**os.environ, "PYTHONPATH": str(Path(gateway.__path__[0]).parent)},
+    )
+    pids = {int(name) for name in result.stdout.split() if name.isdigit()}
+    assert len(pids) == 1 + bool(master)
