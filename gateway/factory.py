@@ -52,7 +52,11 @@ def create_app(settings: Settings | None = None) -> Quart:
     token = settings.api_token.get_secret_value() if settings.api_token else None
 
     shutdown = Shutdown()
-    datastore = Datastore(redis_url=settings.redis_url, data_dir=settings.data_dir)
+    datastore = Datastore(
+        redis_url=settings.redis_url,
+        data_dir=settings.data_dir,
+        maxmemory_bytes=settings.redis_maxmemory_bytes,
+    )
     library = Library(settings.audio_dir, max_upload_bytes=settings.max_upload_bytes)
     feed = Feed(library, shutdown)
     uploads = Uploads(library, expires_after_s=settings.upload_ttl_s)
@@ -91,7 +95,7 @@ def create_app(settings: Settings | None = None) -> Quart:
     @app.while_serving
     async def lifespan() -> AsyncGenerator[None, None]:
         configure_logging(settings.log_format)
-        logger.info("starting: audio in %s; %s", settings.audio_dir, guard.describe())
+        logger.info("starting: audio in %s; %s; %s", settings.audio_dir, guard.describe(), datastore.describe_kind())
         raise_file_limit()
         bound_unsent_bytes()
         await library.disk.prepare()

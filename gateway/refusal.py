@@ -17,7 +17,8 @@ _FRAME = re.compile(r"^Error running script \(call to \w+\): (@user_script: ?\d+
 _ARGUMENTS = re.compile(r",? with args beginning with.*", re.DOTALL)
 
 NO_MEMORY = "OOM"
-NODE_OF_CLUSTER = frozenset({"ASK", "CLUSTERDOWN", "MOVED"})
+HINTS = dict.fromkeys(("ASK", "CLUSTERDOWN", "MOVED"), " (a node of a Cluster takes redis+cluster://)")
+"""What helps against a refusal, for the log."""
 READS_GO_ON = frozenset({NO_MEMORY, "MISCONF"})
 """Refusals of a primary that only writes meet. A READONLY or NOREPLICAS server may be one that a failover has left:
 what it holds may be older than the truth."""

@@ -4,6 +4,7 @@ options of a server in it."""
 import fcntl
 import hashlib
 import os
+import signal
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -51,8 +52,14 @@ def prepare_folder(folder: Path) -> None:
 
 
 def open_lock(folder: Path) -> int:
-    """A descriptor of the file that the owner of the server locks."""
-    return os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """A descriptor of the file that the owner of the server locks.
+
+    :raises OSError: the file is another user's.
+    """
+    path = folder / "lock"
+    with suppress(OSError):  # a mode that keeps its own user out
+        path.chmod(0o600)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def try_lock(lock: int) -> bool:
@@ -69,7 +76,7 @@ def find_log(folder: Path) -> Path:
     return folder / "server.log"
 
 
-def list_options(folder: Path, maxmemory: str) -> list[str]:
+def list_options(folder: Path, maxmemory_bytes: int) -> list[str]:
     """What is said to a server on its command line."""
     options = {
         "port": "0",
@@ -80,13 +87,25 @@ def list_options(folder: Path, maxmemory: str) -> list[str]:
         "appendfsync": "everysec",
         "aof-load-truncated": "no",  # the server would cut a bad end off without keeping it
         "save": "",
-        "maxmemory": maxmemory,
+        "maxmemory": str(maxmemory_bytes),
         "maxmemory-policy": "volatile-ttl",
         "daemonize": "no",
         "loglevel": "warning",
         "logfile": str(find_log(folder)),
     }
     return [word for name, value in options.items() for word in (f"--{name}", value)]
+
+
+def describe_end(folder: Path, code: int | None, *reasons: str) -> str:
+    """One line: the reasons known, how the server ended, the last words of its log."""
+    words = list(reasons)
+    if code is not None:
+        words.append(f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}")
+    with suppress(OSError):
+        lines = find_log(folder).read_text(errors="replace").splitlines()
+        said = [line.rpartition(" # ")[2].strip() for line in lines]
+        words += [line for line in said if line and not line.startswith("WARNING")][-2:]
+    return "; ".join(words)
 
 
 def _prepare_private(folder: Path) -> None:

@@ -11,17 +11,35 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import StartRefused
 
 GIB = 1024**3
 _NO_TOKEN = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]")
+MIN_MAXMEMORY_BYTES, MAX_MAXMEMORY_BYTES = 4 * 1024**2, 1024**5
+"""An empty server takes 2 MB; 0 would be no bound."""
+
+
+UNIT_BYTES = {
+    "": 1, "b": 1, "k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3, "gb": 1024**3,
+}  # fmt: skip
+"""The units of redis.conf."""
 
 
 class SettingsInvalid(StartRefused):
     """A setting has a value that cannot be: one line a field."""
+
+
+def _read_bytes(value: object) -> object:
+    """A number of bytes in the units of redis.conf: `100mb`, `1gb`, `64k` (1000), `1048576`."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"(\d{1,18})([kmg]?b?)", value.strip().lower(), re.ASCII)
+    if not found:
+        raise ValueError("must be a whole number of bytes, or one with kb, mb or gb")
+    return int(found[1]) * UNIT_BYTES[found[2]]
 
 
 class Settings(BaseSettings):
@@ -50,6 +68,16 @@ class Settings(BaseSettings):
         description=(
             "`redis://`, `rediss://`, `unix://`, `redis+sentinel://host,host/service` or `redis+cluster://host,host`; "
             "unset: the embedded server."
+        ),
+    )
+    redis_maxmemory_bytes: Annotated[int, BeforeValidator(_read_bytes)] | None = Field(
+        None,
+        ge=MIN_MAXMEMORY_BYTES,
+        le=MAX_MAXMEMORY_BYTES,
+        validation_alias="REDIS_MAXMEMORY",
+        description=(
+            "The most memory for the data of the embedded server, in bytes or with `kb`, `mb`, `gb`; unset: a quarter "
+            "of what the control group or the machine has, at most 512 MB."
         ),
     )
     data_dir: Path = Field(

@@ -21,6 +21,7 @@ from anyio.abc import Process, TaskStatus
 import gateway
 from gateway.datastore import Datastore, RedisAway
 from gateway.embedded import find_server
+from gateway.memory import measure_memory
 
 pytestmark = pytest.mark.anyio
 
@@ -157,6 +158,16 @@ async def test_server_is_private(tmp_path: Path) -> None:
         config = await client.config_get("*")
         assert {name: config[name] for name in expected} == expected
         assert config["maxmemory"] != "0"
+
+
+async def test_memory_is_bounded(tmp_path: Path) -> None:
+    """The bound is the one that is set, else at most 512 MB and a quarter of what this process may use."""
+    async with running(tmp_path, maxmemory_bytes=64 * 1024**2) as datastore:
+        assert (await datastore.client().config_get("maxmemory"))["maxmemory"] == str(64 * 1024**2)
+        assert datastore.describe_kind() == "embedded Redis of at most 64 MB"
+    async with running(tmp_path) as datastore:
+        bound = (await datastore.client().config_get("maxmemory"))["maxmemory"]
+    assert bound == str(min(512 * 1024**2, measure_memory() // 4))
 
 
 async def test_start_and_stop_are_one_line_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -35,13 +35,26 @@ def test_order(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("TIMEOUT", "soon"), ("TIMEOUT", "0"), ("TIMEOUT", "nan"), ("CONCURRENCY", "-1"), ("PER_HOST", "1.5"),
-     ("PROBE_TARGETS", "all"), ("LOG_FORMAT", "xml"), ("MAX_UPLOAD_BYTES", "2G"), ("TASK_TTL", "inf")],
+     ("PROBE_TARGETS", "all"), ("LOG_FORMAT", "xml"), ("MAX_UPLOAD_BYTES", "2G"), ("TASK_TTL", "inf"),
+     ("REDIS_MAXMEMORY", "lots"), ("REDIS_MAXMEMORY", "0"), ("REDIS_MAXMEMORY", "-1mb"), ("REDIS_MAXMEMORY", "1.5gb"),
+     ("REDIS_MAXMEMORY", "25%"), ("REDIS_MAXMEMORY", "100kb"), ("REDIS_MAXMEMORY", "9" * 30)],
 )  # fmt: skip
 def test_bad_value(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A value that cannot be ends the start, and the message names its field."""
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsInvalid, match=rf"(?m)^{name}: "):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("64mb", 64 * 1024**2), ("64MB", 64 * 1024**2), ("64m", 64_000_000), ("1gb", 1024**3), (" 8192kb ", 8192 * 1024),
+     ("8388608", 8388608), ("8388608b", 8388608), ("", None)],
+)  # fmt: skip
+def test_units_of_memory(value: str, expected: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is given as in redis.conf: k is 1000, kb is 1024, and no unit is bytes."""
+    monkeypatch.setenv("REDIS_MAXMEMORY", value)
+    assert read_settings().redis_maxmemory_bytes == expected
 
 
 @pytest.mark.parametrize(("name", "value"), [("TIMEOUT", "soon"), ("REDIS_URL", "http://secret@host/")])
