@@ -22,6 +22,8 @@ class Relay:
         self.connections = 0
         self.cuts = list(cuts)
         self.target_port = target_port
+        self.delay_s = 0.0
+        """How long each piece from the server is on its way."""
 
     async def carry(self, client: SocketStream) -> None:
         """One connection, until an end closes it or it is cut."""
@@ -31,6 +33,7 @@ class Relay:
             group.start_soon(self._pass_up, client, server, group.cancel_scope)
             with suppress(anyio.BrokenResourceError):
                 async for data in server:
+                    await anyio.sleep(self.delay_s)
                     await client.send(data)
             group.cancel_scope.cancel()
 

@@ -12,6 +12,9 @@ from redis.asyncio import Redis
 from gateway.settings import Settings
 from gateway.tasks import runner
 from tests.conftest import OpenGateway
+from tests.processes import free_port
+from tests.redis_server import serving
+from tests.relay import relaying
 from tests.target import Target
 
 pytestmark = pytest.mark.anyio
@@ -163,3 +166,30 @@ async def test_two_gateways(open_gateway: OpenGateway, target: Target) -> None:
                 assert (await wait_ready(client, location))["result"] == [200 + i]
         counted = (await two.get("/api/v1/domains/")).json()["domains"]
     assert counted == [{"domain": "127.0.0.1", "requests": 4}]
+
+
+async def test_claims_are_renewed_whatever_else_takes(
+    open_gateway: OpenGateway, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With many tasks and a Redis that is far away, no look at each of the tasks keeps their claims from renewal."""
+    monkeypatch.setattr(runner, "RENEW_EVERY_S", 0.2)
+    port, tasks, oldest_ms = free_port(), 40, 0
+    async with (
+        serving(tmp_path / "redis", port),
+        Redis(port=port) as redis,
+        relaying(port) as relay,
+        open_gateway(redis_url=relay.url.replace("http", "redis"), probe_timeout_s=30) as client,
+    ):
+        await wait_status(client, "/readyz", 200)
+        for i in range(tasks):
+            assert (await client.post(TASKS, json=[f"{target.url}/silent//{i}"])).status_code == 201
+        while len(await redis.xpending_range("gateway:{queue}", "gateways", "-", "+", 100)) < tasks:
+            await anyio.sleep(0.05)
+        relay.delay_s = 0.05
+        for _ in range(30):
+            await anyio.sleep(0.1)
+            pending = await redis.xpending_range("gateway:{queue}", "gateways", "-", "+", 100)
+            oldest_ms = max(oldest_ms, *(int(entry["time_since_delivered"]) for entry in pending))
+        relay.delay_s = 0
+    assert len(pending) == tasks
+    assert oldest_ms < 1_500
