@@ -8,7 +8,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from gateway.datastore import Datastore
+from gateway.datastore import Datastore, KeySpoiled, RedisAway
 from gateway.tasks.queue import MAX_QUEUED_URLS, Claim, Queue, QueueFull
 from tests.conftest import OpenGateway
 from tests.target import Target
@@ -32,6 +32,20 @@ async def test_bound(datastore: Datastore) -> None:
     await queue.put("next", MAX_QUEUED_URLS // 100)
     with pytest.raises(QueueFull):
         await queue.put("one more", 1)
+
+
+async def test_refused_preparation(datastore: Datastore) -> None:
+    """A queue that Redis does not let be made is Redis refusing, not a queue that is spoilt; one made twice is none."""
+    queue = Queue(datastore)
+    await queue.prepare()
+    await queue.prepare()
+    assert (await queue.measure()).tasks == 0
+    client = datastore.client()
+    await client.replicaof("127.0.0.1", "1")
+    with pytest.raises(RedisAway) as refused:
+        await queue.prepare()
+    assert not isinstance(refused.value, KeySpoiled)
+    await client.replicaof("NO", "ONE")
 
 
 async def test_full_over_http(open_gateway: OpenGateway, target: Target, tmp_path: Path) -> None:
