@@ -123,7 +123,7 @@ class Resolver(AbstractResolver):
 
     def __init__(self, name_servers: Sequence[str] = ()) -> None:
         self._name_servers = name_servers
-        self._channel: _Channel | None = None
+        self._channel = _Channel(name_servers)
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -149,12 +149,12 @@ class Resolver(AbstractResolver):
 
     async def close(self) -> None:
         """End the lookups under way."""
+        if self._closed:
+            return
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
+        self._channel.close()
 
     async def _look_up(self, host: str, port: int, family: socket.AddressFamily) -> Addresses:
         while not self._closed:
@@ -172,16 +172,15 @@ class Resolver(AbstractResolver):
 
     def _open_channel(self) -> _Channel:
         """A channel that knows the files of the system as they are now."""
-        if self._channel is None or self._channel.files != _describe_files():
+        if self._channel.files != _describe_files():
             self._replace(_Channel(self._name_servers))
-        assert self._channel is not None
         return self._channel
 
     def _doubt(self) -> None:
         """No name server answers: see whether there are others by now."""
         channel = self._channel
         now = asyncio.get_running_loop().time()
-        if channel is None or now - channel.opened_at < DOUBT_S:
+        if self._closed or now - channel.opened_at < DOUBT_S:
             return
         fresh = _Channel(self._name_servers)
         if fresh.name_servers == channel.name_servers:
@@ -192,8 +191,7 @@ class Resolver(AbstractResolver):
 
     def _replace(self, fresh: _Channel) -> None:
         stale, self._channel = self._channel, fresh
-        if stale is not None:
-            stale.close()
+        stale.close()
 
     def _start_timer(self) -> None:
         if self._timer is None:
@@ -201,7 +199,7 @@ class Resolver(AbstractResolver):
 
     def _tick(self) -> None:
         self._timer = None
-        if self._channel is not None and self._channel.waiting:
+        if self._channel.waiting:
             self._start_timer()
             self._open_channel().tick()
 
