@@ -96,7 +96,7 @@ async def exchange(client: httpx.AsyncClient, sent: bytes) -> list[int]:
     """The statuses of all answers of a gateway up to the end of the connection, which is its own doing."""
     async with await anyio.connect_tcp(client.base_url.host, client.base_url.port or 0) as connection:
         await connection.send(sent)
-        with anyio.fail_after(20):
+        with anyio.fail_after(10):
             received = b"".join([part async for part in connection])
     return [int(status) for status in re.findall(rb"HTTP/1\.1 ([1-9][0-9]{2}) \r\n", received)]
 

@@ -36,7 +36,8 @@ async def exchange(client: httpx.AsyncClient, sent: bytes) -> bytes:
     """All that a gateway answers to these bytes, up to the end of the connection."""
     async with await anyio.connect_tcp(client.base_url.host, client.base_url.port or 0) as connection:
         await connection.send(sent)
-        return b"".join([part async for part in connection])
+        with anyio.fail_after(6):
+            return b"".join([part async for part in connection])
 
 
 def ask(port: int, *options: str) -> subprocess.CompletedProcess[str]:
