@@ -1,22 +1,30 @@
-"""Who holds the credentials of a species: a WSGI application, and a strict HTTP/1.1 server under it.
+"""Tells the credentials of a species: a WSGI application, and a strict HTTP/1.1 server (RFC 9112) under it.
 
-From top to bottom: answer, parse (bytes in, requests out, no I/O), respond (PEP 3333), serve, main. The application is
-called on the event loop: one that waits, or yields without end, belongs under a server with threads.
+Sections: application, limits, parser (bytes in, requests out, no I/O), response (PEP 3333), log, server, command line.
+The server calls the application on its event loop: an application that waits belongs under a server with threads.
 """
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - before the imports, which an older Python does not have
+    sys.exit("credentials.py needs Python 3.11 or later; this is Python {}.{}".format(*sys.version_info))
 
 import argparse
 import asyncio
 import errno
 import io
 import os
+import queue
 import re
 import signal
 import socket
-import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, nullcontext, suppress
+from dataclasses import dataclass, field
+from enum import Enum
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -25,7 +33,9 @@ from wsgiref.handlers import format_date_time
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from wsgiref.util import is_hop_by_hop
 
-# ---- answer ----------------------------------------------------------------------------------------------------------
+__version__ = "0.2.0"
+
+# ---- application -----------------------------------------------------------------------------------------------------
 
 CREDENTIALS = {
     "Cyberman": "John Lumic",
@@ -40,196 +50,292 @@ CREDENTIALS = {
     "Weeping Angel": "The Division Representative",
     "Zygon": "Broton",
 }
+ALLOW = ("Allow", "GET, HEAD, OPTIONS")
+NO_BODY = [b""]  # not []: hypercorn sends the head of an answer with its first block
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """`GET /?species=Time%20Lord` answers `{"credentials": "Rassilon"}`; anything but an exact name, `"Unknown"`."""
-    method, status, holder, headers = environ["REQUEST_METHOD"], "404 Not Found", "Unknown", list[tuple[str, str]]()
-    if environ.get("PATH_INFO", "") in ("", "/"):
-        if method in ("GET", "HEAD"):
-            # The first species counts. Bytes that are not UTF-8 become U+FFFD, which is in no name.
-            query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True, errors="replace")
-            if (species := query.get("species", [""])[0]) in CREDENTIALS:
-                status, holder = "200 OK", CREDENTIALS[species]
-        else:
-            status, headers = "405 Method Not Allowed", [("Allow", "GET, HEAD, OPTIONS")]
-            if method == "OPTIONS":
-                start_response("204 No Content", headers)
-                return []
+    method = environ["REQUEST_METHOD"]
+    status = "404 Not Found"
+    holder = "Unknown"
+    headers = [("Content-Type", "application/json")]
+    if environ.get("PATH_INFO", "") not in ("", "/"):
+        pass
+    elif method in ("GET", "HEAD"):
+        # The first species counts. Bytes that are not UTF-8 become U+FFFD, which is in no name.
+        query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True, errors="replace")
+        holder = CREDENTIALS.get(query.get("species", [""])[0], "Unknown")
+        status = "404 Not Found" if holder == "Unknown" else "200 OK"
+    elif method == "OPTIONS":
+        start_response("204 No Content", [ALLOW])
+        return NO_BODY
+    else:
+        status = "405 Method Not Allowed"
+        headers.append(ALLOW)
     body = b'{"credentials": "%b"}' % holder.encode()
-    start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *headers])
-    return [] if method == "HEAD" else [body]
+    start_response(status, [*headers, ("Content-Length", str(len(body)))])
+    return NO_BODY if method == "HEAD" else [body]
 
 
 app = application
 
-# ---- parse -----------------------------------------------------------------------------------------------------------
+# ---- limits ----------------------------------------------------------------------------------------------------------
 
-REQUEST_LINE_BYTES, FIELDS_BYTES, FIELDS, BODY_BYTES = 8 * 1024, 16 * 1024, 100, 1024 * 1024
-TEXT = re.compile(rb"(?:[\t -~\x80-\xff]++|\r\n)*+")  # RFC 9112, 2.2: whole lines; no NUL, control, bare CR or LF
-FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2: a token, so there is no obs-fold
-STATUS, FIELD_VALUE = re.compile(r"[1-9][0-9]{2} [\t -~]*"), re.compile(r"[\t -~\x80-\xff]*")  # RFC 9110, 5.5
-# RFC 3986, 3.2; for http never empty and without user information (RFC 9110, 4.2).
+
+@dataclass(frozen=True)
+class Limits:
+    """What one client may take of the server: sizes in bytes, times in seconds."""
+
+    request_line_bytes: int = 8 * 1024
+    fields_bytes: int = 16 * 1024
+    fields: int = 100
+    body_bytes: int = 1024 * 1024
+    bodies: int = 64  # being received at once: they are held in memory
+    connections: int = 4096
+    spare_files: int = 48  # file descriptors beside those of connections: 503s over the limit, listeners, event loop
+    read_bytes: int = 2 * 1024  # read from one connection before the next one is looked at
+    unsent_bytes: int = 64 * 1024  # held by the kernel for a client that does not read
+    log_bytes: int = 1024 * 1024  # held for a reader of the log that is slow; more is dropped
+    head_s: float = 10.0  # from the first byte of a request to the end of its head
+    keep_alive_s: float = 15.0  # between an answer and the next request
+    body_idle_s: float = 10.0  # between two pieces of a body
+    body_s: float = 120.0  # for a whole body
+    send_s: float = 10.0  # for the client to read `unsent_bytes` of an answer
+    linger_s: float = 2.0  # RFC 9112, 9.6: closed on unread bytes, the connection is reset and the last answer lost
+    shutdown_s: float = 10.0  # for the requests in progress when the server stops
+    sweep_s: float = 0.05  # between two looks at all deadlines
+    pause_s: float = 0.5  # a longer pause of the process does not count as a delay of its clients
+
+
+# ---- parser ----------------------------------------------------------------------------------------------------------
+
+WHOLE_LINES = re.compile(rb"(?:[\t -~\x80-\xff]++|\r\n)*+")  # RFC 9112, 2.2: no NUL, control, bare CR or bare LF
+FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2: a token, so obs-fold is refused
+FIELD_VALUE = re.compile(r"[\t -~\x80-\xff]*")  # RFC 9110, 5.5
+STATUS = re.compile(r"[1-9][0-9]{2} [\t -~]*")
+# RFC 3986, 3.2; in http it is never empty and has no user information (RFC 9110, 4.2).
 AUTHORITY = r"(?:\[[0-9A-Fa-f:.]+\]|(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?"
 # RFC 9112, 3: methods are in upper case; targets are of any visible ASCII but "#", as browsers send {|} and a lone %.
 TARGET = rf"(\*|(?:(?i:http)://({AUTHORITY}))?(/[!\"$->@-~]*)?(?:\?([!\"$-~]*))?)"
 REQUEST_LINE = re.compile(rf"([A-Z][A-Z-]*) {TARGET} (HTTP/([0-9])\.[0-9])")
-HOST, LENGTH = re.compile(AUTHORITY), re.compile(r"[0-9]{1,19}")
+HOST = re.compile(AUTHORITY)
+LENGTH = re.compile(r"[0-9]{1,19}")
 CHUNK_LINE = re.compile(r"([0-9A-Fa-f]{1,16})([ \t]*;[\t -~\x80-\xff]*)?\r\n")  # RFC 9112, 7.1
+CHUNK_SIZE_CHARS = 16
 
 
 class HTTPError(Exception):
-    """A status and a reason: what a client sent breaks a rule, or (500) what an application gave."""
+    """(status, reason): a request breaks a rule, or (500) the application does."""
 
 
 def require(met: Any, status: int, reason: str) -> Any:
-    """States a rule, and the status of what breaks it; what meets it is given back."""
+    """Gives `met` back where it is true.
+
+    :raises HTTPError: it is false: this rule is broken.
+    """
     if not met:
         raise HTTPError(status, reason)
     return met
 
 
 def parse_fields(lines: Iterable[str]) -> WSGIEnvironment:
-    """Field lines by environ key; repeated ones are joined (RFC 9110, 5.3), so a second Host or length is malformed."""
+    """Field lines as environ keys. Repeated ones are joined (RFC 9110, 5.3), so a second Host or length is malformed.
+
+    Names with an underscore are left out: in an environ they pass for names with a hyphen.
+    """
     fields: WSGIEnvironment = {}
     for line in lines:
-        name, colon, value = line.partition(":")
-        require(colon and FIELD_NAME.fullmatch(name) and FIELD_VALUE.fullmatch(value), 400, "a malformed field")
-        key, value = name.upper().replace("-", "_"), value.strip(" \t")
-        key = key if key in ("CONTENT_LENGTH", "CONTENT_TYPE") else f"HTTP_{key}"
-        if "_" not in name:  # it would pass for a hyphen
-            fields[key] = f"{fields[key]}, {value}" if key in fields else value
+        name, colon, raw_value = line.partition(":")
+        require(colon and FIELD_NAME.fullmatch(name) and FIELD_VALUE.fullmatch(raw_value), 400, "a malformed field")
+        if "_" in name:
+            continue
+        key = name.upper().replace("-", "_")
+        if key not in ("CONTENT_LENGTH", "CONTENT_TYPE"):
+            key = f"HTTP_{key}"
+        value = raw_value.strip(" \t")
+        fields[key] = f"{fields[key]}, {value}" if key in fields else value
     return fields
 
 
 @lru_cache(maxsize=64)
 def parse_head(head: bytes) -> WSGIEnvironment:
-    """What of the environ a request line and its fields say. Cached: most clients send the same head again."""
+    """The part of the environ that a request line and its fields say. Cached: most clients repeat their head."""
     line, *field_lines = head[:-2].decode("latin-1").split("\r\n")
     match = require(REQUEST_LINE.fullmatch(line), 400, "a malformed request line")
     method, target, authority, path, query, protocol, major = match.groups()
-    require(major == "1", 505, "only HTTP/1 is spoken here")
+    require(major == "1", 505, "this server speaks HTTP/1 only")
     require(path or authority or (method, target) == ("OPTIONS", "*"), 400, "a malformed request target")
-    environ, old = parse_fields(field_lines), protocol == "HTTP/1.0"
-    host, expect = environ.get("HTTP_HOST"), environ.get("HTTP_EXPECT", "100-continue")
-    require(old if host is None else HOST.fullmatch(host), 400, "Host is missing or malformed")
-    require(old or expect.lower() == "100-continue", 417, "the only expectation known is 100-continue")
-    length, coding = environ.get("CONTENT_LENGTH", "0"), environ.get("HTTP_TRANSFER_ENCODING")
-    require(coding is None or not (old or "CONTENT_LENGTH" in environ), 400, "a coding with a length, or in 1.0")
-    require(coding is None or coding.lower() == "chunked", 501, "the only transfer coding known is chunked")
-    require(LENGTH.fullmatch(length), 400, "a malformed Content-Length")
-    require(int(length) <= BODY_BYTES, 413, "the body is too large")
-    environ |= {"HTTP_HOST": authority} if authority else {}  # RFC 9112, 3.2.2: it overrides the field
-    path = unquote_to_bytes(path or (authority and "/") or "").decode("latin-1")
-    environ |= {"REQUEST_METHOD": method, "SERVER_PROTOCOL": protocol, "PATH_INFO": path, "QUERY_STRING": query or ""}
+    environ = parse_fields(field_lines)
+    check_fields(environ, is_old=protocol == "HTTP/1.0")
+    if authority:
+        environ["HTTP_HOST"] = authority  # RFC 9112, 3.2.2: it overrides the field
+        path = path or "/"
+    environ["REQUEST_METHOD"] = method
+    environ["SERVER_PROTOCOL"] = protocol
+    environ["PATH_INFO"] = unquote_to_bytes(path or "").decode("latin-1")
+    environ["QUERY_STRING"] = query or ""
     return environ
 
 
-class Parser:
-    """Bytes into `buffer`, requests out of `requests`: None while it needs more bytes, `HTTPError` as the last word."""
+def check_fields(environ: WSGIEnvironment, *, is_old: bool) -> None:
+    """Checks the fields that frame a request; `is_old`: it is HTTP/1.0."""
+    host = environ.get("HTTP_HOST")
+    expectation = environ.get("HTTP_EXPECT", "100-continue")
+    length = environ.get("CONTENT_LENGTH", "0")
+    coding = environ.get("HTTP_TRANSFER_ENCODING")
+    require(is_old if host is None else HOST.fullmatch(host), 400, "Host is missing or malformed")
+    require(is_old or expectation.lower() == "100-continue", 417, "the only expectation known is 100-continue")
+    require(LENGTH.fullmatch(length), 400, "a malformed Content-Length")
+    if coding is not None:  # RFC 9112, 6.1: both fields in one request are a sign of request smuggling
+        require(not is_old and "CONTENT_LENGTH" not in environ, 400, "a transfer coding with a length, or in HTTP/1.0")
+        require(coding.lower() == "chunked", 501, "the only transfer coding known is chunked")
 
-    def __init__(self) -> None:
-        self.buffer, self.requests = bytearray(), self._parse()
-        self.line, self.pending = b"", dict[str, Any]()  # the last request line; a request without its body
+
+class Parser:
+    """Bytes go into `buffer`, requests come out of `requests`: None while it needs more bytes.
+
+    An `HTTPError` ends it: it is not known where the next request begins.
+    """
+
+    def __init__(self, limits: Limits = Limits()) -> None:
+        self.limits = limits
+        self.buffer = bytearray()
+        self.requests = self._parse()
+        self.line = b""  # the last request line
+        self.pending: WSGIEnvironment = {}  # a request whose body is not whole yet
 
     def _parse(self) -> Generator[WSGIEnvironment | None, None, None]:
         while True:
-            self.pending = environ = yield from self._take_head()
+            environ = yield from self._take_head()
+            self.pending = environ
             if environ.pop("HTTP_TRANSFER_ENCODING", None):
                 body = yield from self._take_chunks()
                 environ["CONTENT_LENGTH"] = str(len(body))
             else:
-                body = yield from self._take(int(environ.get("CONTENT_LENGTH", 0)))
-            self.pending, environ["wsgi.input"] = {}, io.BytesIO(body)
+                size = int(environ.get("CONTENT_LENGTH", 0))
+                require(size <= self.limits.body_bytes, 413, "the body is too large")
+                body = yield from self._take(size)
+            environ["wsgi.input"] = io.BytesIO(body)
+            self.pending = {}
             yield environ
 
     def _take_head(self) -> Generator[None, None, WSGIEnvironment]:
+        """Takes a head; refuses a wrong one before it is whole."""
         while True:
             start = 2 if self.buffer.startswith(b"\r\n") else 0  # RFC 9112, 2.2: one empty line before it is skipped
             end = self.buffer.find(b"\r\n\r\n", start)
             head = bytes(self.buffer[start : end + 2 if end >= 0 else None])
-            self.line, crlf, fields = head.partition(b"\r\n")
-            require(self.line or not crlf, 400, "an empty request line")
-            require(len(self.line) <= REQUEST_LINE_BYTES, 414, "the request line is too long")
-            require(len(fields) <= FIELDS_BYTES, 431, "the fields are too large")
-            require(fields.count(b"\r\n") <= FIELDS, 431, "too many fields")
-            require(TEXT.fullmatch(head.removesuffix(b"\r")), 400, "a control character, CR or LF")
+            self._check_head(head)
             if end >= 0:
                 del self.buffer[: end + 4]
                 return parse_head(head).copy()
-            yield  # who speaks something else has been told at once
+            yield
+
+    def _check_head(self, head: bytes) -> None:
+        self.line, crlf, fields = head.partition(b"\r\n")
+        require(self.line or not crlf, 400, "an empty request line")
+        require(len(self.line) <= self.limits.request_line_bytes, 414, "the request line is too long")
+        require(len(fields) <= self.limits.fields_bytes, 431, "the fields are too large")
+        require(fields.count(b"\r\n") <= self.limits.fields, 431, "too many fields")
+        require(WHOLE_LINES.fullmatch(head.removesuffix(b"\r")), 400, "a control character, CR or LF")
 
     def _take_chunks(self) -> Generator[None, None, bytes]:
-        """RFC 9112, 7.1. Extensions and trailer fields are checked, bounded and thrown away."""
-        body, room, size = bytearray(), FIELDS_BYTES, -1
-        while size:
-            line = yield from self._take_line(room + 16)
+        """A chunked body (RFC 9112, 7.1). Extensions and trailer fields are checked, bounded and thrown away."""
+        body = bytearray()
+        room = self.limits.fields_bytes
+        size = -1
+        while size != 0:
+            line = yield from self._take_line(room + CHUNK_SIZE_CHARS)
             match = require(CHUNK_LINE.fullmatch(line), 400, "a malformed chunk")
-            size, room = int(match[1], 16), room - len(match[2] or "")
-            require(len(body) + size <= BODY_BYTES, 413, "the body is too large")
-            if size:
+            size = int(match[1], 16)
+            room -= len(match[2] or "")
+            require(len(body) + size <= self.limits.body_bytes, 413, "the body is too large")
+            if size > 0:
                 body += yield from self._take(size)
-                require((yield from self._take(2)) == b"\r\n", 400, "a chunk is not of its size")
-        while (line := (yield from self._take_line(room))) != "\r\n":
+                end = yield from self._take(2)
+                require(end == b"\r\n", 400, "a chunk is not of its size")
+        line = yield from self._take_line(room)
+        while line != "\r\n":
             parse_fields([line.removesuffix("\r\n")])
             room -= len(line)
+            line = yield from self._take_line(room)
         return bytes(body)
 
     def _take_line(self, limit: int) -> Generator[None, None, str]:
-        while (end := self.buffer.find(b"\n")) < 0 and len(self.buffer) <= limit + 1:
+        end = self.buffer.find(b"\n")
+        while end < 0 and len(self.buffer) <= limit + 1:
             yield
+            end = self.buffer.find(b"\n")
         require(0 <= end <= limit + 1, 431, "chunk extensions or trailer fields are too large")
-        return (yield from self._take(end + 1)).decode("latin-1")
+        line = yield from self._take(end + 1)
+        return line.decode("latin-1")
 
     def _take(self, size: int) -> Generator[None, None, bytes]:
         while len(self.buffer) < size:
             yield
-        taken, self.buffer = bytes(self.buffer[:size]), self.buffer[size:]
+        taken = bytes(self.buffer[:size])
+        self.buffer = self.buffer[size:]
         return taken
 
 
-# ---- respond ---------------------------------------------------------------------------------------------------------
+# ---- response --------------------------------------------------------------------------------------------------------
 
-format_date = lru_cache(maxsize=1)(format_date_time)  # made once a second
+UNKNOWN = -1  # a length
+format_date = lru_cache(maxsize=1)(format_date_time)  # the same for all answers of one second
 
 
+@dataclass
 class Response:
-    """The answer to one request, framed as its version allows (PEP 3333; RFC 9112, 6.3); `send` takes the bytes."""
+    """The answer to one request, framed as its version allows (PEP 3333; RFC 9112, 6.3). `send` takes the bytes."""
 
-    def __init__(self, environ: WSGIEnvironment, send: Callable[[bytes], object], *, keep_alive: bool) -> None:
-        self.environ, self.send, self.keep_alive = environ, send, keep_alive
-        self.status, self.fields, self.length, self.body_bytes = "", "", -1, 0  # a length of -1 is unknown
-        self.begun = self.chunked = self.bodyless = False
+    environ: WSGIEnvironment
+    send: Callable[[bytes], object]
+    keep_alive: bool  # whether the connection can serve another request after it
+    status: str = ""
+    fields: str = ""
+    length: int = UNKNOWN
+    body_bytes: int = 0
+    begun: bool = False
+    chunked: bool = False
+    bodyless: bool = False
 
     def run(self, wsgi_application: WSGIApplication) -> None:
-        """Sends block by block. What the application raises is logged, and answered while it can be."""
+        """Sends the answer of the application block by block. An exception is logged, and 500 if nothing is sent."""
         try:
             result: Any = wsgi_application(self.environ, self.start_response)
             with closing(result) if hasattr(result, "close") else nullcontext():
-                whole = sum(map(len, result)) if isinstance(result, list) else -1
+                whole = sum(map(len, result)) if isinstance(result, list) else UNKNOWN
                 for block in result:
                     self.write(block, whole)
-                require(self.bodyless or self.length in (-1, self.body_bytes), 500, "the body is short of its length")
-                self.send((b"" if self.begun else self._begin(0)) + (b"0\r\n\r\n" if self.chunked else b""))
+                self._end()
         except Exception:
             traceback.print_exc(file=self.environ["wsgi.errors"])
             self.fail(500, "Internal Server Error")
 
     def fail(self, status: int, reason: str) -> None:
-        """Says what is wrong. Once the head is out, only the end of the connection tells that something is missing."""
+        """Answers with a refusal. If the head is sent already, only the end of the connection tells that it failed."""
         self.keep_alive = False
-        if not self.begun:
-            self.status, later = "", [("Retry-After", "1")] if status == 503 else []
-            self.start_response(f"{status} {HTTPStatus(status).phrase}", [("Content-Type", "text/plain"), *later])
-            self.write(f"{reason}\n".encode(), len(reason) + 1)
+        if self.begun:
+            return
+        headers = [("Content-Type", "text/plain")]
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers.append(("Retry-After", "1"))
+        self.status = ""
+        self.start_response(f"{status} {HTTPStatus(status).phrase}", headers)
+        body = f"{reason}\n".encode()
+        self.write(body, len(body))
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
-        """As PEP 3333 has it; no CR or LF passes, and nothing that is the server's to say."""
+        """As PEP 3333 has it. No CR or LF passes, and no header that only the server may send."""
         if exc_info and self.begun:
             raise exc_info[1].with_traceback(exc_info[2])
         require(exc_info or not self.status, 500, "start_response again, without exc_info")
         require(STATUS.fullmatch(status), 500, "a malformed status")
-        self.status, self.fields, self.length, self.body_bytes = status, "", -1, 0
+        self.status = status
+        self.fields = ""
+        self.length = UNKNOWN
+        self.body_bytes = 0
         self.bodyless = status[0] == "1" or status[:3] in ("204", "304") or self.environ["REQUEST_METHOD"] == "HEAD"
         for name, value in headers:
             require(FIELD_NAME.fullmatch(name) and FIELD_VALUE.fullmatch(value) and not is_hop_by_hop(name), 500, name)
@@ -239,211 +345,373 @@ class Response:
                 self.fields += f"{name}: {value}\r\n"
         return self.write
 
-    def write(self, block: bytes, whole: int = -1) -> None:
-        """Sends a block, with the head if it is the first; an empty one waits, as PEP 3333 asks."""
+    def write(self, block: bytes, whole: int = UNKNOWN) -> None:
+        """Sends a block, with the head if it is the first; an empty one sends nothing, as PEP 3333 asks.
+
+        `whole` is the length of all blocks, where it is known.
+        """
         require(isinstance(block, bytes), 500, "a block is bytes")
-        if block:
-            self.body_bytes += 0 if self.bodyless else len(block)
-            require(self.length < 0 or self.body_bytes <= self.length, 500, "the body is over its length")
-            head, last = b"" if self.begun else self._begin(whole), b"" if self.bodyless else block
-            self.send(head + (b"%x\r\n%b\r\n" % (len(block), block) if self.chunked else last))
+        if not block:
+            return
+        if not self.bodyless:
+            self.body_bytes += len(block)
+        require(self.length == UNKNOWN or self.body_bytes <= self.length, 500, "the body is over its length")
+        head = b"" if self.begun else self._begin(whole)
+        if self.chunked:
+            self.send(b"%b%x\r\n%b\r\n" % (head, len(block), block))
+        else:
+            self.send(head if self.bodyless else head + block)
+
+    def _end(self) -> None:
+        complete = self.bodyless or self.length in (UNKNOWN, self.body_bytes)
+        require(complete, 500, "the body is short of its length")
+        head = b"" if self.begun else self._begin(0)
+        self.send(head + (b"0\r\n\r\n" if self.chunked else b""))
 
     def _begin(self, whole: int) -> bytes:
-        """The head, and with it how the body ends."""
+        """The head, which says how the body ends."""
         require(self.status, 500, "start_response was never called")
-        code, old, fields = int(self.status[:3]), self.environ["SERVER_PROTOCOL"] == "HTTP/1.0", self.fields
-        if self.length < 0 and not self.bodyless:
+        code = int(self.status[:3])
+        is_old = self.environ["SERVER_PROTOCOL"] == "HTTP/1.0"
+        fields = self.fields
+        if self.length == UNKNOWN and not self.bodyless:
             self.length = whole
-        self.begun, self.chunked = True, self.length < 0 and not (self.bodyless or old)
+        self.begun = True
+        self.chunked = self.length == UNKNOWN and not self.bodyless and not is_old
         if self.chunked:
             fields += "Transfer-Encoding: chunked\r\n"
-        elif self.length >= 0 and code >= 200 and code != 204:  # RFC 9110, 8.6
+        elif self.length != UNKNOWN and code >= 200 and code != 204:  # RFC 9110, 8.6
             fields += f"Content-Length: {self.length}\r\n"
-        self.keep_alive &= code >= 200 and (self.chunked or self.bodyless or self.length >= 0)
-        if old or not self.keep_alive:
+        has_end = self.chunked or self.bodyless or self.length != UNKNOWN
+        self.keep_alive = self.keep_alive and has_end and code >= 200
+        if is_old or not self.keep_alive:
             fields += f"Connection: {'keep-alive' if self.keep_alive else 'close'}\r\n"
         return f"HTTP/1.1 {self.status}\r\nDate: {format_date(int(time.time()))}\r\n{fields}\r\n".encode("latin-1")
 
 
-# ---- serve -----------------------------------------------------------------------------------------------------------
+# ---- log -------------------------------------------------------------------------------------------------------------
 
-CONNECTIONS, BODIES = 4096, 64  # at once; bodies on their way are held in memory
-SPARE_FILES, PIECE_BYTES = 48, 2 * 1024  # descriptors for who is told 503, and the rest; what is read at a time
-HEAD_S, KEEP_ALIVE_S = 10.0, 15.0  # for a whole head; until it begins
-BODY_IDLE_S, BODY_S = 10.0, 120.0  # between two pieces of a body; for the whole, or it could drip for a week
-SEND_S, SEND_BYTES, LINGER_S = 10.0, 64 * 1024, 2.0  # for so much of an answer to be read; for the last one
-SHUTDOWN_S, SWEEP_S = 10.0, 0.05  # for what is in flight; how often deadlines are looked at
-LOOK_S = 0.5  # a longer pause of the process is nobody's delay; for what has come in meanwhile
-FORGEABLE = re.compile(r"[^ !#-\[\]-~]")  # in a log: all but visible ASCII, the quote and the backslash
+FORGEABLE = re.compile(r"[^ !#-\[\]-~]")  # all but visible ASCII, the quote and the backslash
+
+
+class Log(io.TextIOBase):
+    """A file descriptor that never blocks: a thread writes to it; lines that it has no room for are dropped."""
+
+    def __init__(self, descriptor: int, limit_bytes: int = Limits.log_bytes) -> None:
+        self._descriptor = descriptor
+        self._limit_bytes = limit_bytes
+        self._lines = bytearray()
+        self._batches: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._idle = threading.Event()
+        threading.Thread(target=self._run, name="log", daemon=True).start()
+
+    def write(self, text: str) -> int:
+        """Takes lines for the next `flush`."""
+        if len(self._lines) < self._limit_bytes:
+            self._lines += text.encode("utf-8", "backslashreplace")
+        return len(text)
+
+    def flush(self) -> None:
+        """Hands the lines to the thread, unless it still writes those before."""
+        if self._lines and self._idle.is_set():
+            self._idle.clear()
+            self._batches.put(bytes(self._lines))
+            self._lines.clear()
+
+    def finish(self, wait_s: float = 1.0) -> None:
+        """Writes what is left, as far as the reader takes it in this time."""
+        if self._idle.wait(wait_s):
+            self.flush()
+            self._idle.wait(wait_s)
+
+    def _run(self) -> None:
+        while True:
+            self._idle.set()
+            batch = self._batches.get()
+            with suppress(OSError):  # the reader is gone
+                while batch:
+                    batch = batch[os.write(self._descriptor, batch) :]
+
+
+# ---- server ----------------------------------------------------------------------------------------------------------
+
+
+SERVER_ENVIRON: WSGIEnvironment = {"SCRIPT_NAME": "", "wsgi.version": (1, 0), "wsgi.url_scheme": "http"}
+SERVER_ENVIRON |= {"wsgi.multithread": False, "wsgi.multiprocess": False, "wsgi.run_once": False}
+
+
+class State(Enum):
+    """What a connection waits for."""
+
+    IDLE = "the first byte of a request"
+    HEAD = "the rest of a head"
+    BODY = "the rest of a body"
+    SENDING = "the client to read its answer"
+    CLOSING = "the client to close, after the last answer"
 
 
 class Connection(asyncio.Protocol):
-    """One client. Its deadline is a number that the server looks at: a timer for each request would cost more."""
+    """One client. `deadline` is looked at by the server: a timer for each request would cost more."""
 
     def __init__(self, server: "Server") -> None:
-        self.server, self.parser, self.idle, self.closing, self.unsent = server, Parser(), True, False, 0
-        self.begun, self.deadline = time.monotonic(), time.monotonic() + HEAD_S
+        self.server = server
+        self.limits = server.limits
+        self.parser = Parser(server.limits)
+        self.state = State.IDLE
+        self.unsent = 0
+        self.begun = time.monotonic()  # the first byte of this request, or the end of the answer before it
+        self.deadline = self.begun + self.limits.head_s
 
     def connection_made(self, transport: Any) -> None:
-        """Says who is at both ends, and to one too many that it is."""
-        (host, port, *_), (peer, peer_port, *_) = map(transport.get_extra_info, ("sockname", "peername"))
-        self.environ: WSGIEnvironment = {"SERVER_NAME": host, "SERVER_PORT": str(port), "SCRIPT_NAME": ""}
-        self.environ |= {"REMOTE_ADDR": peer, "REMOTE_PORT": str(peer_port), "wsgi.errors": sys.stderr}
-        self.environ |= {"wsgi.version": (1, 0), "wsgi.url_scheme": "http", "wsgi.run_once": False}
-        self.environ |= {"wsgi.multithread": False, "wsgi.multiprocess": False}
-        self.transport, transport.max_size = transport, PIECE_BYTES
+        """Notes both addresses; refuses a connection over the limit."""
+        host, port, *_ = transport.get_extra_info("sockname")
+        client, client_port, *_ = transport.get_extra_info("peername")
+        self.environ = SERVER_ENVIRON | {"SERVER_NAME": host, "SERVER_PORT": str(port), "wsgi.errors": sys.stderr}
+        self.environ |= {"REMOTE_ADDR": client, "REMOTE_PORT": str(client_port)}
+        self.transport = transport
+        transport.max_size = self.limits.read_bytes
         transport.set_write_buffer_limits(0)
         self.server.connections.add(self)
         if len(self.server.connections) > self.server.room:
-            self.advance(HTTPError(503, "too many connections"))
+            self.refuse(HTTPError(503, "too many connections"))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        """Makes room for another."""
+        """Makes room for another connection."""
         self.server.connections.discard(self)
+        self.server.bodies.discard(self)
 
     def data_received(self, data: bytes) -> None:
-        """Serves what has come. After the last answer it is only read, so that it does not reset the connection."""
-        self.begun = time.monotonic() if self.idle else self.begun
-        if not self.closing:
+        """Serves the bytes that have come; after the last answer they are thrown away."""
+        if self.state is State.IDLE:
+            self.begun = time.monotonic()
+        if self.state is not State.CLOSING:
             self.parser.buffer += data
             self.advance()
 
     def eof_received(self) -> None:
-        """What has begun cannot become whole. The transport sends what it still has, and closes."""
-        if not (self.idle or self.closing):
-            self.advance(HTTPError(400, "the request breaks off"))
+        """Refuses a request that breaks off. The transport sends what it still has, and closes."""
+        if self.state not in (State.IDLE, State.CLOSING):
+            self.refuse(HTTPError(400, "the request breaks off"))
 
     def resume_writing(self) -> None:
-        """Goes on with a client that has read all it was sent."""
-        self.unsent, self.begun = 0, time.monotonic()
+        """Goes on with a client that has read its answer."""
+        self.unsent = 0
+        self.begun = time.monotonic()
+        if self.state is State.SENDING:
+            self.state = State.IDLE
         self.transport.resume_reading()
         self.advance()
 
-    def advance(self, error: HTTPError | None = None) -> None:
-        """Answers the requests that have come, or says why not, and sets the deadline of what comes next."""
-        requests = self.parser.requests
+    def advance(self) -> None:
+        """Answers the requests that are whole, then waits for what comes next."""
         try:
-            while not (self.closing or self.unsent) and (environ := requests.throw(error) if error else next(requests)):
+            while self.state not in (State.SENDING, State.CLOSING):
+                environ = next(self.parser.requests)
+                if environ is None:
+                    break
                 self.answer(environ)
-            if pending := self.parser.pending:
-                require(sum(bool(c.parser.pending) for c in self.server.connections) <= BODIES, 503, "too many bodies")
-                if pending.pop("HTTP_EXPECT", None) and pending["SERVER_PROTOCOL"] != "HTTP/1.0":
-                    self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        except HTTPError as refusal:  # where the next request would begin is not known
-            method = self.parser.line.partition(b" ")[0].decode("latin-1")
-            self.answer({"REQUEST_METHOD": method, "SERVER_PROTOCOL": "HTTP/1.1"}, refusal)
-        self.idle = not (self.parser.buffer or self.parser.pending or self.unsent or self.closing)
-        wait_s = LINGER_S if self.closing else KEEP_ALIVE_S if self.idle else HEAD_S
-        self.deadline = self.begun + max(wait_s, SEND_S * self.unsent / SEND_BYTES)
-        if self.parser.pending:
-            self.deadline = min(time.monotonic() + BODY_IDLE_S, self.begun + BODY_S)
+            if self.parser.pending:
+                self._admit_body(self.parser.pending)
+        except HTTPError as refusal:
+            self.refuse(refusal)
+        self._wait()
 
-    def answer(self, environ: WSGIEnvironment, error: HTTPError | None = None) -> None:
-        """Puts a request before the application; then comes the next one, or the end."""
+    def refuse(self, refusal: HTTPError) -> None:
+        """Answers with a refusal, and closes: it is not known where the next request begins."""
+        method = self.parser.line.partition(b" ")[0].decode("latin-1")
+        self.answer({"REQUEST_METHOD": method, "SERVER_PROTOCOL": "HTTP/1.1"}, refusal)
+        self._wait()
+
+    def answer(self, environ: WSGIEnvironment, refusal: HTTPError | None = None) -> None:
+        """Answers one request by the application, or with a refusal."""
         environ |= self.environ
         options = [option.strip(" \t") for option in environ.get("HTTP_CONNECTION", "").lower().split(",")]
-        lasting = "keep-alive" in options or environ["SERVER_PROTOCOL"] != "HTTP/1.0"  # RFC 9112, 9.3
+        persistent = environ["SERVER_PROTOCOL"] != "HTTP/1.0" or "keep-alive" in options  # RFC 9112, 9.3
         last = "close" in options or (self.server.stopping and not self.parser.buffer)
-        response = Response(environ, self.transport.write, keep_alive=lasting and not last)
-        response.fail(*error.args) if error else response.run(self.server.application)
-        if self.server.log is not None:
-            line = FORGEABLE.sub(lambda match: f"\\x{ord(match[0]):02x}", self.parser.line.decode("latin-1"))
-            answer, taken_ms = f"{response.status[:3]} {response.body_bytes}", (time.monotonic() - self.begun) * 1000
-            self.server.lines += f'{environ["REMOTE_ADDR"]} "{line}" {answer} {taken_ms:.1f}ms\n'.encode()
-        self.begun, self.unsent = time.monotonic(), self.transport.get_write_buffer_size()
-        self.closing = not response.keep_alive or self.transport.is_closing()
-        if self.closing:  # RFC 9112, 9.6: to close on unread bytes could destroy the answer on its way
-            self.parser = Parser()  # forgets what it holds
-            with suppress(OSError):  # the client has gone
+        response = Response(environ, self.transport.write, keep_alive=persistent and not last)
+        if refusal is None:
+            response.run(self.server.application)
+        else:
+            response.fail(*refusal.args)
+        self._log(response)
+        self.begun = time.monotonic()
+        self.unsent = self.transport.get_write_buffer_size()
+        if not response.keep_alive or self.transport.is_closing():
+            self.state = State.CLOSING
+            self.parser = Parser(self.limits)  # frees what it holds
+            with suppress(OSError):  # the client is gone
                 self.transport.write_eof()
         elif self.unsent:
+            self.state = State.SENDING
             self.transport.pause_reading()
 
+    def _admit_body(self, environ: WSGIEnvironment) -> None:
+        """Lets a client send its body, if there is room for it in memory."""
+        bodies = self.server.bodies
+        require(self in bodies or len(bodies) < self.limits.bodies, 503, "too many bodies")
+        bodies.add(self)
+        if environ.pop("HTTP_EXPECT", None) and environ["SERVER_PROTOCOL"] != "HTTP/1.0":
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
+    def _wait(self) -> None:
+        """Sets the state that follows from what has come, and its deadline."""
+        limits = self.limits
+        if self.state in (State.SENDING, State.CLOSING):
+            wait_s = limits.linger_s if self.state is State.CLOSING else limits.head_s
+            self.deadline = self.begun + max(wait_s, limits.send_s * self.unsent / limits.unsent_bytes)
+        elif self.parser.pending:
+            self.state = State.BODY
+            self.deadline = min(time.monotonic() + limits.body_idle_s, self.begun + limits.body_s)
+        elif self.parser.buffer:
+            self.state = State.HEAD
+            self.deadline = self.begun + limits.head_s
+        else:
+            self.state = State.IDLE
+            self.deadline = self.begun + limits.keep_alive_s
+        if self.state is not State.BODY:
+            self.server.bodies.discard(self)
+
+    def _log(self, response: Response) -> None:
+        if self.server.log is None:
+            return
+        line = FORGEABLE.sub(lambda match: f"\\x{ord(match[0]):02x}", self.parser.line.decode("latin-1"))
+        answer = f"{response.status[:3]} {response.body_bytes}"
+        taken_ms = (time.monotonic() - self.begun) * 1000
+        self.server.log.write(f'{self.environ["REMOTE_ADDR"]} "{line}" {answer} {taken_ms:.1f}ms\n')
+
+
+@dataclass(eq=False)
 class Server:
-    """Lets connections in, ends those that are overdue, and stops in order; `log` is a file descriptor."""
+    """Accepts connections, ends those past their deadline, and stops in order. `room` is how many it holds at once."""
 
-    def __init__(self, application: WSGIApplication, room: int = CONNECTIONS, log: int | None = None) -> None:
-        self.application, self.room, self.log, self.stopping = application, room, log, False
-        self.lines, self.connections = bytearray(), set[Connection]()
+    application: WSGIApplication
+    limits: Limits = Limits()
+    room: int = Limits.connections
+    log: Log | None = None
+    stopping: bool = False
+    connections: set[Connection] = field(default_factory=set)
+    bodies: set[Connection] = field(default_factory=set)  # the connections that are receiving one
 
     async def serve(self, listeners: list[socket.socket]) -> None:
-        """Serves until `stopping`, then finishes what is in flight."""
-        loop, servers = asyncio.get_running_loop(), []
-        # Out of descriptors, asyncio reports its "socket" a hundred times, and does so again when that has been closed.
-        loop.set_exception_handler(lambda _, e: self.stopping or "socket" in e or loop.default_exception_handler(e))
+        """Serves until `stopping`, then finishes the requests in progress."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._report)
+        servers = []
         for listener in listeners:
             servers.append(await loop.create_server(lambda: Connection(self), sock=listener))
-            listener.listen(1024)  # again, as asyncio has made it 100
+            listener.listen(1024)  # again: asyncio has made it 100
         while not self.stopping:
             await self._sweep()
-        await asyncio.sleep(2 * SWEEP_S)  # lets in whom the kernel already has
+        await asyncio.sleep(2 * self.limits.sweep_s)  # accepts the connections that the kernel holds already
         for server in servers:
             server.close()
-        for _ in range(round(SHUTDOWN_S / SWEEP_S)):
+        for _ in range(round(self.limits.shutdown_s / self.limits.sweep_s)):
             if self.connections:
                 await self._sweep()
+
+    def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not self.stopping and "socket" not in context:  # out of descriptors, asyncio repeats it for each accept
+            loop.default_exception_handler(context)
 
     async def _sweep(self) -> None:
         now = time.monotonic()
         for connection in list(self.connections):
             late = connection.deadline < now
-            if late and not (connection.idle or connection.unsent or connection.closing):
-                connection.advance(HTTPError(408, "the request took too long"))
-            elif late or (self.stopping and connection.idle and now - connection.begun > SWEEP_S):
+            idle = connection.state is State.IDLE
+            if late and connection.state in (State.HEAD, State.BODY):
+                connection.refuse(HTTPError(408, "the request took too long"))
+            elif late or (self.stopping and idle and now - connection.begun > self.limits.sweep_s):
                 connection.transport.abort()
-        await asyncio.sleep(SWEEP_S)
-        if (held_s := time.monotonic() - now - SWEEP_S) > LOOK_S:  # stopped, or held by the application
+        await asyncio.sleep(self.limits.sweep_s)
+        self._forgive_pause(time.monotonic() - now - self.limits.sweep_s)
+        for log in (self.log, sys.stderr):
+            if isinstance(log, Log):
+                log.flush()
+
+    def _forgive_pause(self, held_s: float) -> None:
+        """Moves all deadlines after the process was stopped, or held by the application: bytes may wait to be read."""
+        if held_s > self.limits.pause_s:
             for connection in self.connections:
                 connection.begun += held_s
-                connection.deadline = max(connection.deadline + held_s, time.monotonic() + LOOK_S)
-        with suppress(OSError):  # a reader that has gone stops nothing
-            while self.log is not None and self.lines:
-                del self.lines[: os.write(self.log, self.lines)]
-        self.lines.clear()
+                connection.deadline = max(connection.deadline + held_s, time.monotonic() + self.limits.pause_s)
 
 
-# ---- main ------------------------------------------------------------------------------------------------------------
+# ---- command line ----------------------------------------------------------------------------------------------------
 
 
-def bind(host: str, port: int) -> list[socket.socket]:
-    """A listening socket for each address of the host; localhost is both loopbacks, whatever a hosts file says."""
+def bind(host: str, port: int, unsent_bytes: int = Limits.unsent_bytes) -> list[socket.socket]:
+    """A listening socket for each address of the host; localhost is both loopbacks, whatever a hosts file says.
+
+    :raises OSError: the host does not resolve, is not of this machine, or the port is taken.
+    """
     listeners: list[socket.socket] = []
     for name in ("127.0.0.1", "::1") if host == "localhost" else (host or None,):
         for family, _, _, _, address in socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM, 0, socket.AI_PASSIVE):
             try:
                 listeners.append(socket.create_server((str(address[0]), port), family=family, backlog=1024))
-            except OSError as error:  # there may be no IPv6 here
-                if not listeners or error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            except OSError as error:
+                if not listeners or error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):  # no IPv6 here
                     raise
             port = listeners[0].getsockname()[1]  # port 0 is one port for all
-            listeners[-1].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)  # or megabytes wait for the deaf
+            listeners[-1].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, unsent_bytes)
     return listeners
 
 
-def main() -> None:
-    """The command line. SIGTERM and SIGINT end it."""
+def open_standard_streams() -> None:
+    """Opens /dev/null for each standard stream that is closed: a client's connection would take its number."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
+def raise_file_limit(limits: Limits) -> int:
+    """Raises the limit of file descriptors as far as needed and allowed; tells for how many connections they last."""
+    import resource  # not on Windows, where only the application can be used
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.connections + limits.spare_files
+    files = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return max(1, files - limits.spare_files)
+
+
+def main(limits: Limits = Limits()) -> None:
+    """Serves the application; SIGTERM and SIGINT end it."""
+    open_standard_streams()
     parser = argparse.ArgumentParser(prog="credentials.py", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--host", default=os.environ.get("HOST") or "localhost", help="default: HOST, localhost")
-    parser.add_argument("--port", default=os.environ.get("PORT") or "8888", type=int, help="default: PORT, 8888")
-    parser.add_argument("--quiet", action="store_true", help="no line for each request")
+    parser.add_argument(
+        "--host",
+        default=os.environ.get("HOST") or "localhost",
+        help="name or address to listen on (default: HOST, localhost)",
+    )
+    parser.add_argument(
+        "--port", default=os.environ.get("PORT") or "8888", type=int, help="port to listen on (default: PORT, 8888)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="do not log requests")
+    parser.add_argument("--version", action="version", version=f"credentials.py {__version__}")
     options = parser.parse_args()
     if not 0 <= options.port < 65536:
         parser.error(f"there is no port {options.port}")
     try:
-        listeners = bind(options.host, options.port)
+        listeners = bind(options.host, options.port, limits.unsent_bytes)
     except (OSError, UnicodeError) as error:
         parser.exit(1, f"credentials.py: cannot listen on {options.host} port {options.port}: {error}\n")
-    import resource  # not on Windows, where only the application is of use
+    log = None if options.quiet else Log(1, limits.log_bytes)
+    sys.stderr = errors = Log(2, limits.log_bytes)
+    server = Server(application, limits, raise_file_limit(limits), log)
 
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files := min(hard, CONNECTIONS + SPARE_FILES), hard))
-    server = Server(application, max(1, files - SPARE_FILES), None if options.quiet or sys.stdout is None else 1)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: setattr(server, "stopping", True))
+    def stop(*_: object) -> None:
+        server.stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     for listener in listeners:
-        print("credentials.py: listening on {} port {}".format(*listener.getsockname()), file=sys.stderr)
+        errors.write("credentials.py: listening on {} port {}\n".format(*listener.getsockname()))
     asyncio.run(server.serve(listeners))
+    for stream in filter(None, (log, errors)):
+        stream.finish()
 
 
 if __name__ == "__main__":

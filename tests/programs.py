@@ -32,3 +32,12 @@ def install_npm(source: Path, folder: Path) -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+def need_python(version: str) -> str:
+    """The path of this Python ("3.10"), on PATH or of pyenv. Without one the test is skipped: Debian has one Python."""
+    pyenv = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
+    found = str(pyenv[-1]) if pyenv else shutil.which(f"python{version}")
+    if found is None:
+        pytest.skip(f"Python {version} is not installed")
+    return found

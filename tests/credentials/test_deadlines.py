@@ -14,25 +14,25 @@ from tests.credentials.rows import get, post
 from tests.credentials.wire import GET, read_all, read_answer, serving, statuses, wait_for
 
 QUICK: dict[str, Any] = {
-    "HEAD_S": 0.5,
-    "BODY_IDLE_S": 0.5,
-    "BODY_S": 1.5,
-    "KEEP_ALIVE_S": 0.5,
-    "SEND_S": 0.5,
-    "LINGER_S": 0.5,
-    "SHUTDOWN_S": 1,
+    "head_s": 0.5,
+    "body_idle_s": 0.5,
+    "body_s": 1.5,
+    "keep_alive_s": 0.5,
+    "send_s": 0.5,
+    "linger_s": 0.5,
+    "shutdown_s": 1,
 }
 
 
 def test_a_silent_client_is_let_go() -> None:
     """Without a byte there is nothing to answer: the connection just ends."""
-    with serving(**{**QUICK, "KEEP_ALIVE_S": 60, "LINGER_S": 60}) as running:
+    with serving(**{**QUICK, "keep_alive_s": 60, "linger_s": 60}) as running:
         assert running.ask(b"") == b""
 
 
 def test_an_idle_connection_is_let_go() -> None:
     """After its answer a client may stay for the keep-alive time, and each request begins it anew."""
-    with serving(**{**QUICK, "HEAD_S": 60, "LINGER_S": 60}) as running, running.connect() as client:
+    with serving(**{**QUICK, "head_s": 60, "linger_s": 60}) as running, running.connect() as client:
         for _ in range(5):
             time.sleep(0.1)
             client.sendall(GET)
@@ -45,7 +45,7 @@ def test_an_idle_connection_is_let_go() -> None:
 )
 def test_an_unfinished_request_is_408(begun: bytes) -> None:
     """Its head has a deadline, and its body too when nothing more comes."""
-    with serving(**{**QUICK, "BODY_S": 60, "KEEP_ALIVE_S": 60, "LINGER_S": 60}) as running:
+    with serving(**{**QUICK, "body_s": 60, "keep_alive_s": 60, "linger_s": 60}) as running:
         answer = running.ask(begun)
         assert statuses(answer) == [408]
         assert answer.endswith(b"\r\n\r\nthe request took too long\n")
@@ -54,7 +54,7 @@ def test_an_unfinished_request_is_408(begun: bytes) -> None:
 
 def test_the_first_byte_begins_the_deadline_of_a_head() -> None:
     """A request that begins on an idle connection has its own time, not what is left of the other's."""
-    with serving(HEAD_S=0.3, KEEP_ALIVE_S=60) as running:
+    with serving(head_s=0.3, keep_alive_s=60) as running:
         with running.connect() as client:
             client.sendall(GET)
             read_answer(client)
@@ -85,7 +85,7 @@ def test_a_pause_of_the_server_is_no_delay_of_a_client(begun: bytes, rest: bytes
             time.sleep(1.2)
         return credentials.application(environ, start_response)
 
-    with serving(hold, **{**QUICK, "BODY_S": 0.5}) as running, running.connect() as client, running.connect() as other:
+    with serving(hold, **{**QUICK, "body_s": 0.5}) as running, running.connect() as client, running.connect() as other:
         client.sendall(begun)
         time.sleep(0.1)
         other.sendall(GET.replace(b"/", b"/hold", 1))
@@ -168,7 +168,7 @@ def test_what_is_being_sent_when_it_stops_is_sent() -> None:
 
 def test_who_was_let_in_last_is_heard_when_it_stops() -> None:
     """A client that came just before the end has the time of a sweep for its request; who was idle longer is let go."""
-    with serving(SWEEP_S=0.5) as running, ExitStack() as stack:
+    with serving(sweep_s=0.5) as running, ExitStack() as stack:
         running.server.stopping = True
         crowd = []
         with pytest.raises(ConnectionError):
@@ -200,7 +200,7 @@ def test_a_large_answer_may_take_its_time() -> None:
 
 def test_an_answer_nobody_fetches_does_not_hold_the_connection() -> None:
     """A client that says close and stays is let go as well."""
-    with serving(**{**QUICK, "HEAD_S": 60, "KEEP_ALIVE_S": 60}) as running, running.connect() as client:
+    with serving(**{**QUICK, "head_s": 60, "keep_alive_s": 60}) as running, running.connect() as client:
         client.sendall(get(b"Connection: close"))
         assert wait_for(lambda: not running.server.connections)
         assert statuses(read_all(client)) == [200]

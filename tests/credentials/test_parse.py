@@ -2,31 +2,26 @@
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from credentials import HTTPError, Parser, parse_head
+from credentials import HTTPError, Limits, Parser, parse_head
 from tests.credentials.rows import ACCEPTED, REFUSED, chunked, get, post
-from tests.credentials.wire import GET, limiting
+from tests.credentials.wire import GET
 
 SMALL = {name: request for name, (request, _) in ACCEPTED.items() if len(request) < 500}
+SMALL_BODIES = Limits(body_bytes=100)
+"""A limit at which it shows what the parser holds of a body."""
 HELD_BYTES = 8192 + 16384 + 2 + 2 + 4  # an incomplete head at its limits, with all its line ends
-
-
-@pytest.fixture(autouse=True, scope="module")
-def small_bodies() -> Iterator[None]:
-    """A limit for bodies at which what the parser holds can be seen."""
-    with limiting(BODY_BYTES=100):
-        yield
 
 
 def parse(pieces: Iterable[bytes]) -> tuple[list[dict[str, Any]], int | None]:
     """All requests out of the pieces, and the status that ended them, if one did."""
-    parser, requests = Parser(), []
+    parser, requests = Parser(SMALL_BODIES), []
     try:
         for piece in pieces:
             parser.buffer += piece

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 import credentials
 from tests.credentials.rows import get, post
 from tests.credentials.wire import GET, ask, connect, has_ipv6, process, read_all, read_answer, statuses
+from tests.programs import need_python
 
 CLOSE = get(b"Connection: close")
 
@@ -36,10 +37,15 @@ def test_help_explains_every_option() -> None:
     """--help is exit 0, says in a sentence what this is, and names the options with what they default to."""
     done = run("--help")
     assert done.returncode == 0
-    assert "Who holds the credentials" in done.stdout
-    for line in ("--host HOST +default: HOST, localhost", "--port PORT +default: PORT, 8888", "--quiet +[a-z ]+"):
+    assert "Tells the credentials" in done.stdout
+    for line in (
+        "--host HOST +name or address to listen on .default: HOST, localhost.",
+        "--port PORT +port to listen on .default: PORT, 8888.",
+        "--quiet +[a-z ]+",
+        "--version +[a-z ']+",
+    ):
         assert re.search(f"^ +{line}$", done.stdout, re.MULTILINE)
-    assert "From top to bottom" not in done.stdout
+    assert "Sections" not in done.stdout
 
 
 @pytest.mark.parametrize("port", ["http", "-1", "65536", "1.5", "", "9" * 5000])
@@ -115,7 +121,7 @@ def test_the_defaults_are_localhost_and_8888() -> None:
 
 def test_the_limit_of_descriptors_is_raised_as_far_as_needed() -> None:
     """To what all connections and the rest take, or to what is allowed; with hardly any there is room for one."""
-    need = credentials.CONNECTIONS + credentials.SPARE_FILES
+    need = credentials.Limits.connections + credentials.Limits.spare_files
     for allowed, files, room in ((need + 9, need, 2), (need - 9, need - 9, 2), (40, 40, 1)):
         limited = ("bash", "-c", f'ulimit -Sn 40 && ulimit -Hn {allowed} && exec "$@"', "bash")
         with process("--quiet", "--host", "127.0.0.1", prefix=limited) as running, ExitStack() as stack:
@@ -321,7 +327,7 @@ def test_it_ends_in_order_even_without_descriptors() -> None:
 
 def test_what_never_ends_is_cut_off() -> None:
     """A request that does not become whole within the time for what is in flight does not hold up the end."""
-    with process("--quiet", setup="credentials.SHUTDOWN_S = 0.3") as running, connect(running.port) as client:
+    with process("--quiet", limits="shutdown_s=0.3") as running, connect(running.port) as client:
         client.sendall(GET + GET[:-2])
         read_answer(client)
         started = time.monotonic()
@@ -336,3 +342,85 @@ def cpu_s(pid: int) -> float:
     """The processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10"])
+def test_an_older_python_is_told_so_in_one_line(version: str) -> None:
+    """Before anything that it does not have is imported; exit 1."""
+    python = need_python(version)
+    done = subprocess.run([python, credentials.__file__], capture_output=True, text=True, timeout=8, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"credentials.py needs Python 3.11 or later; this is Python {version}\n"
+
+
+def test_the_version_is_told() -> None:
+    """--version names the program and its version on standard output."""
+    done = run("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"credentials.py {credentials.__version__}\n"
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_that_stops_reading_stops_nothing(stream: str) -> None:
+    """With a full pipe behind one of the standard streams every request is answered, and SIGTERM ends it in order."""
+    with process("--host", "127.0.0.1") as running:
+        pipe = getattr(running.child, stream)
+        fill_pipe(running.child.pid, 1 if stream == "stdout" else 2)
+        for _ in range(20):
+            assert statuses(ask(running.port, GET * 100 + CLOSE)) == [200] * 101
+        running.child.terminate()
+        assert running.child.wait(timeout=9) == 0
+        pipe.close()
+        setattr(running.child, stream, None)
+
+
+def fill_pipe(pid: int, number: int) -> None:
+    """Fill the pipe that is this descriptor of a process, until nothing more fits in."""
+    descriptor = os.open(f"/proc/{pid}/fd/{number}", os.O_WRONLY | os.O_NONBLOCK)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(descriptor, b"\n" * 65536)
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_closed_standard_streams_stop_nothing(closed: str) -> None:
+    """It serves without them, and what it logs never reaches a client, whose connection could have their numbers."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, credentials.__file__, "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(["bash", "-c", f'exec "$@" {closed}', "bash", *command]) as child:
+        try:
+            end = time.monotonic() + 8
+            while time.monotonic() < end:
+                with suppress(ConnectionRefusedError):
+                    answer = ask(port, GET * 3 + CLOSE)
+                    break
+                time.sleep(0.05)
+            assert statuses(answer) == [200] * 4
+            assert answer.count(b"HTTP/1.1") == 4
+            child.terminate()
+            assert child.wait(timeout=9) == 0
+        finally:
+            child.kill()
+
+
+def test_it_runs_under_the_wsgi_of_hypercorn() -> None:
+    """`hypercorn credentials:application` answers as its own server does, HEAD and OPTIONS too."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "credentials:application"]
+    folder = Path(credentials.__file__).parent
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL) as child:
+        try:
+            end = time.monotonic() + 8
+            codes: list[int] = []
+            while not codes and time.monotonic() < end:
+                with suppress(ConnectionRefusedError):
+                    for line in (b"GET /?species=Dalek", b"HEAD /?species=Dalek", b"OPTIONS /", b"GET /", b"POST /"):
+                        sent = ask(port, get(b"Connection: close", line=line + b" HTTP/1.1"))
+                        codes.append(int(sent.split()[1]))
+                time.sleep(0.05)
+            assert codes == [200, 200, 204, 404, 405]
+        finally:
+            child.terminate()

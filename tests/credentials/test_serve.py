@@ -153,7 +153,7 @@ def test_what_follows_the_last_answer_is_not_kept() -> None:
         assert statuses(read_all(client)) == [200]
         [connection] = running.server.connections
         client.sendall(GET * 10_000)
-        assert wait_for(lambda: connection.closing)
+        assert wait_for(lambda: connection.state is credentials.State.CLOSING)
         assert len(connection.parser.buffer) == 0
 
 
@@ -232,10 +232,10 @@ def test_beyond_the_limit_a_connection_gets_503() -> None:
 def test_bodies_in_flight_are_bounded() -> None:
     """The bodies on their way are held in memory: one too many is 503, and a GET is served all the same."""
     begun = post(b"Content-Length: 10", body=b"hello")
-    with serving(BODIES=2) as running, running.connect() as first, running.connect() as second:
+    with serving(bodies=2) as running, running.connect() as first, running.connect() as second:
         first.sendall(begun)
         second.sendall(begun)
-        assert wait_for(lambda: sum(not c.idle for c in running.server.connections) == 2)
+        assert wait_for(lambda: len(running.server.bodies) == 2)
         with running.connect() as third:
             third.sendall(begun)
             refused = read_answer(third)
@@ -303,7 +303,7 @@ def test_little_is_sent_ahead() -> None:
     """Every listener limits what the kernel holds for a client that does not read."""
     with ExitStack() as stack:
         limited = stack.enter_context(socket.socket())
-        limited.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, credentials.SEND_BYTES)
+        limited.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, credentials.Limits.unsent_bytes)
         sizes = [
             stack.enter_context(one).getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
             for one in credentials.bind("localhost", 0)

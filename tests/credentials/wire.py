@@ -11,12 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 from wsgiref.types import WSGIApplication
 
 import credentials
+from credentials import Limits
 
 HOST = b"Host: localhost\r\n"
 GET = b"GET /?species=Dalek HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -46,37 +47,22 @@ class Running:
 
 
 @contextmanager
-def limiting(**limits: float) -> Iterator[None]:
-    """The limits of those names changed for a while; heads judged by other limits are forgotten."""
-    shipped = {name: getattr(credentials, name) for name in limits}
-    try:
-        for name, value in limits.items():
-            setattr(credentials, name, value)
-        credentials.parse_head.cache_clear()
-        yield
-    finally:
-        for name, value in shipped.items():
-            setattr(credentials, name, value)
-        credentials.parse_head.cache_clear()
-
-
-@contextmanager
 def serving(
-    application: WSGIApplication = credentials.application, room: int = credentials.CONNECTIONS, **limits: float
+    application: WSGIApplication = credentials.application, room: int = Limits.connections, **limits: float
 ) -> Iterator[Running]:
     """A server in a thread of its own, with these limits, stopped in order at the end."""
     [listener] = credentials.bind("127.0.0.1", 0)
-    with tempfile.TemporaryFile() as log, limiting(**{"SWEEP_S": 0.02, **limits}):
-        server = credentials.Server(application, room, os.dup(log.fileno()))
+    with tempfile.TemporaryFile() as file:
+        log = credentials.Log(file.fileno())
+        server = credentials.Server(application, replace(Limits(sweep_s=0.02), **limits), room, log)  # type: ignore[arg-type]
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
         thread.start()
         try:
-            yield Running(listener.getsockname()[1], server, log)
+            yield Running(listener.getsockname()[1], server, file)
         finally:
             server.stopping = True
             thread.join()
-            assert server.log is not None
-            os.close(server.log)
+            log.finish()
 
 
 @dataclass
@@ -94,10 +80,11 @@ class Process:
 
 @contextmanager
 def process(
-    *arguments: str, flags: tuple[str, ...] = (), prefix: tuple[str, ...] = (), setup: str = ""
+    *arguments: str, flags: tuple[str, ...] = (), prefix: tuple[str, ...] = (), limits: str = ""
 ) -> Iterator[Process]:
-    """The program on a free port, killed at the end if it still runs; `setup` changes its limits."""
-    program = ["-c", f"import credentials; {setup}; credentials.main()"] if setup else [credentials.__file__]
+    """The program on a free port, killed at the end if it still runs; `limits` replaces some of its limits."""
+    main = f"import credentials; credentials.main(credentials.Limits({limits}))"
+    program = ["-c", main] if limits else [credentials.__file__]
     command = [*prefix, sys.executable, *flags, *program, "--port", "0", *arguments]
     # Unbuffered, a line and its end are two writes: the first might be read without the second.
     environ = {name: value for name, value in os.environ.items() if name not in ("HOST", "PORT", "PYTHONUNBUFFERED")}
