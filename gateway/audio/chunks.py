@@ -1,4 +1,4 @@
-"""Structures that are a row of chunks: RIFF (wav) and its 64-bit heirs, IFF (aiff, 8svx), CAF, MIDI, SMAF, DSF.
+"""Structures that are a row of chunks: RIFF (wav) and its 64-bit heirs, AIFF, CAF, MIDI, DSF.
 
 A file of these is audio when the chunk that describes the sound and the chunk that holds it are both there.
 """
@@ -91,19 +91,11 @@ def check_w64(reader: Reader) -> AudioType | None:
     return None
 
 
-_FORMS = {
-    b"AIFF": ({b"COMM", b"SSND"}, "audio/aiff"),
-    b"AIFC": ({b"COMM", b"SSND"}, "audio/aiff"),
-    b"8SVX": ({b"VHDR", b"BODY"}, "audio/x-8svx"),
-    b"MAUD": ({b"MHDR", b"MDAT"}, "audio/x-maud"),
-}
-
-
-def check_form(reader: Reader) -> AudioType | None:
-    """EA IFF 85 forms of sound: the description and the samples, in either order."""
-    if reader.at(8, 4) not in _FORMS:
+def check_aiff(reader: Reader) -> AudioType | None:
+    """AIFF and AIFC (EA IFF 85): the description and the samples, in either order."""
+    if reader.at(8, 4) not in (b"AIFF", b"AIFC"):
         return None
-    missing, content_type = set(_FORMS[reader.at(8, 4)][0]), _FORMS[reader.at(8, 4)][1]
+    missing = {b"COMM", b"SSND"}
     duration_s = None
     for name, body, size in islice(_chunks(reader, 12), _MAX_CHUNKS):
         if name == b"COMM":
@@ -112,7 +104,7 @@ def check_form(reader: Reader) -> AudioType | None:
             duration_s = _read_aiff_duration(reader, body, size)
         missing.discard(name)
         if not missing:
-            return AudioType(content_type, duration_s)
+            return AudioType("audio/aiff", duration_s)
     return None
 
 
@@ -154,13 +146,6 @@ def check_midi(reader: Reader) -> AudioType | None:
             ended = length >= 4 and reader.at(body + length - 3, 3) == b"\xff\x2f\x00"
             return AudioType("audio/midi") if ended else None
     return None
-
-
-def check_smaf(reader: Reader) -> AudioType | None:
-    """Yamaha SMAF (mmf): contents information, then a track of sound or of a score."""
-    names = [name for name, _, _ in islice(_chunks(reader, 8, align=1), 16)]
-    tracks = [name for name in names if name[:3] in {b"ATR", b"MTR"}]
-    return AudioType("audio/x-mmf") if names[:1] == [b"CNTI"] and tracks else None
 
 
 def check_dsf(reader: Reader) -> AudioType | None:

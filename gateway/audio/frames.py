@@ -1,4 +1,4 @@
-"""Structures that are a row of frames: MPEG audio, AAC, AC-3, DTS, TrueHD, AMR, SBC, FLAC, WavPack.
+"""Structures that are a row of frames: MPEG audio, AAC, AC-3, DTS, AMR, FLAC, WavPack.
 
 Two bytes of sync prove nothing, so one frame must lead exactly to the next and both must speak of the same
 stream. How many frames make how many seconds is the estimate of the length.
@@ -102,16 +102,6 @@ def check_adts(reader: Reader) -> AudioType | None:
     return _check_row(reader, "audio/aac", _parse_adts, 7)
 
 
-def _parse_loas(header: bytes) -> _Frame | None:
-    sync = int.from_bytes(header, "big")
-    return _Frame((sync & 0x1FFF) + 3, ()) if sync >> 13 == 0x2B7 and sync & 0x1FFF else None
-
-
-def check_loas(reader: Reader) -> AudioType | None:
-    """AAC in LATM under the sync layer of ISO/IEC 14496-3, 1.7.2: eleven bits, so more frames are asked."""
-    return _check_row(reader, "audio/mp4a-latm", _parse_loas, 3, needed=6)
-
-
 _AC3_RATES = (48000, 44100, 32000)
 _AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 
@@ -157,17 +147,6 @@ def check_dts(reader: Reader) -> AudioType | None:
     return _check_row(reader, "audio/vnd.dts", _parse_dts, 10)
 
 
-MLP_SYNC = b"\xf8\x72\x6f"
-
-
-def check_mlp(reader: Reader) -> AudioType | None:
-    """Dolby TrueHD and MLP: an access unit with the major sync and its signature leads to the next unit."""
-    size_bytes = (reader.number(0, 2) & 0xFFF) * 2
-    if reader.at(4, 3) != MLP_SYNC or reader.number(12, 2) != 0xB752 or size_bytes < 32:
-        return None
-    return AudioType("audio/vnd.dolby.mlp") if reader.number(size_bytes, 2) & 0xFFF else None
-
-
 AMR_NARROW, AMR_WIDE = b"#!AMR\n", b"#!AMR-WB\n"
 _AMR_SIZES = {
     AMR_NARROW: (13, 14, 16, 18, 20, 21, 27, 32, 6, 0, 0, 0, 0, 0, 0, 1),
@@ -188,26 +167,6 @@ def check_amr(reader: Reader) -> AudioType | None:
 
     content_type = "audio/amr-wb" if magic == AMR_WIDE else "audio/amr"
     return _check_row(reader.since(len(magic)), content_type, parse, 1, needed=16)
-
-
-_SBC_RATES = (16000, 32000, 44100, 48000)
-
-
-def _parse_sbc(header: bytes) -> _Frame | None:
-    """The subband codec of the Bluetooth A2DP specification, 12.9."""
-    sync, modes, bitpool = header
-    mode, bands, blocks = modes >> 2 & 3, 8 if modes & 1 else 4, 4 * ((modes >> 4 & 3) + 1)
-    if sync != 0x9C or not 2 <= bitpool <= 250:
-        return None
-    channels = 1 if mode == 0 else 2
-    bits = blocks * bitpool * (channels if mode < 2 else 1) + (bands if mode == 3 else 0)
-    size_bytes = 4 + bands * channels // 2 + -(-bits // 8)
-    return _Frame(size_bytes, modes, blocks * bands, _SBC_RATES[modes >> 6])
-
-
-def check_sbc(reader: Reader) -> AudioType | None:
-    """A row of SBC frames: eight bits of sync, so more frames are asked."""
-    return _check_row(reader, "audio/sbc", _parse_sbc, 3, needed=16)
 
 
 def check_flac(reader: Reader) -> AudioType | None:

@@ -130,7 +130,7 @@ def shelf(folder: Path, corpus: Corpus) -> list[str]:
             ("b.wav", make_wave(40_000)),
             ("A.mp3", corpus["cbr.mp3"]),
             ("é.wav", make_wave(3000)),
-            ("c.latm", corpus["latm.latm"]),
+            ("c.latm", corpus["opus.caf"]),
         ]
     ):
         (folder / name).write_bytes(data)
