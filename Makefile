@@ -24,7 +24,7 @@ help:
 	@echo "make clean    remove what these commands made, but for data/"
 
 run: $(VENV)/run.stamp
-	exec $(BIN)/hypercorn --config hypercorn.toml --bind $(HOST):$(PORT) gateway:app
+	exec $(BIN)/python -m gateway --host $(HOST) --port $(PORT)
 
 test: $(VENV)/dev.stamp
 	$(BIN)/pytest $(SIDE_BY_SIDE)
@@ -76,5 +76,6 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/%.stamp: requirements/%.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@echo "Installing the packages of $< into $(VENV) (once)"
+	$(BIN)/pip install --disable-pip-version-check --progress-bar off --require-hashes --requirement $<
 	touch $@

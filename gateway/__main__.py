@@ -1,0 +1,74 @@
+"""The command `gateway`, also `python -m gateway`: serves the application by hypercorn with the packaged settings.
+
+Owns the command line of the server. What the gateway does is told by `settings` (the environment and `.env`).
+"""
+
+import argparse
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hypercorn.config import Config
+from hypercorn.run import run
+
+from credentials import __version__
+
+CONFIG_NAME = "hypercorn.toml"
+"""In the wheel it is in the package; in a clone it is beside it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or Ctrl-C. The exit code: 0, 1 if it cannot start, 2 for a wrong command line."""
+    options = _read_options(arguments)
+    config = Config.from_toml(_find_config())
+    config.application_path = "gateway:app"
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    config.bind = [f"{host}:{options.port}"]
+    try:
+        _open_sockets(config)
+    except (OSError, UnicodeError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        print(f"gateway: cannot listen on {options.host} port {options.port}: {reason}", file=sys.stderr)
+        return 1
+    return run(config)
+
+
+def _read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("gateway", description="Serve the audio library and the task API.")
+    parser.add_argument(
+        "--host",
+        default=os.environ.get("HOST") or "127.0.0.1",
+        help="name or address to listen on (default: HOST, 127.0.0.1)",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=os.environ.get("PORT") or "8888",
+        help="port to listen on (default: PORT, 8888)",
+    )
+    parser.add_argument("--version", action="version", version=f"gateway {__version__}")
+    options = parser.parse_args(arguments)
+    if not 0 <= options.port < 65536:
+        parser.error(f"there is no port {options.port}")
+    return options
+
+
+def _open_sockets(config: Config) -> None:
+    """Open the listening sockets now: an address that cannot be used is one line then, not a traceback.
+
+    :raises OSError: the host does not resolve or is not of this machine, or the port is taken.
+    """
+    sockets: list[socket.socket] = config.create_sockets().insecure_sockets
+    config.bind = [f"fd://{listener.detach()}" for listener in sockets]
+
+
+def _find_config() -> Path:
+    package = Path(__file__).parent
+    packaged = package / CONFIG_NAME
+    return packaged if packaged.exists() else package.parent / CONFIG_NAME
+
+
+if __name__ == "__main__":
+    sys.exit(main())
