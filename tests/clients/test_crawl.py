@@ -478,7 +478,7 @@ async def test_refusal_in_the_servers_words(run: Run) -> None:
 
     async with serve_calls(handler) as url:
         outcome = await run(SCRIPT, "-", stdin=b"x\n" * 10_001, GATEWAY_URL=url)
-    assert (outcome.code, outcome.err) == (1, "crawl.py: URL 0: too%1B long.\n")
+    assert (outcome.code, outcome.err) == (1, "crawl.py: URL 0: too\\x1b long.\n")
     assert tasks.cancelled == list(tasks.tasks)
 
 
