@@ -46,7 +46,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q tests/test_imports.py tests/test_reference.py::test_every_route
+	$(BIN)/pytest -q tests/test_imports.py tests/web/test_docs.py::test_every_route
 	$(BIN)/python docs/tables.py --check
 
 format: $(VENV)/dev.stamp

@@ -28,7 +28,7 @@ from stand import (
 )
 
 sys.path.insert(0, str(ROOT))
-from gateway.embedded import find_server
+from gateway.datastore.embedded import find_server
 
 TURNS = 5
 LATENCY_S = 0.1

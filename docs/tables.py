@@ -18,12 +18,12 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 import gateway  # noqa: E402 - found by the line above
-from gateway.contract import Parameter  # noqa: E402
+from gateway.datastore.health import COMMANDS  # noqa: E402
 from gateway.errors import GatewayError  # noqa: E402
 from gateway.factory import create_app  # noqa: E402
-from gateway.health import COMMANDS  # noqa: E402
-from gateway.reference import list_routes  # noqa: E402
+from gateway.openapi.operations import Parameter  # noqa: E402
 from gateway.settings import Settings  # noqa: E402
+from gateway.web.docs import list_routes  # noqa: E402
 
 _TABLE = re.compile(r"(<!-- table: ([\w./ -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -122,12 +122,16 @@ TABLES: dict[str, Callable[[], str]] = {
     "problems": write_problems,
     "acl": write_acl,
     **{f"calls {tag}": lambda tag=tag: write_calls(tag)  # type: ignore[misc]
-       for tag in ("audio", "page", "reference", "operations", "static", "tasks", "uploads")},
+       for tag in ("audio", "page", "docs", "operations", "static", "tasks", "uploads")},
     **{f"options {words}": lambda words=words: write_options(*words.split())  # type: ignore[misc]
        for words in ("crawl.py", "screwdriver.py", "screwdriver.py upload", "screwdriver.py list",
                      "screwdriver.py download", "screwdriver.py delete", "credentials.py")},
     **{f"modules {folder}": lambda folder=folder: write_modules(folder)  # type: ignore[misc]
-       for folder in ("gateway", "gateway/audio", "gateway/tasks")},
+       for folder in (
+           "gateway", "gateway/web", "gateway/openapi", "gateway/ops", "gateway/process", "gateway/datastore",
+           "gateway/audio", "gateway/audio/formats", "gateway/audio/uploads", "gateway/tasks", "gateway/tasks/probe",
+           "gateway_client",
+       )},
 }  # fmt: skip
 
 

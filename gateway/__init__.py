@@ -2,13 +2,15 @@
 
 A map of the code:
 
-    factory      wires everything; settings, errors, guard, edge, logs, operations stand round it
-    contract     what a view promises -> openapi (the document) -> reference (/openapi.json, /docs)
-    exchange     the outermost: an id, figures and an end for each request -> edge (how bodies flow) -> the views
-    http1        mends the hypercorn that serves this process; zerocopy sends files past it
-    datastore    the Redis in use: the one at REDIS_URL, or the embedded server
-    audio        sniff (is it audio?) -> library (the folder) -> views (page, API, bytes)
-    tasks        views -> store and queue (Redis) -> runner -> flights -> cache or probe, and back
+    factory           create_app wires everything; settings and errors are read by all
+    hypercorn_fixes   the defects of hypercorn that cannot wait for a release
+    web/              HTTP: request context, framing, security, flow of bodies, static files, /docs
+    openapi/          what a view promises, as an OpenAPI document
+    ops/              health, metrics, access log
+    process/          signals, logs, deadlines, limits
+    datastore/        the Redis in use: the one at REDIS_URL, or the embedded server
+    audio/            formats (is it audio?) -> uploads -> library (the folder) -> views (page, API, bytes)
+    tasks/            views -> store and queue (Redis) -> worker -> single_flight -> cache or probe, and back
 """
 
 from .factory import create_app

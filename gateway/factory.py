@@ -8,35 +8,37 @@ from pydantic_core import to_json
 from quart import Quart, Response
 from werkzeug.exceptions import HTTPException
 
-from . import operations, reference
-from .audio import tus
-from .audio import views as audio_views
-from .audio.events import Feed
-from .audio.library import Library
-from .audio.resumable import Uploads
-from .datastore import Datastore
-from .edge import Edge, EdgeRequest
+from gateway.audio import views as audio_views
+from gateway.audio.change_feed import Feed
+from gateway.audio.library import Library
+from gateway.audio.uploads import tus
+from gateway.audio.uploads.resumable import Uploads
+from gateway.datastore.client import Datastore
+from gateway.ops import health as operations
+from gateway.ops.metrics import Metrics
+from gateway.process.file_limit import raise_file_limit
+from gateway.process.gc_tuning import collecting_seldom
+from gateway.process.logs import REQUEST_ID, configure_logging
+from gateway.process.parent_watchdog import end_with_master
+from gateway.process.shutdown import Shutdown
+from gateway.process.sockets import bound_unsent_bytes
+from gateway.tasks import views as tasks_views
+from gateway.tasks.cache import Cache
+from gateway.tasks.probe.prober import Prober
+from gateway.tasks.queue import Queue
+from gateway.tasks.single_flight import Flights
+from gateway.tasks.store import Store
+from gateway.tasks.worker import Runner
+from gateway.web import docs as reference
+from gateway.web.body_flow import Edge, EdgeRequest
+from gateway.web.proxy_headers import Proxies
+from gateway.web.request_context import Exchanges
+from gateway.web.security import HEADERS, Guard
+from gateway.web.zerocopy import FileSender
+
 from .errors import CONTENT_TYPE, GatewayError, problem
-from .exchange import Exchanges
-from .forwarded import Proxies
-from .garbage import collecting_seldom
-from .guard import HEADERS, Guard
-from .http1 import mending_hypercorn
-from .logs import REQUEST_ID, configure_logging
-from .metrics import Metrics
-from .open_files import raise_file_limit
-from .orphan import end_with_master
+from .hypercorn_fixes import mending_hypercorn
 from .settings import Settings, read_settings
-from .shutdown import Shutdown
-from .sockets import bound_unsent_bytes
-from .tasks import views as tasks_views
-from .tasks.cache import Cache
-from .tasks.flights import Flights
-from .tasks.probe import Prober
-from .tasks.queue import Queue
-from .tasks.runner import Runner
-from .tasks.store import Store
-from .zerocopy import FileSender
 
 logger = logging.getLogger("gateway")
 

@@ -8,7 +8,7 @@ from signal import SIGCONT
 import anyio
 from anyio.abc import Process
 
-from gateway.embedded import find_server
+from gateway.datastore.embedded import find_server
 
 
 @asynccontextmanager

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from gateway.audio.events import HEARTBEAT_S
-from gateway.audio.upload import FORM_SLACK_BYTES
-from gateway.exchange import GRACE_S
+from gateway.audio.change_feed import HEARTBEAT_S
+from gateway.audio.uploads.form import FORM_SLACK_BYTES
 from gateway.settings import Settings
 from gateway.tasks.models import MAX_WAIT_S
+from gateway.web.request_context import GRACE_S
 from tests.processes import ROOT, SETTINGS
 from tests.programs import need
 

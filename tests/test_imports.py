@@ -1,4 +1,4 @@
-"""Who may import whom: the rules that keep every part replaceable, checked over the syntax trees."""
+"""Import rules: which module may import which, checked over the syntax trees."""
 
 import ast
 import sys
@@ -15,43 +15,55 @@ MODULES = {
     for path in sorted(GATEWAY.rglob("*.py"))
 }
 
-PARSERS = {f"gateway.audio.{name}" for name in ("boxes", "chunks", "frames", "headers", "ogg", "reader")}
-PURE = {
-    **{short: set[str]() for short in ("errors", "contract", "tasks.urls", "tasks.targets", "tasks.schedule")},
-    "tasks.models": {"gateway.tasks.urls"},
-    **{short: set[str]() for short in ("settings", "forwarded", "limiter", "logs", "refusal")},
-    **{name.removeprefix("gateway."): PARSERS for name in (*sorted(PARSERS), "gateway.audio.sniff")},
+LAYERS = (
+    ("errors",),
+    ("settings", "process"),
+    ("openapi", "datastore"),
+    ("web",),
+    ("audio", "tasks"),
+    ("ops", "hypercorn_fixes"),
+    ("factory", "__main__"),
+)
+"""From the ground up: a part imports parts of lower layers and itself."""
+LAYER_OF = {part: number for number, parts in enumerate(LAYERS) for part in parts}
+GROUND = {
+    "errors": (),
+    "settings": (),
+    "process": ("process",),
+    "openapi": ("openapi",),
+    "audio.formats": ("audio.formats",),
+    "tasks.models": ("tasks.probe.urls",),
+    "tasks.probe.urls": (),
+    "tasks.probe.address_policy": (),
+    "tasks.fair_scheduler": (),
 }
-"""Modules that import nothing of ours but `errors`; the parsers of audio call on each other."""
+"""Modules and folders that import nothing of the gateway but `errors` and these."""
 OWNERS = {
-    "quart": {
+    "quart": (
         "factory",
-        "guard",
-        "operations",
-        "reference",
-        "static",
-        "edge",
-        "event_stream",
+        "web",
+        "ops",
         "audio.views",
         "audio.page",
-        "audio.tus",
+        "audio.uploads.form",
+        "audio.uploads.tus",
         "tasks.views",
-    },
-    "redis": {"datastore", "address", "health"},
-    "aiohttp": {"tasks.answer", "tasks.names", "tasks.probe", "tasks.resolve", "tasks.transport"},
-    "ada_url": {"tasks.urls"},
-    "yarl": {"tasks.transport"},
-    "pycares": {"tasks.names"},
-    "filetype": {"audio.sniff"},
-    "tinytag": {"audio.tags"},
-    "pydantic_settings": {"settings"},
-    "dotenv": set(),
-    "prometheus_client": {"metrics"},
-    "hypercorn": {"http1", "__main__"},
-    "h11": {"framing"},
-    "httpx": set(),
+    ),
+    "redis": ("datastore",),
+    "aiohttp": ("tasks.probe",),
+    "yarl": ("tasks.probe.http_client",),
+    "ada_url": ("tasks.probe.urls",),
+    "pycares": ("tasks.probe.resolver",),
+    "filetype": ("audio.formats.detect",),
+    "tinytag": ("audio.tags",),
+    "pydantic_settings": ("settings",),
+    "dotenv": (),
+    "prometheus_client": ("ops.metrics",),
+    "hypercorn": ("hypercorn_fixes", "__main__"),
+    "httpx": (),
 }
-STANDARD = sys.stdlib_module_names
+"""Libraries, and the modules that may import them."""
+ENVIRONMENT = ("gateway.settings", "gateway.__main__")
 
 
 def find_imports(path: Path, package: str = "") -> Iterator[tuple[int, str]]:
@@ -63,10 +75,9 @@ def find_imports(path: Path, package: str = "") -> Iterator[tuple[int, str]]:
             parts = package.split(".") if package else []
             base = parts[: len(parts) - node.level + 1] if node.level else []
             name = ".".join([*base, *([node.module] if node.module else [])])
-            if node.module is None or f"{name}.{node.names[0].name}" in MODULES:
-                yield from ((node.lineno, f"{name}.{alias.name}") for alias in node.names)
-            else:
-                yield node.lineno, name
+            for alias in node.names:
+                inner = f"{name}.{alias.name}"
+                yield node.lineno, inner if node.module is None or inner in MODULES else name
 
 
 def imports_of(module: str) -> list[tuple[str, str]]:
@@ -81,56 +92,67 @@ def inside(name: str, *modules: str) -> bool:
     return any(name == module or name.startswith(f"{module}.") for module in modules)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_features_are_strangers(module: str) -> None:
-    """audio and tasks never import each other, and neither knows the settings."""
-    for feature, forbidden in (("audio", "tasks"), ("tasks", "audio")):
-        if inside(module, f"gateway.{feature}"):
-            wrong = [
-                place
-                for place, name in imports_of(module)
-                if inside(name, f"gateway.{forbidden}", "gateway.settings", "gateway.factory")
-            ]
-            assert not wrong
+def inside_gateway(name: str, *parts: str) -> bool:
+    """The same for parts of the gateway, named without it."""
+    return inside(name, *(f"gateway.{part}" for part in parts))
 
 
-@pytest.mark.parametrize(("short", "company"), PURE.items())
-def test_pure_modules(short: str, company: set[str]) -> None:
-    """The modules at the bottom import nothing of ours but the errors."""
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "gateway"])
+def test_layers(module: str) -> None:
+    """Imports run one way: factory, ops, audio and tasks, web, openapi and datastore, process, errors."""
+    part = module.split(".")[1]
     wrong = [
         f"{place} {name}"
-        for place, name in imports_of(f"gateway.{short}")
-        if inside(name, "gateway") and not inside(name, "gateway.errors", *company)
+        for place, name in imports_of(module)
+        if inside(name, "gateway")
+        and name != "gateway"
+        and name.split(".")[1] != part
+        and LAYER_OF[name.split(".")[1]] >= LAYER_OF[part]
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_settings_stay_on_top(module: str) -> None:
+    """Only the factory imports the settings and only the package the factory; constructors take plain values."""
+    allowed = {"gateway.factory": "gateway.settings", "gateway": "gateway.factory"}
+    wrong = [
+        place
+        for place, name in imports_of(module)
+        if inside_gateway(name, "settings", "factory") and name != allowed.get(module)
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if inside_gateway(name, *GROUND)])
+def test_ground_floor(module: str) -> None:
+    """The pure modules import nothing of the gateway but the errors and their own folder."""
+    company = next(company for part, company in GROUND.items() if inside_gateway(module, part))
+    wrong = [
+        f"{place} {name}"
+        for place, name in imports_of(module)
+        if inside(name, "gateway") and not inside_gateway(name, "errors", *company)
     ]
     assert not wrong
 
 
 @pytest.mark.parametrize(("library", "owners"), OWNERS.items())
-def test_one_owner(library: str, owners: set[str]) -> None:
-    """Every library stands behind the modules that own it."""
+def test_one_owner(library: str, owners: tuple[str, ...]) -> None:
+    """Every library is imported by its owner only."""
     wrong = [
         place
         for module in MODULES
         for place, name in imports_of(module)
-        if inside(name, library) and not inside(module, *(f"gateway.{owner}" for owner in owners))
+        if inside(name, library) and not inside_gateway(module, *owners)
     ]
     assert not wrong
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_factory_is_on_top(module: str) -> None:
-    """Only the factory knows everybody, only the package calls it, and only settings read the environment."""
-    wrong = [
-        place
-        for place, name in imports_of(module)
-        if (inside(name, "gateway.factory") and module != "gateway")
-        or (inside(name, "gateway.settings") and module != "gateway.factory")
-    ]
-    source = MODULES[module].read_text(encoding="utf-8")
-    assert not wrong
-    assert module in ("gateway.settings", "gateway.__main__") or not {"environ", "getenv"} & {
-        node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)
-    }
+@pytest.mark.parametrize("module", [name for name in MODULES if name not in ENVIRONMENT])
+def test_environment(module: str) -> None:
+    """Only the settings, and the command for HOST and PORT, read the environment."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    assert not {"environ", "getenv"} & {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
 
 @pytest.mark.parametrize("path", CLIENTS, ids=lambda path: path.stem)
@@ -144,11 +166,21 @@ def test_credentials_stand_alone() -> None:
     """credentials.py imports nothing but the standard library."""
     names = list(find_imports(ROOT / "credentials.py"))
     assert names
-    assert not [line for line, name in names if name.partition(".")[0] not in STANDARD]
+    assert not [line for line, name in names if name.partition(".")[0] not in sys.stdlib_module_names]
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in MODULES.values()}), ids=lambda path: path.name)
+def test_depth_and_maps(folder: Path) -> None:
+    """A folder is at most two levels below the gateway, and its `__init__.py` is a map that names its modules."""
+    assert len(folder.relative_to(GATEWAY).parts) <= 2
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    missing = [path.stem for path in folder.glob("*.py") if path.stem not in text and not path.stem.startswith("__")]
+    assert not missing
+    assert folder == GATEWAY or 3 <= text.count("\n") + 1 <= 25
 
 
 def test_no_loose_tasks() -> None:
-    """Every coroutine lives in a task group: no create_task, ensure_future or add_background_task."""
+    """Every coroutine runs in a task group: no create_task, ensure_future, add_background_task."""
     loose = {"create_task", "ensure_future", "add_background_task", "run_in_executor"}
     wrong = [
         f"{path.relative_to(ROOT)}:{node.lineno}"

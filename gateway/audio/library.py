@@ -12,13 +12,14 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
-from ..errors import GatewayError
-from .catalogue import AudioFile, Catalogue, find_cover, not_found
-from .descriptors import close_quietly
-from .disk import Disk
-from .intake import Intake, NotAudio
-from .names import check_name, find_entry
-from .staging import Staged, open_staged
+from gateway.audio.uploads.atomic_file import Staged, open_staged
+from gateway.audio.uploads.descriptors import close_quietly
+from gateway.audio.uploads.storage import Disk
+from gateway.audio.uploads.writer import Intake, NotAudio
+from gateway.errors import GatewayError
+
+from .filenames import check_name, find_entry
+from .index import AudioFile, Catalogue, find_cover, not_found
 from .tags import Cover
 
 

@@ -14,18 +14,19 @@ from pydantic_core import to_json
 from quart import Blueprint, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
 
-from ..contract import promises
-from ..edge import EdgeRequest
-from ..errors import BadRequest, BodyTooLarge, GatewayError
-from . import contract
-from .catalogue import AudioFile
-from .disk import NoSpace
-from .fragment import refuse_names
-from .intake import NotAudio
+from gateway.audio.uploads.form import Outcome, receive_files
+from gateway.audio.uploads.fragment import refuse_names
+from gateway.audio.uploads.storage import NoSpace
+from gateway.audio.uploads.writer import NotAudio
+from gateway.errors import BadRequest, BodyTooLarge, GatewayError
+from gateway.openapi.operations import promises
+from gateway.web.body_flow import EdgeRequest
+from gateway.web.i18n import Words, choose_words, format_duration
+
+from . import operations as contract
+from .index import AudioFile
 from .library import Library, NameTaken
-from .listing import fingerprint, select_files
-from .upload import Outcome, receive_files
-from .words import Words, choose_words, format_duration
+from .search import fingerprint, select_files
 
 _QUERY_BYTES = 2000
 """How long the names in a redirect may be, percent-encoded; browsers and proxies take a few thousand bytes."""

@@ -13,8 +13,8 @@ from unicodedata import category
 
 from tinytag import TinyTag
 
-from .reader import AudioType, Exhausted
-from .sniff import is_plausible
+from gateway.audio.formats.bounded_reader import AudioType, Exhausted
+from gateway.audio.formats.detect import is_plausible
 
 _READS = 20_000
 _BYTES = 4 * 1024 * 1024

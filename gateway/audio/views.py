@@ -12,21 +12,22 @@ from pydantic_core import to_json
 from quart import Blueprint, Response, request, url_for
 from quart.typing import ResponseReturnValue
 
-from .. import event_stream
-from ..contract import EVENTS, JSON, promises
-from ..edge import EdgeRequest
-from ..file_span import FileSpan
-from ..static import add_static
-from . import contract
-from .catalogue import AudioFile
-from .contract import File, Files
-from .events import Feed
-from .fragment import refuse_names
+from gateway.audio.uploads.form import receive_file, receive_raw
+from gateway.audio.uploads.fragment import refuse_names
+from gateway.openapi.operations import EVENTS, JSON, promises
+from gateway.web import sse as event_stream
+from gateway.web.body_flow import EdgeRequest
+from gateway.web.conditional import Span, Validators, encode_disposition, plan_answer
+from gateway.web.file_span import FileSpan
+from gateway.web.static_files import add_static
+
+from . import operations as contract
+from .change_feed import Feed
+from .index import AudioFile
 from .library import Library, OpenAudio
-from .listing import select_files
+from .operations import File, Files
 from .page import add_page
-from .serve import Span, Validators, encode_disposition, plan_answer
-from .upload import receive_file, receive_raw
+from .search import select_files
 
 _COVER_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 """A picture comes from a stranger; opened by itself it may do nothing."""

@@ -19,7 +19,8 @@ from hashlib import blake2b
 
 import anyio
 
-from ..datastore import Datastore, RedisAway, RedisFull
+from gateway.datastore.client import Datastore, RedisAway, RedisFull
+
 from .models import Domain, Outcome
 
 MOST_REQUESTS = 2**53

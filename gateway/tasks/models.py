@@ -16,8 +16,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from ..errors import BadRequest, Unprocessable
-from .urls import UNREADABLE
+from gateway.errors import BadRequest, Unprocessable
+from gateway.tasks.probe.urls import UNREADABLE
 
 MAX_URLS = 10_000
 MAX_ITEMS = MAX_URLS + 1_000

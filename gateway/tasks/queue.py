@@ -16,8 +16,9 @@ from textwrap import shorten
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from ..datastore import Datastore
-from ..errors import GatewayError
+from gateway.datastore.client import Datastore
+from gateway.errors import GatewayError
+
 from .models import MAX_URLS
 
 MAX_QUEUED_URLS = 1_000_000

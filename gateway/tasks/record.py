@@ -21,7 +21,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from ..errors import NotFound
+from gateway.errors import NotFound
+
 from .models import MAX_URLS, Landing, Outcome, Probe, ProbeError, Task, TaskStatus
 
 SUMMARY = ("status", "total", "done", "created_at", "finished_at")

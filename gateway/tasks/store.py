@@ -23,9 +23,10 @@ from weakref import WeakValueDictionary
 import anyio
 from pydantic_core import to_json
 
-from ..datastore import Datastore, KeySpoiled, RedisAway, RedisFull
-from ..errors import NotFound, Unprocessable
-from ..shutdown import Shutdown
+from gateway.datastore.client import Datastore, KeySpoiled, RedisAway, RedisFull
+from gateway.errors import NotFound, Unprocessable
+from gateway.process.shutdown import Shutdown
+
 from .idempotency import Identity
 from .models import Landing, NewTask, Probe, Task, TaskStatus
 from .queue import Claim, Queue

@@ -10,11 +10,12 @@ from uuid import UUID
 from pydantic_core import to_json
 from quart import Blueprint, Response, request
 
-from ..contract import JSON, promises
-from ..edge import EdgeRequest
-from ..errors import GatewayError, UnsupportedBody
-from ..event_stream import answer_events, encode_event
-from . import contract
+from gateway.errors import GatewayError, UnsupportedBody
+from gateway.openapi.operations import JSON, promises
+from gateway.web.body_flow import EdgeRequest
+from gateway.web.sse import answer_events, encode_event
+
+from . import operations as contract
 from .cache import Cache
 from .idempotency import identify
 from .models import MAX_BODY_BYTES, MAX_WAIT_S, Domains, Probes, Task, Tasks, TaskStatus, parse_new_task

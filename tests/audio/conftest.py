@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import Settings
-from tests.audio.corpus import Corpus
+from tests.audio.formats.corpus import Corpus
 
 
 @pytest.fixture(scope="session")

@@ -24,18 +24,18 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from gateway.audio import catalogue
-from gateway.audio.catalogue import AudioFile, Catalogue, to_moment
-from gateway.audio.disk import Disk, NoSpace
-from gateway.audio.intake import NotAudio
+from gateway.audio import index as catalogue
+from gateway.audio.formats.bounded_reader import AudioType
+from gateway.audio.formats.detect import identify
+from gateway.audio.index import AudioFile, Catalogue, to_moment
 from gateway.audio.library import Library, NameTaken
-from gateway.audio.reader import AudioType
-from gateway.audio.resumable import Uploads
-from gateway.audio.sniff import identify
-from gateway.audio.staging import Staged, open_staged, sweep_leftovers
 from gateway.audio.tags import Tags, read_tags
+from gateway.audio.uploads.atomic_file import Staged, open_staged, sweep_leftovers
+from gateway.audio.uploads.resumable import Uploads
+from gateway.audio.uploads.storage import Disk, NoSpace
+from gateway.audio.uploads.writer import NotAudio
 from gateway.errors import BodyTooLarge, NotFound, Unavailable, Unprocessable
-from tests.audio.corpus import NOT_AUDIO, Corpus, make_wave
+from tests.audio.formats.corpus import NOT_AUDIO, Corpus, make_wave
 from tests.conftest import OpenGateway
 from tests.disks import mounting
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.audio.corpus import NOT_AUDIO, Corpus, make_wave
+from tests.audio.formats.corpus import NOT_AUDIO, Corpus, make_wave
 from tests.conftest import OpenGateway
 
 pytestmark = pytest.mark.anyio

@@ -6,10 +6,10 @@ from base64 import b64encode
 
 import pytest
 
-from gateway.audio.reader import AudioType
-from gateway.audio.sniff import identify
+from gateway.audio.formats.bounded_reader import AudioType
+from gateway.audio.formats.detect import identify
 from gateway.audio.tags import read_cover, read_tags
-from tests.audio.corpus import AUDIO, COVERS, HTML, Corpus, make_ogg_page
+from tests.audio.formats.corpus import AUDIO, COVERS, HTML, Corpus, make_ogg_page
 
 
 def test_tags(corpus: Corpus) -> None:

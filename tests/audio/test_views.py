@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from gateway.settings import Settings
-from tests.audio.corpus import AUDIO, NOT_AUDIO, Corpus, make_wave
+from tests.audio.formats.corpus import AUDIO, NOT_AUDIO, Corpus, make_wave
 from tests.conftest import OpenGateway
 from tests.disks import mounting
 

@@ -9,13 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.commands import (
-    Outcome,
-    Run,
-    Start,
-    environment,
-    finish,
-)
+from tests.clients.commands import Outcome, Run, Start, environment, finish
 from tests.processes import ROOT, running
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.audio.corpus import make_wave
+from tests.audio.formats.corpus import make_wave
 from tests.clients.commands import Outcome, Run, Start, finish, run_in_shell, run_on_terminal
 from tests.clients.wire import Call, Handler, serve_calls
 from tests.processes import ROOT, free_port, running

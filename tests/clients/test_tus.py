@@ -13,7 +13,7 @@ import pytest
 from tusclient.client import TusClient
 from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 
-from tests.audio.corpus import HTML, make_wave
+from tests.audio.formats.corpus import HTML, make_wave
 from tests.processes import Gateway, running
 from tests.programs import install_npm
 from tests.relay import relaying

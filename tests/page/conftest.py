@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import Settings
-from tests.audio.corpus import Corpus, make_wave
+from tests.audio.formats.corpus import Corpus, make_wave
 from tests.browser import make_audio
 from tests.programs import install_npm, need
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.audio.corpus import make_wave
+from tests.audio.formats.corpus import make_wave
 from tests.browser import make_audio, open_browser, open_page
 from tests.processes import running
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.async_api import FilePayload, Page, expect
 
-from tests.audio.corpus import make_wave
+from tests.audio.formats.corpus import make_wave
 from tests.browser import drop, open_browser, open_page
 from tests.programs import need
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.audio.corpus import Corpus
+from tests.audio.formats.corpus import Corpus
 from tests.browser import make_audio, open_page
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.timeout(40)]

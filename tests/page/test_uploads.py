@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 from pydantic import SecretStr
 
-from tests.audio.corpus import make_wave
+from tests.audio.formats.corpus import make_wave
 from tests.browser import drop, make_audio, open_page
 from tests.conftest import OpenGateway
 from tests.processes import running

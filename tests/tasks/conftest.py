@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from gateway.datastore import Datastore
+from gateway.datastore.client import Datastore
 
 
 @pytest.fixture

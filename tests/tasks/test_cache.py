@@ -5,7 +5,7 @@ from collections import Counter
 import anyio
 import pytest
 
-from gateway.datastore import Datastore, RedisAway
+from gateway.datastore.client import Datastore, RedisAway
 from gateway.tasks.cache import Cache, is_cacheable
 from gateway.tasks.models import Domain, Outcome, ProbeError
 

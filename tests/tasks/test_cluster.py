@@ -16,8 +16,8 @@ from anyio.abc import Process
 from redis.asyncio import Redis
 from redis.crc import key_slot
 
-from gateway.datastore import Datastore
-from gateway.shutdown import Shutdown
+from gateway.datastore.client import Datastore
+from gateway.process.shutdown import Shutdown
 from gateway.tasks import cache as cache_module
 from gateway.tasks import queue as queue_module
 from gateway.tasks import record as record_module

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from gateway.datastore import Datastore, KeySpoiled, RedisAway
+from gateway.datastore.client import Datastore, KeySpoiled, RedisAway
 from gateway.tasks.queue import MAX_QUEUED_URLS, Claim, Queue, QueueFull
 from tests.conftest import OpenGateway
 from tests.target import Target

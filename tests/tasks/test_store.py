@@ -4,9 +4,9 @@ from uuid import UUID
 
 import pytest
 
-from gateway.datastore import Datastore, KeySpoiled, RedisAway
+from gateway.datastore.client import Datastore, KeySpoiled, RedisAway
 from gateway.errors import NotFound, Unprocessable
-from gateway.shutdown import Shutdown
+from gateway.process.shutdown import Shutdown
 from gateway.tasks import queue as queue_module
 from gateway.tasks.idempotency import identify
 from gateway.tasks.models import NewTask, TaskStatus

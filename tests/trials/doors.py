@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import httpx
 
-from tests.audio.corpus import make_wave
+from tests.audio.formats.corpus import make_wave
 
 AUDIO = "/api/v1/audio/"
 UPLOADS = "/api/v1/uploads/"

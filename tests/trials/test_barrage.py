@@ -9,8 +9,8 @@ import pytest
 
 from tests.processes import Gateway, running
 from tests.site import Line, Script, Site
-from tests.tasks.answers import ANSWERS
-from tests.tasks.test_hostile import BODIES, FLOODS, SLOW
+from tests.tasks.probe.answers import ANSWERS
+from tests.tasks.probe.test_hostile import BODIES, FLOODS, SLOW
 from tests.trials.conftest import Trial
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ import pytest
 
 from tests.processes import HeartGateway
 from tests.site import Line
-from tests.tasks.answers import CHUNKED
-from tests.tasks.costs import open_elsewhere
+from tests.tasks.probe.answers import CHUNKED
+from tests.tasks.probe.costs import open_elsewhere
 from tests.trials.calls import await_end, insist
 from tests.trials.conftest import Trial
 from tests.trials.fleet import fleet

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.audio.corpus import make_wave
+from tests.audio.formats.corpus import make_wave
 from tests.processes import ROOT, Gateway, free_port, running
 from tests.trials.conftest import Trial
 from tests.trials.load import CLIENTS, IDLE, SILENT

@@ -7,8 +7,8 @@ import time
 import httpx
 import pytest
 
-from gateway.audio.sniff import HEAD_BYTES, Verdict, identify, sniff_head
-from tests.audio.corpus import AUDIO, MAGICS, NOT_AUDIO, VIDEO, Corpus, read_program
+from gateway.audio.formats.detect import HEAD_BYTES, Verdict, identify, sniff_head
+from tests.audio.formats.corpus import AUDIO, MAGICS, NOT_AUDIO, VIDEO, Corpus, read_program
 from tests.trials.conftest import Trial
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(600)]

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.factory import create_app
 from gateway.settings import Settings
-from tests.audio.corpus import make_wave
+from tests.audio.formats.corpus import make_wave
 from tests.processes import running
 from tests.trials.conftest import Trial
 

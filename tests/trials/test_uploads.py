@@ -13,22 +13,12 @@ import httpx
 import pytest
 from anyio.abc import SocketAttribute
 
-from tests.audio.corpus import make_wave
+from tests.audio.formats.corpus import make_wave
 from tests.disks import mounting
 from tests.processes import Gateway, running
 from tests.programs import need
 from tests.trials.conftest import Trial
-from tests.trials.doors import (
-    AUDIO,
-    DOORS,
-    TUS,
-    Resumed,
-    list_hidden,
-    list_visible,
-    make_sound,
-    send_form,
-    send_raw,
-)
+from tests.trials.doors import AUDIO, DOORS, TUS, Resumed, list_hidden, list_visible, make_sound, send_form, send_raw
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(120)]
 MB = 1_000_000

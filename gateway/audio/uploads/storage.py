@@ -1,0 +1,126 @@
+"""The folder of the library, and the threads that wait for its disk.
+
+Blocking calls run in worker threads of their own number, so that a hanging disk stops nothing else; those that read
+and those that write have separate ones, as an fsync may take seconds. What a disk can refuse is translated here. Knows
+no names and no audio.
+"""
+
+import asyncio
+import errno
+import logging
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, TypeVarTuple
+
+import anyio
+from anyio import to_thread
+
+from gateway.errors import GatewayError, Unavailable
+from gateway.process.deadline import move_on_after
+from gateway.web.rate_limit import Limiter
+
+from .atomic_file import sweep_leftovers
+
+_THREADS = 16
+_RETRY_AFTER_S = 5
+_LOG_EVERY_S = 60
+"""How often the same failure of the folder is logged."""
+_FAILURES = 256
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+logger = logging.getLogger(__name__)
+
+
+class NoSpace(GatewayError):
+    """The disk or the quota of the library is full."""
+
+    status, code = 507, "no-space"
+
+
+@dataclass(frozen=True)
+class Room:
+    """Whether files can be added to the folder, and how many bytes its disk has left for this user."""
+
+    writable: bool
+    free_bytes: int
+
+
+_NO_ROOM = Room(writable=False, free_bytes=0)
+
+
+class Disk:
+    """One folder, made and swept when it is first used."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.reads = anyio.CapacityLimiter(_THREADS)
+        self.writes = anyio.CapacityLimiter(_THREADS)
+        self.writers = ThreadPoolExecutor(_THREADS, "audio-writer")
+        self._measurer = ThreadPoolExecutor(1, "audio-measurer")
+        self._measuring: Future[Room] | None = None
+        self._told = Limiter(burst=1, every_s=_LOG_EVERY_S, max_keys=_FAILURES)
+        self._prepared = False
+
+    async def prepare(self) -> None:
+        """Make the folder and sweep it. An unusable folder is logged, and tried again by each call."""
+        try:
+            await self.run(lambda: None)
+        except GatewayError as error:
+            logger.warning("the audio folder %s: %s", self.folder, error.detail)
+
+    async def measure(self) -> Room:
+        """What there is for new files: none and not writable also when the disk does not say so within a second.
+
+        Concurrent calls share one thread, which a hanging disk keeps.
+        """
+        if self._measuring is None or self._measuring.done():
+            self._measuring = self._measurer.submit(_measure, self.folder)
+        with move_on_after(1):
+            return await asyncio.shield(asyncio.wrap_future(self._measuring))
+        return _NO_ROOM
+
+    async def read(self, call: Callable[[*Args], T], *args: *Args) -> T:
+        """A blocking call that changes nothing, in a thread that waits for no write; raises as `run`."""
+        return await self._run(self.reads, call, *args)
+
+    async def run(self, call: Callable[[*Args], T], *args: *Args) -> T:
+        """A blocking call in a worker thread, on a prepared folder.
+
+        :raises NoSpace: the disk is full.
+        :raises Unavailable: the folder is away, read-only or broken.
+        """
+        return await self._run(self.writes, call, *args)
+
+    async def _run(self, limiter: anyio.CapacityLimiter, call: Callable[[*Args], T], *args: *Args) -> T:
+        def run() -> T:
+            if not self._prepared:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                sweep_leftovers(self.folder)
+                self._prepared = True
+            return call(*args)
+
+        try:
+            return await to_thread.run_sync(run, limiter=limiter)
+        except OSError as error:
+            raise self._translate(error) from error
+
+    def _translate(self, error: OSError) -> GatewayError:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            return NoSpace("There is no space left for this file.")
+        if not self._told.take(str(error), time.monotonic()):
+            logger.error("the audio folder failed: %s", error)
+        return Unavailable("The audio folder cannot be used for now.", retry_after_s=_RETRY_AFTER_S)
+
+
+def _measure(folder: Path) -> Room:
+    try:
+        disk = os.statvfs(folder)
+        read_only = bool(disk.f_flag & os.ST_RDONLY)  # access(2) says otherwise of it to root
+        return Room(not read_only and os.access(folder, os.W_OK | os.X_OK), disk.f_bavail * disk.f_frsize)
+    except OSError:
+        return _NO_ROOM

@@ -1,0 +1,200 @@
+"""Resumable uploads on the wire: tus 1.0.0 (https://tus.io/protocols/resumable-upload) at /api/v1/uploads/.
+
+Core, creation, creation-with-upload, expiration, checksum, termination. The headers of the protocol become calls of
+`Uploads` here, and what it answers becomes headers again.
+"""
+
+import re
+from base64 import b64decode
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, cast
+
+import anyio
+from quart import Blueprint, Response, request, url_for
+from quart.typing import ResponseReturnValue
+from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.http import http_date
+
+from gateway.errors import BadRequest, GatewayError, Unprocessable, UnsupportedBody
+from gateway.openapi.operations import promises
+from gateway.web.body_flow import EdgeRequest
+
+from . import operations as contract
+from .fragment import refuse_names
+from .operations import CONTENT_TYPE, EXTENSIONS, VERSION, VersionUnsupported
+from .resumable import ALGORITHMS, Checksum, Upload, Uploads
+
+_PATH = "/api/v1/uploads/"
+Route = Callable[..., Callable[[Any], Any]]
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_METADATA_KEY = re.compile(r"[!-+\--~]+")
+
+
+def blueprint(uploads: Uploads) -> Blueprint:
+    """The routes of resumable uploads."""
+    views = Blueprint("uploads", __name__)
+    views.before_request(_check_version)
+    views.after_request(_add_headers)
+    route = partial(views.route, strict_slashes=False, provide_automatic_options=False)
+    _add_creation(route, uploads)
+    _add_upload(route, uploads)
+    return views
+
+
+async def _check_version() -> None:
+    if request.method != "OPTIONS" and request.headers.get("Tus-Resumable") != VERSION:
+        raise VersionUnsupported(f"The header Tus-Resumable must be {VERSION}.")
+
+
+async def _add_headers(response: Response) -> Response:
+    response.headers["Tus-Resumable"] = VERSION
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _add_creation(route: Route, uploads: Uploads) -> None:
+    @route(_PATH, methods=["OPTIONS"])
+    @route(_PATH + "<key>", methods=["OPTIONS"])
+    @promises(contract.GET_OPTIONS)
+    async def get_options(key: str | None = None) -> ResponseReturnValue:
+        allow = "HEAD, POST, PATCH, DELETE, OPTIONS" if key else "POST, OPTIONS"
+        return Response(status=204, headers={"Allow": allow} | _list_capabilities(uploads))
+
+    @route(_PATH, methods=["POST"])
+    @promises(contract.POST_UPLOAD)
+    async def post_upload() -> ResponseReturnValue:
+        upload = await _create(uploads)
+        headers = _describe(upload) | {"Location": url_for("uploads.patch_upload", key=upload.key)}
+        return Response(status=201, headers=headers)
+
+
+def _add_upload(route: Route, uploads: Uploads) -> None:
+    @route(_PATH + "<key>", methods=["HEAD"])
+    @promises(contract.HEAD_UPLOAD)
+    async def head_upload(key: str) -> Response:
+        upload = await uploads.find(key)
+        headers = _describe(upload) | {"Upload-Length": str(upload.length_bytes)}
+        if upload.metadata:
+            headers["Upload-Metadata"] = upload.metadata
+        return Response(status=200, headers=headers)
+
+    @route(_PATH + "<key>", methods=["PATCH"])
+    @promises(contract.PATCH_UPLOAD)
+    async def patch_upload(key: str) -> Response:
+        if request.mimetype != CONTENT_TYPE:
+            raise UnsupportedBody(f"The body must be of the type {CONTENT_TYPE}.")
+        _refuse_fragment()
+        return Response(status=204, headers=_describe(await _append(uploads, key, _read_number("Upload-Offset"))))
+
+    @route(_PATH + "<key>", methods=["DELETE"])
+    @promises(contract.DELETE_UPLOAD)
+    async def delete_upload(key: str) -> Response:
+        await uploads.remove(key)
+        return Response(status=204)
+
+    overridden: dict[str, Callable[[str], Awaitable[Response]]] = {
+        "HEAD": head_upload,
+        "PATCH": patch_upload,
+        "DELETE": delete_upload,
+    }
+
+    # Only POST, which the guard takes for a write, can stand for another method.
+    @route(_PATH + "<key>", methods=["POST"])
+    @promises(contract.POST_OVERRIDDEN)
+    async def post_overridden(key: str) -> Response:
+        view = overridden.get(request.headers.get("X-HTTP-Method-Override", "").upper())
+        if view is None:
+            raise MethodNotAllowed([*overridden, "OPTIONS"])
+        return await view(key)
+
+
+async def _create(uploads: Uploads) -> Upload:
+    """The new upload, with the bytes that came along (creation-with-upload)."""
+    _refuse_fragment()
+    metadata = request.headers.get("Upload-Metadata", "")
+    name = read_metadata(metadata).get("filename")
+    if name is None:
+        raise Unprocessable("The header Upload-Metadata must have a filename.")
+    try:
+        shown = name.decode()
+    except UnicodeDecodeError:
+        raise Unprocessable("The filename in Upload-Metadata is not UTF-8.") from None
+    upload = await uploads.create(shown, _read_number("Upload-Length"), metadata)
+    if request.mimetype != CONTENT_TYPE:
+        return upload
+    try:
+        return await _append(uploads, upload.key, 0)
+    except BaseException:
+        with anyio.CancelScope(shield=True), suppress(GatewayError):
+            await uploads.remove(upload.key)  # its client never learns where it is
+        raise
+
+
+async def _append(uploads: Uploads, key: str, offset_bytes: int) -> Upload:
+    asked = cast(EdgeRequest, request)
+    checksum = read_checksum(asked.headers.get("Upload-Checksum"))
+    expected_bytes = asked.content_length or 0
+    body = asked.stream_body()
+    return await uploads.append(key, offset_bytes, body, expected_bytes=expected_bytes, checksum=checksum)
+
+
+def _refuse_fragment() -> None:
+    """:raises BadRequest: the bytes are a part of another file (concatenation), or of one without a length."""
+    refuse_names([name for name in (*request.headers.keys(), *request.args) if name.lower() != "upload-offset"])
+
+
+def _list_capabilities(uploads: Uploads) -> dict[str, str]:
+    return {
+        "Tus-Version": VERSION,
+        "Tus-Extension": EXTENSIONS,
+        "Tus-Max-Size": str(uploads.max_upload_bytes),
+        "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
+    }
+
+
+def _describe(upload: Upload) -> dict[str, str]:
+    headers = {"Upload-Offset": str(upload.offset_bytes)}
+    if upload.offset_bytes < upload.length_bytes:
+        headers["Upload-Expires"] = http_date(upload.expires_at)
+    return headers
+
+
+def _read_number(header: str) -> int:
+    value = request.headers.get(header, "")
+    if not _NUMBER.fullmatch(value):
+        raise BadRequest(f"The header {header} must be a number of bytes.")
+    return int(value)
+
+
+def read_metadata(value: str) -> dict[str, bytes]:
+    """The pairs of an Upload-Metadata header: `key base64,key base64`; a key alone has an empty value.
+
+    :raises BadRequest: it is malformed, or has a key twice.
+    """
+    pairs: dict[str, bytes] = {}
+    for pair in value.split(",") if value.strip() else []:
+        key, _, encoded = pair.strip(" \t").partition(" ")
+        malformed = BadRequest("The header Upload-Metadata is malformed.")
+        if not _METADATA_KEY.fullmatch(key) or key in pairs:
+            raise malformed
+        try:
+            pairs[key] = b64decode(encoded, validate=True)
+        except ValueError:
+            raise malformed from None
+    return pairs
+
+
+def read_checksum(value: str | None) -> Checksum | None:
+    """What an Upload-Checksum header says: `algorithm base64`.
+
+    :raises BadRequest: it is malformed, or of an algorithm that is not known here.
+    """
+    if value is None:
+        return None
+    algorithm, _, encoded = value.strip().partition(" ")
+    try:
+        return Checksum(algorithm.lower(), b64decode(encoded, validate=True))
+    except ValueError:
+        raise BadRequest("The header Upload-Checksum is malformed.") from None

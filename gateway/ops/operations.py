@@ -1,0 +1,38 @@
+"""What the calls of an operator promise; the views stand in `operations`."""
+
+from dataclasses import dataclass
+
+from gateway.audio.uploads.storage import Room
+from gateway.datastore.health import Health
+from gateway.openapi.operations import JSON, TEXT, Answer, Content, Operation
+
+_STATUS = {"type": "object", "properties": {"status": {"const": "ok"}}, "required": ["status"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a gateway can do its work, and what of it is away."""
+
+    ready: bool
+    redis: Health
+    audio: Room
+
+
+GET_HEALTH = Operation(
+    "Does the process live?", (Answer(200, "It does.", (Content(JSON, schema=_STATUS, example={"status": "ok"}),)),)
+)
+GET_READINESS = Operation(
+    "Can it do its work?",
+    (
+        Answer(200, "It can.", (Content(JSON, Readiness),)),
+        Answer(
+            503,
+            "It cannot: Redis or the folder is away or takes no writes, or the disk is full.",
+            (Content(JSON, Readiness),),
+        ),
+    ),
+    description="Which Redis it is, and how durable, stands in `redis`.",
+)
+GET_METRICS = Operation(
+    "What does it do, and how much?", (Answer(200, "For Prometheus.", (Content("text/plain", schema=TEXT),)),)
+)

@@ -1,0 +1,95 @@
+"""Single flight and counting when Redis stumbles, on a real Redis."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import anyio
+import pytest
+
+from gateway.datastore.client import Datastore, RedisAway
+from gateway.tasks.cache import Cache
+from gateway.tasks.models import Landing
+from gateway.tasks.probe.prober import Prober
+from gateway.tasks.single_flight import Batch, Flights
+from tests.target import Target
+
+pytestmark = pytest.mark.anyio
+
+
+class StumblingCache(Cache):
+    """The cache on a Redis that is away at the first count."""
+
+    stumbled = False
+
+    async def count(self, task: str, batch: int, domains: Counter[str]) -> None:
+        """As the real one, but for the first time."""
+        if not self.stumbled:
+            self.stumbled = True
+            raise RedisAway
+        await super().count(task, batch, domains)
+
+
+async def test_nothing_lands_uncounted(datastore: Datastore) -> None:
+    """Not even a URL that is refused at once lands before its batch is counted, however long Redis is away."""
+    cache = StumblingCache(datastore, timeout_s=60)
+    flights = Flights(cache, Prober(timeout_s=3, policy="any"), concurrency=10, per_host=5)
+    landed: list[tuple[Landing, int]] = []
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(flights.run)
+        batch = Batch("task", 0, ["ftp://lost.example/", "", "ftp://lost.example/x"], {0, 1, 2}, follow_redirects=False)
+        await flights.fan_out(batch, lambda landing: landed.append((landing, cache.stumbled)))
+        domains = await cache.list_domains(10)
+        group.cancel_scope.cancel()
+    assert cache.stumbled
+    assert [landing.place for landing, _ in landed] == [0, 1, 2]
+    assert [(row.domain, row.requests) for row in domains] == [("lost.example", 2)]
+
+
+class AbsentCache(Cache):
+    """The cache on a Redis that is away when there is something to remember."""
+
+    async def remember(self, seen: Iterable[tuple[str, bool, int, float]]) -> None:  # noqa: ARG002
+        """Never done."""
+        raise RedisAway
+
+
+@pytest.mark.parametrize("path", ["code/429", "reset", "raw/HTTP%2F1.1%20200%20X%0D%0ARetry-After:%200%0D%0A%0D%0A"])
+async def test_temporary_outcome_is_not_joined(datastore: Datastore, path: str) -> None:
+    """What the cache may not keep lands although Redis is away, and is not what the next task is told."""
+    flights = Flights(
+        AbsentCache(datastore, timeout_s=60), Prober(timeout_s=3, policy="any"), concurrency=1, per_host=5
+    )
+    landed: list[Landing] = []
+    async with Target() as target, anyio.create_task_group() as group:
+        group.start_soon(flights.run)
+        with anyio.fail_after(5):
+            for task in ("a", "b", "c"):
+                batch = Batch(task, 0, [f"{target.url}/{path}"], {0}, follow_redirects=False)
+                await flights.fan_out(batch, landed.append)
+                while len(landed) < "abc".index(task) + 1:
+                    await anyio.sleep(0.01)
+        assert flights.waiting == 0
+        group.cancel_scope.cancel()
+    assert target.requests.total() >= 3  # a connection that ends before its answer is tried twice
+    assert {landing.cached for landing in landed} == {False}
+
+
+async def test_owner_is_cancelled(datastore: Datastore) -> None:
+    """A task that is cancelled takes no flight with it that another task waits for."""
+    async with Target() as target, anyio.create_task_group() as group:
+        flights = Flights(Cache(datastore, timeout_s=60), Prober(timeout_s=3, policy="any"), concurrency=1, per_host=5)
+        group.start_soon(flights.run)
+        urls = [f"{target.url}/delay/0.2?{i}" for i in range(4)]
+        lost: list[Landing] = []
+        kept: list[Landing] = []
+        await flights.fan_out(Batch("owner", 0, urls, {0, 1, 2, 3}, follow_redirects=False), lost.append)
+        await flights.fan_out(Batch("other", 0, urls, {0, 3}, follow_redirects=False), kept.append)
+        flights.leave("owner")
+        with anyio.fail_after(5):
+            while len(kept) < 2:
+                await anyio.sleep(0.02)
+        await anyio.sleep(0.5)
+        group.cancel_scope.cancel()
+    assert {(landing.place, landing.outcome.code) for landing in kept} == {(0, 200), (3, 200)}
+    assert target.requests.total() <= 3
