@@ -2,29 +2,29 @@
 
     GatewayError                500  internal-error
     ├── BadRequest              400  bad-request             (this module)
-    ├── Unauthorized            401  unauthorized            guard
-    ├── CrossSite               403  cross-site              guard
+    ├── Unauthorized            401  unauthorized            web.security
+    ├── CrossSite               403  cross-site              web.security
     ├── NotFound                404  not-found               (this module)
-    ├── BodyTimeout             408  body-timeout            edge
+    ├── BodyTimeout             408  body-timeout            web.body_flow
     ├── NameTaken               409  name-taken              audio.library
-    ├── OffsetMismatch          409  offset-mismatch         audio.resumable
-    ├── PreconditionFailed      412  precondition-failed     audio.serve
-    ├── VersionUnsupported      412  tus-version-unsupported audio.tus_contract
+    ├── OffsetMismatch          409  offset-mismatch         audio.uploads.resumable
+    ├── PreconditionFailed      412  precondition-failed     web.conditional
+    ├── VersionUnsupported      412  tus-version-unsupported audio.uploads.operations
     ├── BodyTooLarge            413  too-large               (this module)
     ├── UnsupportedBody         415  unsupported-body        (this module)
-    ├── NotAudio                415  not-audio               audio.intake
-    ├── RangeNotSatisfiable     416  range-not-satisfiable   audio.serve
-    ├── HostRefused             421  host-refused            guard
+    ├── NotAudio                415  not-audio               audio.uploads.writer
+    ├── RangeNotSatisfiable     416  range-not-satisfiable   web.conditional
+    ├── HostRefused             421  host-refused            web.security
     ├── Unprocessable           422  unprocessable           (this module)
-    ├── UploadLocked            423  upload-locked           audio.partial
+    ├── UploadLocked            423  upload-locked           audio.uploads.partial
     ├── QueueFull               429  queue-full              tasks.queue
-    ├── TooManyWrongTokens      429  too-many-wrong-tokens   guard
-    ├── ChecksumMismatch        460  checksum-mismatch       audio.resumable
+    ├── TooManyWrongTokens      429  too-many-wrong-tokens   web.security
+    ├── ChecksumMismatch        460  checksum-mismatch       audio.uploads.resumable
     ├── Unavailable             503  unavailable             (this module)
-    │   └── RedisAway           503  unavailable             datastore
-    │       ├── RedisFull       503  unavailable             datastore
-    │       └── KeySpoiled      503  unavailable             datastore
-    └── NoSpace                 507  no-space                audio.disk
+    │   └── RedisUnavailable    503  unavailable             datastore.client
+    │       ├── RedisFull       503  unavailable             datastore.client
+    │       └── KeyCorrupted    503  unavailable             datastore.client
+    └── NoSpace                 507  no-space                audio.uploads.storage
 
 A subclass used by one module stands beside the code that raises it. Nothing of ours is imported here.
 """

@@ -41,7 +41,7 @@ _PROTOCOL, _SERVER = "hypercorn.protocol.h11", "hypercorn.asyncio.tcp_server"
 
 
 @contextmanager
-def mending_hypercorn(headers: Mapping[str, str], files: FileSender) -> Iterator[None]:
+def fixed_hypercorn(headers: Mapping[str, str], files: FileSender) -> Iterator[None]:
     """In this block nobody gets to HTTP/2, each event of a dead stream is a turn of its own, a connection leaves
     nothing behind and nobody waits for one that is gone, what is no HTTP is refused with `headers` and a problem, and
     `files` sends parts of files."""

@@ -13,7 +13,7 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 
 from gateway.errors import Problem
-from gateway.hypercorn_fixes import mending_hypercorn
+from gateway.hypercorn_fixes import fixed_hypercorn
 from gateway.web.security import HEADERS
 from gateway.web.zerocopy import FileSender
 from tests.processes import running
@@ -135,7 +135,7 @@ def read_methods() -> list[object]:
 def test_put_back() -> None:
     """What is replaced is there, and is put back."""
     before = read_methods()
-    with mending_hypercorn(HEADERS, FileSender(idle_timeout_s=1)):
+    with fixed_hypercorn(HEADERS, FileSender(idle_timeout_s=1)):
         assert not set(read_methods()) & set(before)
     assert read_methods() == before
 
@@ -145,7 +145,7 @@ def test_unknown_hypercorn(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
     run = TCPServer.run
     before = read_methods()
     monkeypatch.delattr(TCPServer, "run")
-    with mending_hypercorn(HEADERS, FileSender(idle_timeout_s=1)):
+    with fixed_hypercorn(HEADERS, FileSender(idle_timeout_s=1)):
         monkeypatch.setattr(TCPServer, "run", run, raising=False)
         assert read_methods() == before
     assert "this hypercorn is not known" in caplog.text

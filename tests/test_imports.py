@@ -59,6 +59,7 @@ OWNERS = {
     "pydantic_settings": ("settings",),
     "dotenv": (),
     "prometheus_client": ("ops.metrics",),
+    "h11": ("web.framing",),
     "hypercorn": ("hypercorn_fixes", "__main__"),
     "httpx": (),
 }

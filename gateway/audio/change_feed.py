@@ -30,7 +30,7 @@ _SHARE = 20
 logger = logging.getLogger(__name__)
 
 
-class Feed:
+class ChangeFeed:
     """The changes of one library. `run` is the coroutine that looks."""
 
     def __init__(

@@ -16,7 +16,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from gateway.audio.formats.bounded_reader import AudioType
-from gateway.audio.formats.detect import identify
+from gateway.audio.formats.detect import detect_type
 from gateway.audio.uploads.descriptors import open_regular
 from gateway.errors import NotFound, Unavailable
 
@@ -80,7 +80,7 @@ class _Key:
         )
 
 
-class Catalogue:
+class Index:
     """The audio files of one folder.
 
     An entry that cannot be read is left out, and is named in the log once, until that changes.
@@ -199,7 +199,7 @@ def _read_audio(key: _Key, file: FileIO) -> AudioFile | None:
     :raises OSError: what tells its form cannot be read.
     """
     try:
-        found = identify(file, key.size_bytes)
+        found = detect_type(file, key.size_bytes)
     except OSError:
         raise
     except Exception as error:

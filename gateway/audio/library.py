@@ -12,14 +12,14 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
-from gateway.audio.uploads.atomic_file import Staged, open_staged
+from gateway.audio.uploads.atomic_file import AtomicFile, open_atomic
 from gateway.audio.uploads.descriptors import close_quietly
-from gateway.audio.uploads.storage import Disk
-from gateway.audio.uploads.writer import Intake, NotAudio
+from gateway.audio.uploads.storage import Storage
+from gateway.audio.uploads.writer import NotAudio, UploadWriter
 from gateway.errors import GatewayError
 
 from .filenames import check_name, find_entry
-from .index import AudioFile, Catalogue, find_cover, not_found
+from .index import AudioFile, Index, find_cover, not_found
 from .tags import Cover
 
 
@@ -64,9 +64,9 @@ class Library:
     def __init__(self, folder: Path, *, max_upload_bytes: int, nameless: bool = True) -> None:
         self.max_upload_bytes = max_upload_bytes
         self.on_change: Callable[[], None] = lambda: None
-        self.disk = Disk(folder)
+        self.disk = Storage(folder)
         self._nameless = nameless
-        self._catalogue = Catalogue(folder)
+        self._catalogue = Index(folder)
         self._scanning = anyio.Lock()
         self._scans = 0
         self._listed: tuple[int, Sequence[AudioFile]] = (0, ())
@@ -84,7 +84,7 @@ class Library:
         name = check_name(name)
         staged = await self.disk.run(self._stage, name)
         try:
-            await Intake(self.disk, staged, limit_bytes=self.max_upload_bytes).take(chunks)
+            await UploadWriter(self.disk, staged, limit_bytes=self.max_upload_bytes).take(chunks)
             return await self.publish(staged, name)
         finally:
             with anyio.CancelScope(shield=True):
@@ -132,7 +132,7 @@ class Library:
         if find_entry(self.disk.folder, name):
             raise NameTaken(name)
 
-    async def publish(self, staged: Staged, name: str) -> AudioFile:
+    async def publish(self, staged: AtomicFile, name: str) -> AudioFile:
         """Make a whole staged file one of the library, if it is audio, and have it on the disk.
 
         :raises NotAudio: it is none.
@@ -144,7 +144,7 @@ class Library:
         self.on_change()
         return audio
 
-    def _publish(self, staged: Staged, name: str) -> AudioFile:
+    def _publish(self, staged: AtomicFile, name: str) -> AudioFile:
         file = staged.finish()
         os.utime(file.fileno())
         audio = self._catalogue.examine(name, file)
@@ -157,9 +157,9 @@ class Library:
             raise NameTaken(name) from None
         return audio
 
-    def _stage(self, name: str) -> Staged:
+    def _stage(self, name: str) -> AtomicFile:
         self.refuse_taken(name)
-        return open_staged(self.disk.folder, self.disk.writers, nameless=self._nameless)
+        return open_atomic(self.disk.folder, self.disk.writers, nameless=self._nameless)
 
     def _open(self, name: str) -> OpenAudio:
         audio, file, _ = self._catalogue.open(name)

@@ -15,10 +15,10 @@ from gateway.openapi.operations import (
     JSON,
     OCTETS,
     TEXT,
-    Answer,
     Content,
     Operation,
     Parameter,
+    ResponseSpec,
     stream_events,
 )
 from gateway.web.body_flow import BodyTimeout
@@ -92,7 +92,7 @@ _ADD_ERRORS = (
     BadRequest, BodyTimeout, BodyTooLarge, NotAudio, NameTaken, Unprocessable, NoSpace, Unavailable,
 )  # fmt: skip
 _LOCATION = Parameter("Location", "Where its bytes are.", required=True)
-_CREATED = Answer(
+_CREATED = ResponseSpec(
     201,
     "The file is on disk, whole, and in the list.",
     (Content(JSON, File, example=_FILE),),
@@ -115,11 +115,11 @@ _CONDITIONS = tuple(
         "If-Unmodified-Since": "A date: 412 if the file has changed since.",
     }.items()
 )
-_UNCHANGED = Answer(304, "Nothing has changed.", headers=_VALIDATORS)
+_UNCHANGED = ResponseSpec(304, "Nothing has changed.", headers=_VALIDATORS)
 
 GET_PAGE = Operation(
     "The page",
-    (Answer(200, "Every file with a player, and a form to upload.", (Content(HTML, schema=TEXT),)),),
+    (ResponseSpec(200, "Every file with a player, and a form to upload.", (Content(HTML, schema=TEXT),)),),
     group="page",
     parameters=(
         Parameter("q", "Only files whose name or tags have this."),
@@ -135,7 +135,7 @@ GET_PAGE = Operation(
 POST_PAGE = Operation(
     "The form of the page",
     (
-        Answer(
+        ResponseSpec(
             303,
             "All files were taken.",
             headers=(Parameter("Location", "The page, with what was taken.", required=True),),
@@ -150,7 +150,7 @@ POST_PAGE = Operation(
 GET_AUDIO = Operation(
     "The bytes of a file",
     (
-        Answer(
+        ResponseSpec(
             200,
             "All of them, under the type that they are of.",
             (Content("audio/*", schema=_BINARY),),
@@ -160,7 +160,7 @@ GET_AUDIO = Operation(
                 Parameter("Content-Disposition", "With `download`: `attachment`, and the name."),
             ),
         ),
-        Answer(
+        ResponseSpec(
             206,
             "The part asked for; several parts come as multipart/byteranges.",
             (Content("audio/*", schema=_BINARY), Content("multipart/byteranges", schema=_BINARY)),
@@ -179,7 +179,7 @@ GET_AUDIO = Operation(
 )
 GET_FILES = Operation(
     "List the files",
-    (Answer(200, "The files.", (Content(JSON, Files, example={"files": [_FILE]}),)),),
+    (ResponseSpec(200, "The files.", (Content(JSON, Files, example={"files": [_FILE]}),)),),
     parameters=(
         Parameter("q", "Only files whose name or tags have this.", example="prelude"),
         Parameter(
@@ -203,14 +203,14 @@ POST_FILE = Operation(
 )
 GET_FILE = Operation(
     "Look at one file",
-    (Answer(200, "The file, as in the list.", (Content(JSON, File, example=_FILE),)),),
+    (ResponseSpec(200, "The file, as in the list.", (Content(JSON, File, example=_FILE),)),),
     variables=_NAME,
     errors=(BadRequest, *_READ_ERRORS),
 )
 GET_COVER = Operation(
     "The picture in a file",
     (
-        Answer(
+        ResponseSpec(
             200,
             "The picture.",
             tuple(Content(kind, schema=_BINARY) for kind in ("image/jpeg", "image/png", "image/gif", "image/webp")),
@@ -230,11 +230,11 @@ PUT_FILE = Operation(
     bodies=(Content(OCTETS, schema=_BINARY), Content("audio/*", schema=_BINARY)),
     errors=_ADD_ERRORS,
 )
-DELETE_FILE = Operation("Delete a file", (Answer(204, "It is gone."),), variables=_NAME, errors=_READ_ERRORS)
+DELETE_FILE = Operation("Delete a file", (ResponseSpec(204, "It is gone."),), variables=_NAME, errors=_READ_ERRORS)
 GET_EVENTS = Operation(
     "Follow the list",
     (
-        Answer(
+        ResponseSpec(
             200,
             "Server-sent events: `changed`, whoever changed the list. A comment now and then, and the end after a "
             "minute, for the listener to come again. Who wants only JSON gets the file of this name.",

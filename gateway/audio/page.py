@@ -14,14 +14,14 @@ from pydantic_core import to_json
 from quart import Blueprint, redirect, render_template, request, url_for
 from quart.typing import ResponseReturnValue
 
-from gateway.audio.uploads.form import Outcome, receive_files
+from gateway.audio.uploads.form import UploadOutcome, receive_files
 from gateway.audio.uploads.fragment import refuse_names
 from gateway.audio.uploads.storage import NoSpace
 from gateway.audio.uploads.writer import NotAudio
 from gateway.errors import BadRequest, BodyTooLarge, GatewayError
-from gateway.openapi.operations import promises
-from gateway.web.body_flow import EdgeRequest
-from gateway.web.i18n import Words, choose_words, format_duration
+from gateway.openapi.operations import describes
+from gateway.web.body_flow import StreamedRequest
+from gateway.web.i18n import Translator, choose_translator, format_duration
 
 from . import operations as contract
 from .index import AudioFile
@@ -58,30 +58,30 @@ def add_page(views: Blueprint, library: Library) -> None:
     """The routes of the page."""
 
     @views.get("/")
-    @promises(contract.GET_PAGE)
+    @describes(contract.GET_PAGE)
     async def get_page() -> ResponseReturnValue:
         try:
             refuse_names(request.args)  # Resumable.js asks here for a part: 200 would tell it that it has arrived
         except BadRequest as error:
-            return await _show_page(library, [Outcome("", error=error)])
+            return await _show_page(library, [UploadOutcome("", error=error)])
         return await _show_page(library, None)
 
     @views.post("/")
-    @promises(contract.POST_PAGE)
+    @describes(contract.POST_PAGE)
     async def post_page() -> ResponseReturnValue:
         try:
-            outcomes = await receive_files(cast(EdgeRequest, request), library)
+            outcomes = await receive_files(cast(StreamedRequest, request), library)
         except GatewayError as error:
-            outcomes = [Outcome("", error=error)]
+            outcomes = [UploadOutcome("", error=error)]
         taken = [outcome.audio.name for outcome in outcomes if outcome.audio]
         if len(taken) < len(outcomes):
             return await _show_page(library, outcomes)
         return redirect(_locate_taken(taken), 303)
 
 
-async def _show_page(library: Library, outcomes: list[Outcome] | None) -> ResponseReturnValue:
+async def _show_page(library: Library, outcomes: list[UploadOutcome] | None) -> ResponseReturnValue:
     """The page as it is now, with the outcomes of a form, or with those that the query names."""
-    words = choose_words(request.accept_languages)
+    words = choose_translator(request.accept_languages)
     files: Sequence[AudioFile] = ()
     error = next((outcome.error for outcome in outcomes or () if outcome.error), None)
     try:
@@ -90,7 +90,7 @@ async def _show_page(library: Library, outcomes: list[Outcome] | None) -> Respon
             _read_taken(files, words) if outcomes is None else [_describe(outcome, words) for outcome in outcomes]
         )
     except GatewayError as away:
-        error, messages = away, [_describe(Outcome("", error=away), words)]
+        error, messages = away, [_describe(UploadOutcome("", error=away), words)]
     query, sort = request.args.get("q", ""), request.args.get("sort", "")
     sort = sort if sort in _SORTS else next(iter(_SORTS))
     html = await render_template(
@@ -128,7 +128,7 @@ def _locate_taken(names: list[str]) -> str:
     return url_for("audio.get_page", added=shown, more=len(names) - len(shown) or None)
 
 
-def _read_taken(files: Sequence[AudioFile], words: Words) -> list[Message]:
+def _read_taken(files: Sequence[AudioFile], words: Translator) -> list[Message]:
     present = {audio.name for audio in files}
     names = [name for name in dict.fromkeys(request.args.getlist("added")) if name in present]
     messages = [Message(name, words("Added"), taken=True) for name in names]
@@ -138,7 +138,7 @@ def _read_taken(files: Sequence[AudioFile], words: Words) -> list[Message]:
     return messages
 
 
-def _describe(outcome: Outcome, words: Words) -> Message:
+def _describe(outcome: UploadOutcome, words: Translator) -> Message:
     if outcome.error is None:
         return Message(outcome.name, words("Added"), taken=True)
     error = outcome.error

@@ -13,7 +13,7 @@ from unicodedata import category
 
 from tinytag import TinyTag
 
-from gateway.audio.formats.bounded_reader import AudioType, Exhausted
+from gateway.audio.formats.bounded_reader import AudioType, ReadLimitReached
 from gateway.audio.formats.detect import is_plausible
 
 _READS = 20_000
@@ -71,7 +71,7 @@ class _Metered:
             return data
         if self._seems_to_end:
             return b""
-        raise Exhausted
+        raise ReadLimitReached
 
 
 def read_tags(file: BinaryIO, found: AudioType) -> Tags:

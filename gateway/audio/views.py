@@ -14,15 +14,15 @@ from quart.typing import ResponseReturnValue
 
 from gateway.audio.uploads.form import receive_file, receive_raw
 from gateway.audio.uploads.fragment import refuse_names
-from gateway.openapi.operations import EVENTS, JSON, promises
+from gateway.openapi.operations import EVENTS, JSON, describes
 from gateway.web import sse as event_stream
-from gateway.web.body_flow import EdgeRequest
+from gateway.web.body_flow import StreamedRequest
 from gateway.web.conditional import Span, Validators, encode_disposition, plan_answer
 from gateway.web.file_span import FileSpan
 from gateway.web.static_files import add_static
 
 from . import operations as contract
-from .change_feed import Feed
+from .change_feed import ChangeFeed
 from .index import AudioFile
 from .library import Library, OpenAudio
 from .operations import File, Files
@@ -33,7 +33,7 @@ _COVER_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 """A picture comes from a stranger; opened by itself it may do nothing."""
 
 
-def blueprint(library: Library, feed: Feed) -> Blueprint:
+def blueprint(library: Library, feed: ChangeFeed) -> Blueprint:
     """The routes of the audio library, on this library and the feed of its changes."""
     views = Blueprint("audio", __name__, template_folder="templates")
     add_static(views, "/static/audio")
@@ -46,7 +46,7 @@ def blueprint(library: Library, feed: Feed) -> Blueprint:
 
 def _add_bytes(views: Blueprint, library: Library) -> None:
     @views.get("/audio/<name>", strict_slashes=False)
-    @promises(contract.GET_AUDIO)
+    @describes(contract.GET_AUDIO)
     async def get_audio(name: str) -> ResponseReturnValue:
         opened = await library.open(name)
         try:
@@ -58,7 +58,7 @@ def _add_bytes(views: Blueprint, library: Library) -> None:
 
 def _add_api(views: Blueprint, library: Library) -> None:
     @views.get("/api/v1/audio/", strict_slashes=False)
-    @promises(contract.GET_FILES)
+    @describes(contract.GET_FILES)
     async def get_files() -> ResponseReturnValue:
         refuse_names(request.args)  # Resumable.js asks here for a part: 200 would tell it that it has arrived
         files = await library.list_files()
@@ -67,18 +67,18 @@ def _add_api(views: Blueprint, library: Library) -> None:
         return _answer_json(Files([_describe(audio) for audio in found]))
 
     @views.post("/api/v1/audio/", strict_slashes=False)
-    @promises(contract.POST_FILE)
+    @describes(contract.POST_FILE)
     async def post_file() -> ResponseReturnValue:
-        return _answer_created(await receive_file(cast(EdgeRequest, request), library))
+        return _answer_created(await receive_file(cast(StreamedRequest, request), library))
 
     @views.get("/api/v1/audio/<name>", strict_slashes=False)
-    @promises(contract.GET_FILE)
+    @describes(contract.GET_FILE)
     async def get_file(name: str) -> ResponseReturnValue:
         refuse_names(request.args)
         return _answer_json(_describe(await library.find(name)))
 
     @views.get("/api/v1/audio/<name>/cover", strict_slashes=False)
-    @promises(contract.GET_COVER)
+    @describes(contract.GET_COVER)
     async def get_cover(name: str) -> ResponseReturnValue:
         audio = await library.find(name)
         validators = Validators(audio.version, audio.uploaded_at)
@@ -89,22 +89,22 @@ def _add_api(views: Blueprint, library: Library) -> None:
         return Response(cover.data, content_type=cover.content_type, headers=headers)
 
     @views.put("/api/v1/audio/<name>", strict_slashes=False)
-    @promises(contract.PUT_FILE)
+    @describes(contract.PUT_FILE)
     async def put_file(name: str) -> ResponseReturnValue:
         if request.path.endswith("/"):  # no route keeps it, and it must not be left out of a new name
             name += "/"
-        return _answer_created(await receive_raw(cast(EdgeRequest, request), library, name))
+        return _answer_created(await receive_raw(cast(StreamedRequest, request), library, name))
 
     @views.delete("/api/v1/audio/<name>", strict_slashes=False)
-    @promises(contract.DELETE_FILE)
+    @describes(contract.DELETE_FILE)
     async def delete_file(name: str) -> ResponseReturnValue:
         await library.delete(name)
         return "", 204
 
 
-def _add_events(views: Blueprint, library: Library, feed: Feed) -> None:
+def _add_events(views: Blueprint, library: Library, feed: ChangeFeed) -> None:
     @views.get("/api/v1/audio/events", strict_slashes=False)
-    @promises(contract.GET_EVENTS)
+    @describes(contract.GET_EVENTS)
     async def get_events() -> ResponseReturnValue:
         kinds = [EVENTS, JSON]
         if request.accept_mimetypes.best_match(kinds) == kinds[1]:  # a file may have this name too

@@ -39,7 +39,7 @@ not used again while its process group lives (POSIX.1-2017, 4.14), and the watch
 
 
 @dataclass(frozen=True)
-class Leashed:
+class ChildProcess:
     """A running child and our end of its leash."""
 
     process: subprocess.Popen[bytes]
@@ -103,9 +103,9 @@ class Leashed:
 
 
 @asynccontextmanager
-async def start_leashed(
+async def start_child(
     command: Sequence[str], *, stdout: int, stderr: BinaryIO, stop_s: float
-) -> AsyncIterator[Leashed]:
+) -> AsyncIterator[ChildProcess]:
     """A child process that is stopped at the exit, with `stop_s` for a gentle end, or when this process dies.
 
     It inherits `stdout` and with it whatever lock that descriptor has; the watcher does not.
@@ -118,7 +118,7 @@ async def start_leashed(
         try:
             # Not the loop's own way: uvloop 0.23 leaves the child copies of the three descriptors, so that the
             # watcher would hold the lock and the child its leash.
-            child = Leashed(_start(command, far, stdout, stderr), near)
+            child = ChildProcess(_start(command, far, stdout, stderr), near)
         finally:
             os.close(far)
         try:

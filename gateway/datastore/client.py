@@ -1,7 +1,7 @@
 """The Redis of this gateway: the one at REDIS_URL, or the embedded server; its clients and its health.
 
-Callers write `with datastore.open() as redis`, or `eval` for a script; both raise RedisAway, so that a call fails
-within a second when Redis is down, hangs or refuses, and at once when that is known. Keys are not known here.
+Callers write `with datastore.open() as redis`, or `eval` for a script; both raise RedisUnavailable within a second when
+Redis is down, hangs or refuses, and at once when that is known. Keys are not known here.
 """
 
 import logging
@@ -30,7 +30,7 @@ from gateway.errors import Unavailable
 from .embedded import EmbeddedServer, find_server
 from .health import Health, check_commands, check_writes, read_durability, read_server
 from .refusal import HINTS, NO_MEMORY, READS_GO_ON, describe_refusal, is_about_value, name_refusal
-from .url import Address, Client, drop_connections, parse_address
+from .url import Client, RedisAddress, drop_connections, parse_redis_url
 
 ANSWER_S = 0.7
 """How long Redis may take for one answer."""
@@ -51,18 +51,18 @@ _OURS = (CrossSlotTransactionError, InvalidPipelineStack)
 log = logging.getLogger("gateway.redis")
 
 
-class RedisAway(Unavailable):
+class RedisUnavailable(Unavailable):
     """Redis is down, hangs, or refuses for now. Whether the failed command was carried out is not known."""
 
     def __init__(self, detail: str = "Redis is away for now.", *, retry_after_s: int = 1, **fields: Any) -> None:
         super().__init__(detail, retry_after_s=retry_after_s, **fields)
 
 
-class RedisFull(RedisAway):
+class RedisFull(RedisUnavailable):
     """Redis has no memory for this, and has done nothing."""
 
 
-class KeySpoiled(RedisAway):
+class KeyCorrupted(RedisUnavailable):
     """A key of ours holds something of another type. Trying again does not help; somebody has to mend the key."""
 
 
@@ -84,7 +84,7 @@ class Datastore:
         hang_s: float = 5.0,
         maxmemory_bytes: int | None = None,
     ) -> None:
-        self._address = parse_address(redis_url) if redis_url else None
+        self._address = parse_redis_url(redis_url) if redis_url else None
         patience_s = self._address.options.get("socket_timeout", 0) if self._address else 0
         self._call_s = max(ANSWER_S, patience_s) + PLACE_S
         self._server = EmbeddedServer(data_dir, hang_s=hang_s, maxmemory_bytes=maxmemory_bytes)
@@ -104,11 +104,11 @@ class Datastore:
 
         Bytes come out, in the shapes of RESP2.
 
-        :raises RedisAway: there is no Redis for now.
+        :raises RedisUnavailable: there is no Redis for now.
         """
         client = self._blocking_client if blocking else self._client
         if client is None or not self._readable:
-            raise RedisAway
+            raise RedisUnavailable
         return client
 
     def describe_kind(self) -> str:
@@ -122,11 +122,11 @@ class Datastore:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Turns what redis-py raises for a Redis that cannot serve into RedisAway.
+        """Turns what redis-py raises for a Redis that cannot serve into RedisUnavailable.
 
         An error on a value (a wrong type, a failed script) passes through unchanged.
 
-        :raises RedisAway: Redis is down, hangs, loads, is full, or refuses the command for any other reason.
+        :raises RedisUnavailable: Redis is down, hangs, loads, is full, or refuses the command for any other reason.
         """
         try:
             yield
@@ -134,7 +134,7 @@ class Datastore:
             raise
         except _AWAY as error:
             self._doubt.set()
-            raise RedisAway from error
+            raise RedisUnavailable from error
         except ResponseError as error:
             if is_about_value(error):
                 raise
@@ -142,11 +142,11 @@ class Datastore:
             self._doubt.set()
             if name_refusal(self._refusal) == NO_MEMORY:
                 raise RedisFull("Redis has no memory left for this.") from error
-            raise RedisAway("Redis refuses this for now.") from error
+            raise RedisUnavailable("Redis refuses this for now.") from error
 
     @contextmanager
     def open(self, *, blocking: bool = False) -> Iterator[Any]:
-        """`with datastore.open() as redis`: the client, and every error of Redis as RedisAway.
+        """`with datastore.open() as redis`: the client, and every error of Redis as RedisUnavailable.
 
         What is read should be decoded inside the block: a value that cannot be is spoilt, like one of a wrong type.
         The block as a whole has the time of one answer, so that a call fails within a second however many others
@@ -154,20 +154,20 @@ class Datastore:
         limit. It is typed as Any because redis-py types an answer as the union of what every protocol and decoding
         would give; these give RESP2 shapes of bytes.
 
-        :raises RedisAway: as `translated`.
-        :raises KeySpoiled: a key holds something of another type than ours.
+        :raises RedisUnavailable: as `translated`.
+        :raises KeyCorrupted: a key holds something of another type than ours.
         """
         try:
             with self.translated(), anyio.fail_after(None if blocking else self._call_s):
                 yield self.client(blocking=blocking)
         except (ResponseError, ValueError, TypeError) as error:
             log.warning("redis: a key of ours holds something else: %s", shorten(str(error), 300))
-            raise KeySpoiled("Redis does not hold what is expected of it.") from error
+            raise KeyCorrupted("Redis does not hold what is expected of it.") from error
 
     async def eval(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """What a Lua script gives. It is sent whole, which a Redis that restarts or fails over does not mind.
 
-        :raises RedisAway: as `open`.
+        :raises RedisUnavailable: as `open`.
         """
         with self.open() as redis:
             return await redis.eval(script, len(keys), *keys, *args)
@@ -188,7 +188,9 @@ class Datastore:
                     await anyio.sleep_forever()
                     return
                 await group.start(self._server.run, binary)
-                address = Address("standalone", str(self._server.folder), options={"path": str(self._server.socket)})
+                address = RedisAddress(
+                    "standalone", str(self._server.folder), options={"path": str(self._server.socket)}
+                )
             try:
                 async with (
                     address.connect(timeout_s=ANSWER_S) as self._client,
@@ -200,7 +202,7 @@ class Datastore:
                 self._readable = False
                 self._health = replace(self._health, available=False)
 
-    async def _watch(self, address: Address, client: Client, task_status: TaskStatus[None]) -> None:
+    async def _watch(self, address: RedisAddress, client: Client, task_status: TaskStatus[None]) -> None:
         """Look at Redis every second, and as soon as a call fails, but never without a pause."""
         await self._look(address, client)
         task_status.started()
@@ -214,7 +216,7 @@ class Datastore:
             self._doubt = anyio.Event()
             await self._look(address, client)
 
-    async def _look(self, address: Address, client: Client) -> None:
+    async def _look(self, address: RedisAddress, client: Client) -> None:
         refusal, self._refusal = self._refusal, ""
         news = refusal and name_refusal(refusal) not in {*self._told, self._trouble}
         try:
@@ -231,7 +233,7 @@ class Datastore:
             self._told.add(name_refusal(refusal))
             log.warning("redis: %s refused a command: %s", address.shown, refusal)
 
-    def _note_trouble(self, address: Address, error: Exception) -> None:
+    def _note_trouble(self, address: RedisAddress, error: Exception) -> None:
         """Redis cannot do its work: one line in the log for each kind of trouble, however long it lasts."""
         refuses = isinstance(error, ResponseError) and not isinstance(error, ClusterError)
         late = f"no answer within {EXAMINE_S:g} s" if isinstance(error, TimeoutError) else ""
@@ -244,7 +246,7 @@ class Datastore:
         self._readable = trouble in READS_GO_ON
         self._health = replace(self._health, available=False)
 
-    async def _examine(self, address: Address, client: Client, *, anew: bool) -> None:
+    async def _examine(self, address: RedisAddress, client: Client, *, anew: bool) -> None:
         """Ask Redis whether it works, which one it is and, once a process of it, what it can and how it keeps its data.
 
         :raises RedisError: it does not work.

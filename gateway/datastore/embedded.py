@@ -22,7 +22,7 @@ import anyio.to_thread
 from anyio.abc import TaskStatus
 
 from .aof_repair import AppendOnlyFiles
-from .child_process import Leashed, private, start_leashed
+from .child_process import ChildProcess, private, start_child
 from .memory import bound_redis
 from .server_folder import (
     describe_end,
@@ -158,7 +158,7 @@ class EmbeddedServer:
         return self._files.put_aside(f"the server cannot read it: {failure}")
 
     @asynccontextmanager
-    async def _start(self, binary: Path, lock: int) -> AsyncIterator[Leashed]:
+    async def _start(self, binary: Path, lock: int) -> AsyncIterator[ChildProcess]:
         """A server on the folder, stopped at the exit.
 
         :raises OSError: it cannot be started.
@@ -168,10 +168,10 @@ class EmbeddedServer:
         with socket_folder(self.folder), log_path.open("wb") as log_file:
             command = [str(binary), *list_options(self.folder, self.maxmemory_bytes)]
             # As stdout the lock passes through the shell, which cannot name a descriptor over 9.
-            async with start_leashed(command, stdout=lock, stderr=log_file, stop_s=STOP_S) as server:
+            async with start_child(command, stdout=lock, stderr=log_file, stop_s=STOP_S) as server:
                 yield server
 
-    async def _serve(self, server: Leashed, report: Callable[[], None]) -> None:
+    async def _serve(self, server: ChildProcess, report: Callable[[], None]) -> None:
         self.pid = server.pid
         try:
             await self._load(server, report)
@@ -179,7 +179,7 @@ class EmbeddedServer:
         finally:
             self.pid = None
 
-    async def _load(self, server: Leashed, report: Callable[[], None]) -> None:
+    async def _load(self, server: ChildProcess, report: Callable[[], None]) -> None:
         """Wait until the server has read its files; report as soon as it answers.
 
         :raises StartFailed: it ended over that.
@@ -215,7 +215,7 @@ class EmbeddedServer:
         if waited:
             log.info("redis: the embedded server at %s has no owner; taking it over", self.folder)
 
-    async def _watch(self, server: Leashed) -> None:
+    async def _watch(self, server: ChildProcess) -> None:
         """Wait for the end of the server, and hasten it when it hangs or nobody would end it after us.
 
         :raises ServerDied: always, with the reason.
@@ -238,7 +238,7 @@ class EmbeddedServer:
             group.cancel_scope.cancel()
         raise ServerDied(describe_end(self.folder, server.returncode, *reasons) + "; starting it again")
 
-    async def _await_answer(self, server: Leashed) -> bytes:
+    async def _await_answer(self, server: ChildProcess) -> bytes:
         """What the server answers to PING in time, or nothing: -LOADING and -MISCONF are signs of life."""
         with anyio.move_on_after(self._hang_s):
             while server.returncode is None:

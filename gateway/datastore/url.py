@@ -49,7 +49,7 @@ class RedisUrlInvalid(StartRefused):
 
 
 @dataclass(frozen=True)
-class Address:
+class RedisAddress:
     """Where a Redis is. `shown` is for logs; `options` are those of redis-py, passwords among them."""
 
     kind: Kind
@@ -107,7 +107,7 @@ async def drop_connections(*clients: Client | None) -> None:
                 await client.connection_pool.disconnect(inuse_connections=False)
 
 
-def parse_address(url: str) -> Address:
+def parse_redis_url(url: str) -> RedisAddress:
     """The address in a `redis://`, `rediss://` or `unix://` URL as redis-py has them, or with more hosts in
     `redis+sentinel://host:port,host:port/service/db` and `redis+cluster://host:port,host:port` (or `rediss+`).
 
@@ -137,13 +137,13 @@ def parse_address(url: str) -> Address:
     return address
 
 
-def _read_place(base: str, kind: str, hosts: str, path: str, options: dict[str, Any]) -> Address:
+def _read_place(base: str, kind: str, hosts: str, path: str, options: dict[str, Any]) -> RedisAddress:
     """The address of these parts of a URL; takes `options` over."""
     shown = f"{base}{'+' if kind else ''}{kind}://{hosts}{path}"
     if base == "unix":
         if kind or hosts or len(path) < 2:
             raise RedisUrlInvalid("REDIS_URL: unix:// takes an absolute path: unix:///run/redis.sock")
-        return Address("standalone", shown, options={**options, "path": unquote(path)})
+        return RedisAddress("standalone", shown, options={**options, "path": unquote(path)})
     if base == "rediss":
         options["ssl"] = True
     service, _, db = path[1:].rpartition("/") if kind == "sentinel" else ("", "", path[1:])
@@ -160,7 +160,7 @@ def _read_place(base: str, kind: str, hosts: str, path: str, options: dict[str, 
     if not kind and len(nodes) > 1:
         raise RedisUrlInvalid("REDIS_URL: several hosts take redis+sentinel:// or redis+cluster://")
     known: dict[str, Kind] = {"sentinel": "sentinel", "cluster": "cluster"}
-    return Address(known.get(kind, "standalone"), shown, nodes, unquote(service), options)
+    return RedisAddress(known.get(kind, "standalone"), shown, nodes, unquote(service), options)
 
 
 def _read_node(text: str, default_port: int) -> tuple[str, int]:
@@ -171,7 +171,7 @@ def _read_node(text: str, default_port: int) -> tuple[str, int]:
     return unquote(found["host"].strip("[]")) or "localhost", port
 
 
-def _open_standalone(address: Address, options: dict[str, Any]) -> tuple[Client, list[Close]]:
+def _open_standalone(address: RedisAddress, options: dict[str, Any]) -> tuple[Client, list[Close]]:
     if options.pop("ssl", False):
         options["connection_class"] = SSLConnection
     if "path" in options:
@@ -185,7 +185,7 @@ def _open_standalone(address: Address, options: dict[str, Any]) -> tuple[Client,
     return client, [client.aclose]
 
 
-def _open_cluster(address: Address, options: dict[str, Any]) -> tuple[Client, list[Close]]:
+def _open_cluster(address: RedisAddress, options: dict[str, Any]) -> tuple[Client, list[Close]]:
     nodes = [ClusterNode(host, port) for host, port in address.nodes]
     client = RedisCluster(startup_nodes=nodes, **options)
     manager = client.nodes_manager
@@ -193,7 +193,7 @@ def _open_cluster(address: Address, options: dict[str, Any]) -> tuple[Client, li
     return client, [client.aclose, manager.aclose, partial(manager.aclose, "startup_nodes")]
 
 
-def _open_sentinel(address: Address, options: dict[str, Any]) -> tuple[Client, list[Close]]:
+def _open_sentinel(address: RedisAddress, options: dict[str, Any]) -> tuple[Client, list[Close]]:
     own = {name[9:]: options.pop(name) for name in list(options) if name.startswith("sentinel_")}
     shared = {name: value for name, value in options.items() if name.startswith(("ssl", "driver", "retry"))}
     limits = {"socket_timeout": NODE_CONNECT_S, "socket_connect_timeout": NODE_CONNECT_S, "protocol": 2}

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from gateway.errors import CONTENT_TYPE, GatewayError, Problem
 
-from .operations import TEXT, Answer, Content, Operation, Parameter, refuse
+from .operations import TEXT, Content, Operation, Parameter, ResponseSpec, refuse
 
 ABOUT = (
     "An audio library, and a task API that tells the HTTP codes of many URLs. Every path is served with and without "
@@ -171,7 +171,7 @@ def _describe_answers(route: Route, schemas: Mapping[int, Object]) -> Object:
     return responses
 
 
-def _list_refusals(route: Route) -> Iterator[Answer]:
+def _list_refusals(route: Route) -> Iterator[ResponseSpec]:
     """One answer for each status and media type of the errors that a call can meet."""
     operation = route.operation
     meant = [*((operation.errors_as, error) for error in operation.errors), *((CONTENT_TYPE, e) for e in route.errors)]

@@ -1,6 +1,6 @@
-"""What a view promises to whoever calls it: the words from which `openapi` makes the document.
+"""What a view describes to whoever calls it: the words from which `openapi` makes the document.
 
-An `Operation` stands on its view through `promises`. Types of bodies are the models that the code itself uses, and
+An `Operation` stands on its view through `describes`. Types of bodies are the models that the code itself uses, and
 refusals are its error classes, so that neither is said twice. A parameter of the query or of a header that has to
 be checked is read by the same object that documents it.
 """
@@ -113,7 +113,7 @@ def stream_events(names: tuple[str, ...], data: Mapping[str, Any], example: str)
 
 
 @dataclass(frozen=True)
-class Answer:
+class ResponseSpec:
     """What may come back. `links` names the operations that go on from here: the view, and where its argument
     stands in this answer (an expression of OpenAPI)."""
 
@@ -142,7 +142,7 @@ class Operation:
     """
 
     summary: str
-    answers: tuple[Answer, ...]
+    answers: tuple[ResponseSpec, ...]
     description: str = ""
     group: str = ""
     variables: Mapping[str, Parameter] = field(default_factory=dict)
@@ -153,14 +153,14 @@ class Operation:
     errors_as: str = PROBLEM
 
 
-def refuse(status: int, description: str, *codes: str) -> Answer:
+def refuse(status: int, description: str, *codes: str) -> ResponseSpec:
     """The problem that is answered under these stable words."""
     types = [name_problem(code) for code in codes]
     schema = {"$ref": "#/components/schemas/Problem", "properties": {"type": {"enum": types}}}
-    return Answer(status, description, (Content(PROBLEM, schema=schema),), REFUSAL_HEADERS.get(status, ()))
+    return ResponseSpec(status, description, (Content(PROBLEM, schema=schema),), REFUSAL_HEADERS.get(status, ()))
 
 
-def promises(operation: Operation) -> Callable[[View], View]:
+def describes(operation: Operation) -> Callable[[View], View]:
     """Let a view stand for `operation`; goes under the decorator of its route."""
 
     def note(view: View) -> View:
@@ -171,6 +171,6 @@ def promises(operation: Operation) -> Callable[[View], View]:
 
 
 def find_operation(view: Callable[..., Any]) -> Operation | None:
-    """What a view promises, if it says so."""
+    """What a view describes, if it says so."""
     found = getattr(view, _ATTRIBUTE, None)
     return found if isinstance(found, Operation) else None

@@ -2,5 +2,6 @@
 
 health       /healthz, /readyz, /metrics
 metrics      the figures for Prometheus
+access_log   one line for each request
 operations   what these routes promise
 """

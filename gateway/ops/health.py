@@ -1,22 +1,21 @@
-"""What an operator asks: is the process alive, can it do its work, what does it do and how much.
+"""/healthz, /readyz and /metrics: does the process live, can it do its work, how much does it do.
 
-/healthz, /readyz and /metrics, and the access log. Which figures there are stands here; the parts only keep them.
+Says which figures there are; the parts only count.
 """
 
-import logging
 from contextlib import suppress
 
 from pydantic_core import to_json
 from quart import Blueprint, Quart, Response, request
 
-from gateway.audio.change_feed import Feed
-from gateway.audio.uploads.storage import Disk
-from gateway.datastore.client import Datastore, RedisAway
-from gateway.openapi.operations import promises
+from gateway.audio.change_feed import ChangeFeed
+from gateway.audio.uploads.storage import Storage
+from gateway.datastore.client import Datastore, RedisUnavailable
+from gateway.openapi.operations import describes
 from gateway.tasks.queue import Load, Queue
-from gateway.tasks.single_flight import Flights
-from gateway.tasks.worker import Runner
-from gateway.web.request_context import Exchange, Exchanges, exchange_of
+from gateway.tasks.single_flight import SingleFlight
+from gateway.tasks.worker import Worker
+from gateway.web.request_context import RequestContexts, find_context
 
 from . import operations as contract
 from .metrics import CONTENT_TYPE, Metrics
@@ -24,10 +23,8 @@ from .metrics import CONTENT_TYPE, Metrics
 MIN_FREE_BYTES = 64 * 1024 * 1024
 """With less room than this on its disk, the library cannot do its work."""
 
-access = logging.getLogger("gateway.access")
 
-
-def blueprint(datastore: Datastore, disk: Disk, queue: Queue, metrics: Metrics) -> Blueprint:
+def blueprint(datastore: Datastore, disk: Storage, queue: Queue, metrics: Metrics) -> Blueprint:
     """/healthz, /readyz and /metrics."""
     routes = Blueprint("operations", __name__)
     load = Load(tasks=0, urls=0)
@@ -36,12 +33,12 @@ def blueprint(datastore: Datastore, disk: Disk, queue: Queue, metrics: Metrics) 
     metrics.gauge("gateway_queue_urls", "URLs of these tasks.", lambda: load.urls)
 
     @routes.get("/healthz")
-    @promises(contract.GET_HEALTH)
+    @describes(contract.GET_HEALTH)
     async def get_health() -> Response:
         return Response('{"status": "ok"}', content_type="application/json")
 
     @routes.get("/readyz")
-    @promises(contract.GET_READINESS)
+    @describes(contract.GET_READINESS)
     async def get_readiness() -> Response:
         redis = datastore.describe()
         audio = await disk.measure()
@@ -50,10 +47,10 @@ def blueprint(datastore: Datastore, disk: Disk, queue: Queue, metrics: Metrics) 
         return Response(to_json(state), 200 if ready else 503, content_type="application/json")
 
     @routes.get("/metrics")
-    @promises(contract.GET_METRICS)
+    @describes(contract.GET_METRICS)
     async def get_metrics() -> Response:
         nonlocal load
-        with suppress(RedisAway):  # gateway_redis_up says so; the last figures stand
+        with suppress(RedisUnavailable):  # gateway_redis_up says so; the last figures stand
             load = await queue.measure()
         return Response(metrics.write(), content_type=CONTENT_TYPE)
 
@@ -61,13 +58,19 @@ def blueprint(datastore: Datastore, disk: Disk, queue: Queue, metrics: Metrics) 
 
 
 def watch_parts(
-    metrics: Metrics, *, datastore: Datastore, exchanges: Exchanges, feed: Feed, flights: Flights, runner: Runner
+    metrics: Metrics,
+    *,
+    datastore: Datastore,
+    contexts: RequestContexts,
+    feed: ChangeFeed,
+    single_flight: SingleFlight,
+    worker: Worker,
 ) -> None:
     """Show the figures that the parts keep."""
-    tally = flights.tally
-    metrics.gauge("gateway_requests_open", "Requests being answered.", lambda: exchanges.open)
-    metrics.counter("gateway_received_bytes", "Bytes of request bodies, uploads.", lambda: exchanges.received_bytes)
-    metrics.counter("gateway_sent_bytes", "Bytes of answers.", lambda: exchanges.sent_bytes)
+    tally = single_flight.tally
+    metrics.gauge("gateway_requests_open", "Requests being answered.", lambda: contexts.open)
+    metrics.counter("gateway_received_bytes", "Bytes of request bodies, uploads.", lambda: contexts.received_bytes)
+    metrics.counter("gateway_sent_bytes", "Bytes of answers.", lambda: contexts.sent_bytes)
     metrics.gauge("gateway_audio_listeners", "Listeners to the changes of the list.", lambda: feed.listeners)
     metrics.counter(
         "gateway_probes",
@@ -79,9 +82,11 @@ def watch_parts(
         "URLs of tasks: known to the cache (hit), asked for (miss), already being asked for (joined).",
         lambda: {(("result", result),): count for result, count in tally.lookups.items()},
     )
-    metrics.gauge("gateway_probes_open", "URLs being asked now.", lambda: flights.out)
-    metrics.gauge("gateway_probes_waiting", "URLs of this gateway that wait for their turn.", lambda: flights.waiting)
-    metrics.gauge("gateway_tasks_open", "Tasks in the hands of this gateway.", lambda: runner.open)
+    metrics.gauge("gateway_probes_open", "URLs being asked now.", lambda: single_flight.out)
+    metrics.gauge(
+        "gateway_probes_waiting", "URLs of this gateway that wait for their turn.", lambda: single_flight.waiting
+    )
+    metrics.gauge("gateway_tasks_open", "Tasks in the hands of this gateway.", lambda: worker.open)
     metrics.gauge("gateway_redis_up", "Whether Redis answers.", lambda: datastore.describe().available)
     metrics.gauge("gateway_redis_info", "Which Redis it is, and how it keeps its data.", lambda: _describe(datastore))
 
@@ -97,38 +102,4 @@ def observe(app: Quart) -> None:
     @app.before_request
     async def note_route() -> None:
         if request.url_rule is not None:
-            exchange_of(request.scope).route = request.url_rule.rule
-
-
-def log_access(exchange: Exchange) -> None:
-    """One line for an exchange that has ended; nothing in it can end a line or move a terminal's cursor."""
-    target = escape_target(exchange.target)
-    fields = {
-        "message": f"{exchange.method} {target} {exchange.status}",
-        "client": exchange.client,
-        "method": exchange.method,
-        "target": target,
-        "route": exchange.route or None,
-        "status": exchange.status,
-        "whole": exchange.whole,
-        "received_bytes": exchange.received_bytes,
-        "sent_bytes": exchange.sent_bytes,
-        "duration_ms": round(exchange.ended_s * 1000, 1),
-        "user_agent": exchange.user_agent,
-    }
-    access.info(
-        '%s "%s %s" %d %d %.1f ms%s',
-        exchange.client,
-        exchange.method,
-        target,
-        exchange.status,
-        exchange.sent_bytes,
-        exchange.ended_s * 1000,
-        "" if exchange.whole else ", cut short",
-        extra={"fields": fields},
-    )
-
-
-def escape_target(target: bytes) -> str:
-    """A request target as it came, made harmless."""
-    return target.decode("latin-1").encode("unicode_escape").decode("ascii").replace('"', "%22")
+            find_context(request.scope).route = request.url_rule.rule

@@ -21,7 +21,7 @@ from prometheus_client import (
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway.web.request_context import Exchange
+from gateway.web.request_context import RequestContext
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 LAG_EVERY_S = 0.1
@@ -61,7 +61,7 @@ class Metrics:
         """Show what goes up and down."""
         self._registry.register(_Reader(GaugeMetricFamily, name, words, read))
 
-    def note(self, exchange: Exchange) -> None:
+    def note(self, exchange: RequestContext) -> None:
         """Count a request that has ended."""
         known = bool(exchange.route)
         route, method = (exchange.route, exchange.method) if known else (_NO_ROUTE, _NO_ROUTE)

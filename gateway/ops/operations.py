@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from gateway.audio.uploads.storage import Room
+from gateway.audio.uploads.storage import DiskSpace
 from gateway.datastore.health import Health
-from gateway.openapi.operations import JSON, TEXT, Answer, Content, Operation
+from gateway.openapi.operations import JSON, TEXT, Content, Operation, ResponseSpec
 
 _STATUS = {"type": "object", "properties": {"status": {"const": "ok"}}, "required": ["status"]}
 
@@ -15,17 +15,18 @@ class Readiness:
 
     ready: bool
     redis: Health
-    audio: Room
+    audio: DiskSpace
 
 
 GET_HEALTH = Operation(
-    "Does the process live?", (Answer(200, "It does.", (Content(JSON, schema=_STATUS, example={"status": "ok"}),)),)
+    "Does the process live?",
+    (ResponseSpec(200, "It does.", (Content(JSON, schema=_STATUS, example={"status": "ok"}),)),),
 )
 GET_READINESS = Operation(
     "Can it do its work?",
     (
-        Answer(200, "It can.", (Content(JSON, Readiness),)),
-        Answer(
+        ResponseSpec(200, "It can.", (Content(JSON, Readiness),)),
+        ResponseSpec(
             503,
             "It cannot: Redis or the folder is away or takes no writes, or the disk is full.",
             (Content(JSON, Readiness),),
@@ -34,5 +35,5 @@ GET_READINESS = Operation(
     description="Which Redis it is, and how durable, stands in `redis`.",
 )
 GET_METRICS = Operation(
-    "What does it do, and how much?", (Answer(200, "For Prometheus.", (Content("text/plain", schema=TEXT),)),)
+    "What does it do, and how much?", (ResponseSpec(200, "For Prometheus.", (Content("text/plain", schema=TEXT),)),)
 )

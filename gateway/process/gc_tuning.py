@@ -18,7 +18,7 @@ circles behind (http1, exchange), but for the pages that are being made.
 
 
 @contextmanager
-def collecting_seldom() -> Iterator[None]:
+def tuned_gc() -> Iterator[None]:
     """Leave what is there by now out of every collection, and collect by `THRESHOLDS`, as long as the block."""
     before = gc.get_threshold()
     gc.collect()

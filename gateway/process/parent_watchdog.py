@@ -19,7 +19,7 @@ PATIENCE_S = 15.0
 logger = logging.getLogger("gateway")
 
 
-async def end_with_master(shutdown: Shutdown) -> None:
+async def end_with_parent(shutdown: Shutdown) -> None:
     """End this process when its master has ended, or leaves it alone after the end began; else never return."""
     master = parent_process()
     if master is None:

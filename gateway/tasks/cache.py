@@ -19,9 +19,9 @@ from hashlib import blake2b
 
 import anyio
 
-from gateway.datastore.client import Datastore, RedisAway, RedisFull
+from gateway.datastore.client import Datastore, RedisFull, RedisUnavailable
 
-from .models import Domain, Outcome
+from .models import Domain, ProbeOutcome
 
 MOST_REQUESTS = 2**53
 """Beyond this Redis does not count by one."""
@@ -110,7 +110,7 @@ class Cache:
 
         A temporary code, which a gateway of another version may have kept, is not known.
 
-        :raises RedisAway: there is no Redis for now.
+        :raises RedisUnavailable: there is no Redis for now.
         """
         if not urls:
             return []
@@ -123,7 +123,7 @@ class Cache:
 
         Each item: a URL in normal form, whether redirects were followed, its code, its age in seconds.
 
-        :raises RedisAway: there is no Redis for now.
+        :raises RedisUnavailable: there is no Redis for now.
         """
         keys: list[str] = [_INDEX]
         values: list[int] = [self._timeout_ms + BACKSTOP_S * 1000]
@@ -138,7 +138,7 @@ class Cache:
     async def clear(self) -> int:
         """Delete what is older than the timeout; how many entries that were.
 
-        :raises RedisAway: there is no Redis for now.
+        :raises RedisUnavailable: there is no Redis for now.
         """
         cleared = 0
         while True:
@@ -152,7 +152,7 @@ class Cache:
         while True:
             try:
                 await self.clear()
-            except RedisAway:
+            except RedisUnavailable:
                 pass  # the datastore says so in the log
             except Exception:
                 logger.exception("clearing failed; it goes on")
@@ -161,7 +161,7 @@ class Cache:
     async def count(self, task: str, batch: int, domains: Counter[str]) -> None:
         """Add the requests of one batch of a task, once, however often it is called for the same batch.
 
-        :raises RedisAway: there is no Redis for now.
+        :raises RedisUnavailable: there is no Redis for now.
         """
         pairs = [part for pair in domains.items() for part in pair]
         await self._datastore.eval(_COUNT, [_DOMAINS, f"{_DOMAINS}:{task}"], [batch, COUNTED_S, *pairs])
@@ -169,7 +169,7 @@ class Cache:
     async def list_domains(self, limit: int) -> list[Domain]:
         """The domains asked for most, most first; those with as many in the order of the alphabet, reversed.
 
-        :raises RedisAway: there is no Redis for now.
+        :raises RedisUnavailable: there is no Redis for now.
         """
         with self._datastore.open() as redis:
             rows = await redis.zrevrange(_DOMAINS, 0, limit - 1, withscores=True)
@@ -183,7 +183,7 @@ class Cache:
         return counts
 
 
-def is_cacheable(outcome: Outcome) -> bool:
+def is_cacheable(outcome: ProbeOutcome) -> bool:
     """Whether an outcome may be kept: an HTTP answer, but none that is a failure or speaks of a later time."""
     answered = outcome.error is None and outcome.code > 0
     return answered and outcome.code not in TEMPORARY_CODES and not outcome.has_retry_after

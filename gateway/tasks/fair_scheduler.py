@@ -15,14 +15,14 @@ FEW = 4
 """So many jobs out are few."""
 
 
-class Job(Protocol):
+class Schedulable(Protocol):
     """What is scheduled. It may stand in the lanes of several tasks: once `started`, it is passed over."""
 
     host: str
     started: bool
 
 
-J = TypeVar("J", bound=Job)
+J = TypeVar("J", bound=Schedulable)
 
 
 class Turn(NamedTuple, Generic[J]):
@@ -54,7 +54,7 @@ class _Host:
         self.parked: deque[Hashable] = deque()
 
 
-class Schedule(Generic[J]):
+class FairScheduler(Generic[J]):
     """The jobs that wait, task by task; `slots` of them may be out at once, `per_host` of one host."""
 
     def __init__(self, *, slots: int, per_host: int) -> None:

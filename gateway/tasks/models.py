@@ -1,7 +1,7 @@
 """What the task API speaks of: the JSON in, the JSON out, and the limits on both.
 
 Pydantic stands at the edge (`NewTask`, `Task`, `Domain`); what is counted in tens of thousands inside
-(`Outcome`, `Probe`) is a plain frozen dataclass.
+(`ProbeOutcome`, `Probe`) is a plain frozen dataclass.
 """
 
 import json
@@ -90,7 +90,7 @@ class Domain(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ProbeOutcome:
     """What became of one URL. `code` is 0 when there was no HTTP answer; then `error` says why.
 
     `retry_after_s` is for how long its host asked to be left alone; `has_retry_after`: this answer, or one that
@@ -106,11 +106,11 @@ class Outcome:
     has_retry_after: bool = False
 
 
-class Landing(NamedTuple):
+class ProbeResult(NamedTuple):
     """One URL of a task, known: its place in the list and what became of it."""
 
     place: int
-    outcome: Outcome
+    outcome: ProbeOutcome
     cached: bool
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from gateway.datastore.client import RedisAway
+from gateway.datastore.client import RedisUnavailable
 from gateway.errors import BadRequest, BodyTooLarge, NotFound, Unprocessable, UnsupportedBody
-from gateway.openapi.operations import JSON, Answer, Content, Number, Operation, Parameter, Token, stream_events
+from gateway.openapi.operations import JSON, Content, Number, Operation, Parameter, ResponseSpec, Token, stream_events
 from gateway.tasks.probe.urls import MAX_URL_CHARS
 from gateway.web.body_flow import BodyTimeout
 
@@ -51,7 +51,7 @@ _LINKS = {
 POST_TASK = Operation(
     "Ask for the codes of URLs",
     (
-        Answer(
+        ResponseSpec(
             201,
             "The task is stored, and survives a crash.",
             (Content(JSON, Task, example=_RUNNING),),
@@ -65,24 +65,24 @@ POST_TASK = Operation(
     ),
     parameters=(IDEMPOTENCY_KEY,),
     bodies=(Content(JSON, UrlList | NewTask, example=_URLS),),
-    errors=(BadRequest, BodyTimeout, BodyTooLarge, UnsupportedBody, Unprocessable, QueueFull, RedisAway),
+    errors=(BadRequest, BodyTimeout, BodyTooLarge, UnsupportedBody, Unprocessable, QueueFull, RedisUnavailable),
 )
 GET_TASKS = Operation(
     "List recent tasks",
     (
-        Answer(
+        ResponseSpec(
             200,
             "Tasks without their results, newest first.",
             (Content(JSON, Tasks, example={"tasks": [_READY | {"result": None}]}),),
         ),
     ),
     parameters=(OFFSET, TASK_LIMIT),
-    errors=(Unprocessable, RedisAway),
+    errors=(Unprocessable, RedisUnavailable),
 )
 GET_TASK = Operation(
     "Ask how far a task is",
     (
-        Answer(
+        ResponseSpec(
             200,
             "The task. `result` has one code a URL, in order, once it is ready; 0 means that there was no HTTP answer.",
             (Content(JSON, Task, example=_READY),),
@@ -91,24 +91,24 @@ GET_TASK = Operation(
     ),
     variables=_VARIABLES,
     parameters=(_PREFER,),
-    errors=(NotFound, RedisAway),
+    errors=(NotFound, RedisUnavailable),
 )
 DELETE_TASK = Operation(
     "Cancel a task",
     (
-        Answer(
+        ResponseSpec(
             200,
             "The task as it is now: cancelled, or as it ended before.",
             (Content(JSON, Task, example=_RUNNING | {"status": "cancelled", "finished_at": _READY["finished_at"]}),),
         ),
     ),
     variables=_VARIABLES,
-    errors=(NotFound, RedisAway),
+    errors=(NotFound, RedisUnavailable),
 )
 GET_PROBES = Operation(
     "See what is known of each URL",
     (
-        Answer(
+        ResponseSpec(
             200,
             "The URLs in the order sent; `code` is null while it is not known.",
             (Content(JSON, Probes, example={"probes": [_PROBE]}),),
@@ -116,31 +116,31 @@ GET_PROBES = Operation(
     ),
     variables=_VARIABLES,
     parameters=(OFFSET, PROBE_LIMIT),
-    errors=(NotFound, Unprocessable, RedisAway),
+    errors=(NotFound, Unprocessable, RedisUnavailable),
 )
 GET_EVENTS = Operation(
     "Follow a task",
     (
-        Answer(
+        ResponseSpec(
             200,
             "Server-sent events: `progress` with the task as it goes on, last `ready` or `cancelled`.",
             (stream_events(("progress", "ready", "cancelled"), {"$ref": "#/components/schemas/Task"}, _EVENT),),
         ),
-        Answer(204, "There is nothing more to tell: an EventSource stops."),
+        ResponseSpec(204, "There is nothing more to tell: an EventSource stops."),
     ),
     variables=_VARIABLES,
     parameters=(_LAST_EVENT,),
-    errors=(NotFound, RedisAway),
+    errors=(NotFound, RedisUnavailable),
 )
 GET_DOMAINS = Operation(
     "Count requests by domain",
     (
-        Answer(
+        ResponseSpec(
             200,
             "How many URLs of each domain were sent, cached or not; the most requested first.",
             (Content(JSON, Domains, example={"domains": [{"domain": "www.example.com", "requests": 2}]}),),
         ),
     ),
     parameters=(DOMAIN_LIMIT,),
-    errors=(Unprocessable, RedisAway),
+    errors=(Unprocessable, RedisUnavailable),
 )

@@ -23,7 +23,7 @@ from pydantic_core import to_json
 
 from gateway.errors import NotFound
 
-from .models import MAX_URLS, Landing, Outcome, Probe, ProbeError, Task, TaskStatus
+from .models import MAX_URLS, Probe, ProbeError, ProbeOutcome, ProbeResult, Task, TaskStatus
 
 SUMMARY = ("status", "total", "done", "created_at", "finished_at")
 CHUNK = "probes:"
@@ -97,12 +97,12 @@ class _Summary(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class TaskWork:
     """What a task asks for, and what of it is saved already, by this gateway or one before it."""
 
     urls: list[str]
     follow_redirects: bool
-    saved: list[Landing]
+    saved: list[ProbeResult]
     created_at: datetime
 
 
@@ -132,7 +132,7 @@ def read_result(result: bytes | None, task: Task) -> list[int] | None:
     return codes
 
 
-def read_job(fields: Mapping[bytes, bytes]) -> Job:
+def read_job(fields: Mapping[bytes, bytes]) -> TaskWork:
     """The work of a running task, from all its fields.
 
     :raises ValueError: its URLs, or when it was created, cannot be read.
@@ -140,11 +140,11 @@ def read_job(fields: Mapping[bytes, bytes]) -> Job:
     created_at = _parse(_TIME.validate_strings, fields.get(b"created_at", b"").decode())
     urls = _read_urls(fields)
     saved = [
-        Landing(place, Outcome(code, error, detail, elapsed_s, location), cached)
+        ProbeResult(place, ProbeOutcome(code, error, detail, elapsed_s, location), cached)
         for place, code, error, detail, cached, elapsed_s, location in _read_rows(fields)
         if 0 <= place < len(urls)
     ]
-    return Job(urls, fields.get(b"follow") == b"1", saved, created_at)
+    return TaskWork(urls, fields.get(b"follow") == b"1", saved, created_at)
 
 
 def read_probes(fields: Mapping[bytes, bytes], page: range) -> list[Probe]:
@@ -160,7 +160,7 @@ def read_probes(fields: Mapping[bytes, bytes], page: range) -> list[Probe]:
     return [_probe(urls[place], known.get(place)) for place in places]
 
 
-def write_rows(landings: Iterable[Landing]) -> bytes:
+def write_rows(landings: Iterable[ProbeResult]) -> bytes:
     """One chunk of probes."""
     return to_json(
         [

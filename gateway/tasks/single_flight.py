@@ -18,13 +18,13 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
-from gateway.datastore.client import KeySpoiled, RedisAway
+from gateway.datastore.client import KeyCorrupted, RedisUnavailable
 from gateway.tasks.probe.prober import Prober, limit_concurrency
 from gateway.tasks.probe.urls import SchemeUnsupported, Target, UrlRefused, parse_target
 
 from .cache import MAX_CODES_AT_ONCE, Cache, is_cacheable
-from .fair_scheduler import Schedule, Turn
-from .models import Landing, Outcome, ProbeError
+from .fair_scheduler import FairScheduler, Turn
+from .models import ProbeError, ProbeOutcome, ProbeResult
 
 SETTLE_S = 0.01
 """How long landed flights gather before they are remembered together."""
@@ -39,7 +39,7 @@ TURN_S = 0.005
 logger = logging.getLogger("gateway.tasks")
 
 T = TypeVar("T")
-Land = Callable[[Landing], None]
+Land = Callable[[ProbeResult], None]
 
 
 class Batch(NamedTuple):
@@ -71,13 +71,13 @@ class Flight:
     recalling: bool = True
     started: bool = False
     held_s: float = 0.0
-    outcome: Outcome | None = None
+    outcome: ProbeOutcome | None = None
     ended_at: float = 0.0
 
-    def land(self, outcome: Outcome, *, cached: bool) -> None:
+    def land(self, outcome: ProbeOutcome, *, cached: bool) -> None:
         """Tell everybody who waits."""
         for waiter in self.waiters:
-            waiter.land(Landing(waiter.place, outcome, cached))
+            waiter.land(ProbeResult(waiter.place, outcome, cached))
 
 
 @dataclass(slots=True)
@@ -88,14 +88,14 @@ class Tally:
     lookups: Counter[str] = field(default_factory=lambda: Counter(hit=0, miss=0, joined=0))
 
 
-class Flights:
+class SingleFlight:
     """All flights of this gateway, at most `concurrency` out at once and `per_host` to one host."""
 
     def __init__(self, cache: Cache, prober: Prober, *, concurrency: int, per_host: int) -> None:
         self.tally = Tally()
         self._cache = cache
         self._prober = prober
-        self._schedule: Schedule[Flight] = Schedule(slots=concurrency, per_host=per_host)
+        self._schedule: FairScheduler[Flight] = FairScheduler(slots=concurrency, per_host=per_host)
         self._holds: dict[str, int] = {}
         self._flights: dict[tuple[str, bool], Flight] = {}
         self._group: TaskGroup | None = None
@@ -140,14 +140,14 @@ class Flights:
         domains = Counter(target.domain for target in targets if target.domain)
         try:
             await _until_there(lambda: self._cache.count(batch.task, batch.start, domains))
-        except KeySpoiled as error:
+        except KeyCorrupted as error:
             logger.error("task %s: %d URLs are not counted: %s", batch.task, domains.total(), error.__cause__)  # noqa: TRY400
         fresh: list[Flight] = []
         for place, target in enumerate(targets, batch.start):
             if place not in batch.wanted:
                 continue
             if isinstance(target, UrlRefused):
-                land(Landing(place, _refuse(target), cached=False))
+                land(ProbeResult(place, _refuse(target), cached=False))
                 continue
             key = (target.url, batch.follow_redirects)
             flight = self._flights.get(key)
@@ -176,12 +176,12 @@ class Flights:
         urls = [flight.url for flight in fresh]
         try:
             codes = await _until_there(lambda: self._cache.recall(urls, follow_redirects=follow_redirects))
-        except KeySpoiled as error:
+        except KeyCorrupted as error:
             logger.error("the codes of %d URLs cannot be recalled: %s", len(urls), error.__cause__)  # noqa: TRY400
             return
         for flight, code in zip(fresh, codes, strict=True):
             if code:
-                flight.outcome = Outcome(code)
+                flight.outcome = ProbeOutcome(code)
 
     def _send_off(self, fresh: list[Flight]) -> None:
         sent = 0
@@ -222,11 +222,11 @@ class Flights:
                 flight.outcome = await self._prober.probe(flight.url, follow_redirects=flight.follow_redirects)
             except Exception:
                 logger.exception("probing %r failed", flight.url)
-                flight.outcome = Outcome(0, ProbeError.PROTOCOL, "the gateway could not make sense of it")
+                flight.outcome = ProbeOutcome(0, ProbeError.PROTOCOL, "the gateway could not make sense of it")
             flight.ended_at = time.monotonic()
             self._land(turn, flight.outcome)
 
-    def _land(self, turn: Turn[Flight], outcome: Outcome) -> None:
+    def _land(self, turn: Turn[Flight], outcome: ProbeOutcome) -> None:
         flight = turn.job
         self.tally.outcomes[outcome.error or f"{outcome.code // 100}xx"] += 1
         if outcome.retry_after_s:
@@ -292,14 +292,14 @@ class Flights:
 async def _until_there(call: Callable[[], Awaitable[T]]) -> T:
     """What a call to Redis gives, made again and again while Redis is away.
 
-    :raises KeySpoiled: it would never give anything.
+    :raises KeyCorrupted: it would never give anything.
     """
     while True:
         try:
             return await call()
-        except KeySpoiled:
+        except KeyCorrupted:
             raise
-        except RedisAway:
+        except RedisUnavailable:
             await anyio.sleep(RETRY_S)
 
 
@@ -318,6 +318,6 @@ async def _read_targets(urls: Iterable[str]) -> AsyncIterator[Target | UrlRefuse
             turn = time.monotonic()
 
 
-def _refuse(refused: UrlRefused) -> Outcome:
+def _refuse(refused: UrlRefused) -> ProbeOutcome:
     word = ProbeError.UNSUPPORTED_SCHEME if isinstance(refused, SchemeUnsupported) else ProbeError.INVALID_URL
-    return Outcome(0, word, refused.detail)
+    return ProbeOutcome(0, word, refused.detail)

@@ -23,12 +23,12 @@ from weakref import WeakValueDictionary
 import anyio
 from pydantic_core import to_json
 
-from gateway.datastore.client import Datastore, KeySpoiled, RedisAway, RedisFull
+from gateway.datastore.client import Datastore, KeyCorrupted, RedisFull, RedisUnavailable
 from gateway.errors import NotFound, Unprocessable
 from gateway.process.shutdown import Shutdown
 
 from .idempotency import Identity
-from .models import Landing, NewTask, Probe, Task, TaskStatus
+from .models import NewTask, Probe, ProbeResult, Task, TaskStatus
 from .queue import Claim, Queue
 from .record import (
     CHUNK,
@@ -38,7 +38,7 @@ from .record import (
     SAVE,
     SUMMARY,
     TAKE,
-    Job,
+    TaskWork,
     read_job,
     read_probes,
     read_result,
@@ -72,7 +72,7 @@ redis.call('ZADD', KEYS[1], 'NX', ARGV[2], ARGV[3])
 
 
 class Store:
-    """Tasks in Redis. `task_ttl_s` is how long an ended task is kept. Every method can raise RedisAway."""
+    """Tasks in Redis. `task_ttl_s` is how long an ended task is kept. Every method can raise RedisUnavailable."""
 
     def __init__(self, datastore: Datastore, queue: Queue, shutdown: Shutdown, *, task_ttl_s: int) -> None:
         self._datastore = datastore
@@ -103,7 +103,7 @@ class Store:
         )
         made = await self._make_task(task, new, identity.digest)
         if made == b"given up":
-            raise RedisAway("Redis took too long for this task.")
+            raise RedisUnavailable("Redis took too long for this task.")
         if made == b"there":  # a POST of the same key was faster; the entry of this one is dropped by the runner
             return await self._find_made(identity)
         await self._list_task(task.id, task.created_at)
@@ -124,7 +124,7 @@ class Store:
         try:
             arguments = list(chain.from_iterable(fields.items()))
             return bytes(await self._datastore.eval(CREATE, [_task_key(task.id)], arguments))
-        except (RedisFull, KeySpoiled):  # certain: there is no such task, and its entry need not wait to be given up
+        except (RedisFull, KeyCorrupted):  # certain: there is no such task, and its entry need not wait to be given up
             await self._queue.acknowledge(Claim(entry, str(task.id), task.total))
             raise
 
@@ -199,7 +199,7 @@ class Store:
         return [task for task in tasks if task]
 
     def _read_listed(self, identity: UUID, values: Sequence[bytes | None] | Exception) -> Task | None:
-        with suppress(KeySpoiled, NotFound), self._datastore.open():
+        with suppress(KeyCorrupted, NotFound), self._datastore.open():
             if isinstance(values, Exception):
                 raise values
             return read_summary(identity, values)
@@ -224,12 +224,12 @@ class Store:
         await self._end(str(identity), {"status": TaskStatus.CANCELLED.value})
         return await self.read_task(identity)
 
-    async def take_task(self, claim: Claim) -> Job | None:
+    async def take_task(self, claim: Claim) -> TaskWork | None:
         """The work of a task from the queue; None if it has ended, is gone, or is worked on through another entry.
 
         From now on it is listed, whatever became of the call that made it.
 
-        :raises RedisAway: also while the POST that queued it has not stored it.
+        :raises RedisUnavailable: also while the POST that queued it has not stored it.
         """
         deadline, pause_s = time.monotonic() + MAKING_S, 0.002
         while True:
@@ -242,7 +242,7 @@ class Store:
             if found != b"unmade":
                 return job
             if time.monotonic() > deadline:
-                raise RedisAway("Its POST has not stored it.")
+                raise RedisUnavailable("Its POST has not stored it.")
             await anyio.sleep(pause_s)
             pause_s *= 2
 
@@ -251,7 +251,7 @@ class Store:
         with self._datastore.open() as redis:
             return bool(await redis.hget(_task_key(task), "status") == TaskStatus.RUNNING.value.encode())
 
-    async def save_probes(self, task: str, landings: Iterable[Landing], done: int) -> bool:
+    async def save_probes(self, task: str, landings: Iterable[ProbeResult], done: int) -> bool:
         """Save what has become known; `done` is how much is known by then. Whether the task is still running.
 
         A gateway that was held for dead and comes back knows less than its heir: the task never goes backwards.
@@ -269,7 +269,7 @@ class Store:
         protected_s = min(PROTECTED_S, self._task_ttl_s)
         ended = await self._queue.list_ended(protected_s)
         for task in ended:
-            with suppress(KeySpoiled):  # the others must not wait for it
+            with suppress(KeyCorrupted):  # the others must not wait for it
                 await self._datastore.eval(EXPIRE, [_task_key(task)], [self._task_ttl_s - protected_s])
         await self._queue.forget_ended(ended)
 
@@ -278,7 +278,7 @@ class Store:
         try:
             arguments = [RECENT_TASKS, created_at.timestamp() * 1000, str(identity)]
             await self._datastore.eval(_LIST, [_RECENT], arguments)
-        except KeySpoiled as error:
+        except KeyCorrupted as error:
             logger.error("task %s is not listed: %s", identity, error.__cause__)  # noqa: TRY400
 
     async def _end(self, task: str, fields: Mapping[str, Any]) -> None:

@@ -11,8 +11,8 @@ from pydantic_core import to_json
 from quart import Blueprint, Response, request
 
 from gateway.errors import GatewayError, UnsupportedBody
-from gateway.openapi.operations import JSON, promises
-from gateway.web.body_flow import EdgeRequest
+from gateway.openapi.operations import JSON, describes
+from gateway.web.body_flow import StreamedRequest
 from gateway.web.sse import answer_events, encode_event
 
 from . import operations as contract
@@ -31,13 +31,13 @@ def blueprint(store: Store, cache: Cache) -> Blueprint:
     routes = Blueprint("tasks", __name__, url_prefix="/api/v1")
 
     @routes.post("/tasks/", strict_slashes=False)
-    @promises(contract.POST_TASK)
+    @describes(contract.POST_TASK)
     async def post_task() -> Response:
         if request.mimetype not in ("application/json", ""):
             raise UnsupportedBody("Send the list of URLs as application/json.")
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise UnsupportedBody("Send the list of URLs uncompressed.")
-        body = await cast(EdgeRequest, request).read_body(MAX_BODY_BYTES)
+        body = await cast(StreamedRequest, request).read_body(MAX_BODY_BYTES)
         new, key = parse_new_task(body), contract.IDEMPOTENCY_KEY.read(request.headers)
         task = await store.add_task(new, identify(key and key.strip('"'), body))
         answer = _answer(task, 201)
@@ -45,13 +45,13 @@ def blueprint(store: Store, cache: Cache) -> Blueprint:
         return answer
 
     @routes.get("/tasks/", strict_slashes=False)
-    @promises(contract.GET_TASKS)
+    @describes(contract.GET_TASKS)
     async def get_tasks() -> Response:
         offset, limit = contract.OFFSET.read(request.args), contract.TASK_LIMIT.read(request.args)
         return _answer(Tasks(await store.list_tasks(offset, limit)))
 
     @routes.get("/tasks/<uuid:identity>", strict_slashes=False)
-    @promises(contract.GET_TASK)
+    @describes(contract.GET_TASK)
     async def get_task(identity: UUID) -> Response:
         wait_s = _read_wait()
         if wait_s is None:
@@ -61,18 +61,18 @@ def blueprint(store: Store, cache: Cache) -> Blueprint:
         return answer
 
     @routes.delete("/tasks/<uuid:identity>", strict_slashes=False)
-    @promises(contract.DELETE_TASK)
+    @describes(contract.DELETE_TASK)
     async def delete_task(identity: UUID) -> Response:
         return _answer(await store.cancel_task(identity))
 
     @routes.get("/tasks/<uuid:identity>/probes", strict_slashes=False)
-    @promises(contract.GET_PROBES)
+    @describes(contract.GET_PROBES)
     async def get_probes(identity: UUID) -> Response:
         offset, limit = contract.OFFSET.read(request.args), contract.PROBE_LIMIT.read(request.args)
         return _answer(Probes(await store.list_probes(identity, offset, limit)))
 
     @routes.get("/tasks/<uuid:identity>/events", strict_slashes=False)
-    @promises(contract.GET_EVENTS)
+    @describes(contract.GET_EVENTS)
     async def get_events(identity: UUID) -> Response:
         seen = request.headers.get("Last-Event-ID", "")
         task = await store.read_task(identity)
@@ -81,7 +81,7 @@ def blueprint(store: Store, cache: Cache) -> Blueprint:
         return answer_events(_encode_events(store.watch_task(identity), seen))
 
     @routes.get("/domains/", strict_slashes=False)
-    @promises(contract.GET_DOMAINS)
+    @describes(contract.GET_DOMAINS)
     async def get_domains() -> Response:
         return _answer(Domains(await cache.list_domains(contract.DOMAIN_LIMIT.read(request.args))))
 

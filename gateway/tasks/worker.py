@@ -11,12 +11,12 @@ from itertools import islice
 import anyio
 from anyio.abc import TaskGroup
 
-from gateway.datastore.client import KeySpoiled, RedisAway
+from gateway.datastore.client import KeyCorrupted, RedisUnavailable
 
-from .models import Landing
+from .models import ProbeResult
 from .queue import RENEW_EVERY_S, Claim, Queue
-from .record import Job
-from .single_flight import Batch, Flights
+from .record import TaskWork
+from .single_flight import Batch, SingleFlight
 from .store import Store
 
 MAX_RUNS = 256
@@ -41,16 +41,16 @@ PARTING_S = 2.0
 logger = logging.getLogger("gateway.tasks")
 
 
-class Run:
+class RunningTask:
     """A task in the hands of this gateway: what is known of it, and what of that is not saved yet."""
 
-    def __init__(self, claim: Claim, job: Job, wake: Callable[["Run"], None]) -> None:
+    def __init__(self, claim: Claim, job: TaskWork, wake: Callable[["RunningTask"], None]) -> None:
         self.claim = claim
         self.job = job
         self.scope = anyio.CancelScope()
         self.codes: list[int | None] = [None] * len(job.urls)
         self.missing = len(job.urls)
-        self.unsaved: list[Landing] = []
+        self.unsaved: list[ProbeResult] = []
         self._wake = wake
         for landing in job.saved:
             self._know(landing)
@@ -65,13 +65,13 @@ class Run:
         """Whether there is something to save."""
         return bool(self.unsaved) or self.missing == 0
 
-    def land(self, landing: Landing) -> None:
+    def land(self, landing: ProbeResult) -> None:
         """Take note of one URL."""
         if self._know(landing):
             self.unsaved.append(landing)
             self._wake(self)
 
-    def _know(self, landing: Landing) -> bool:
+    def _know(self, landing: ProbeResult) -> bool:
         if self.codes[landing.place] is not None:
             return False
         self.codes[landing.place] = landing.outcome.code
@@ -79,14 +79,14 @@ class Run:
         return True
 
 
-class Runner:
+class Worker:
     """The tasks of this gateway."""
 
-    def __init__(self, store: Store, queue: Queue, flights: Flights) -> None:
+    def __init__(self, store: Store, queue: Queue, flights: SingleFlight) -> None:
         self._store = store
         self._queue = queue
         self._flights = flights
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, RunningTask] = {}
         self._starting: dict[bytes, Claim] = {}
         self._prepared = False
         self._news = anyio.Event()
@@ -122,7 +122,7 @@ class Runner:
         while True:
             try:
                 await step(*args)
-            except RedisAway:
+            except RedisUnavailable:
                 await anyio.sleep(PAUSE_S)
             except Exception:
                 logger.exception("%s failed; it goes on", step.__name__)
@@ -145,7 +145,7 @@ class Runner:
             else:
                 await anyio.sleep(LEFT_EVERY_S)
                 claims = await self._queue.take_left()
-        except RedisAway:
+        except RedisUnavailable:
             self._prepared = False
             raise
         self._start_all(claims, group)
@@ -166,7 +166,7 @@ class Runner:
     async def _try_to_start(self, claim: Claim, group: TaskGroup) -> None:
         try:
             await self._start(claim, group)
-        except RedisAway as error:
+        except RedisUnavailable as error:
             logger.warning("task %s cannot be read for now: %s", claim.task, error.detail)
         except Exception:
             logger.exception("task %s cannot be read", claim.task)
@@ -177,12 +177,12 @@ class Runner:
         if job is None or claim.task in self._runs:
             await self._queue.acknowledge(claim)
             return
-        run = self._runs[claim.task] = Run(claim, job, self._wake)
+        run = self._runs[claim.task] = RunningTask(claim, job, self._wake)
         if run.news:  # another gateway saved the last of it and died
             self._wake(run)
         group.start_soon(self._feed, run)
 
-    async def _feed(self, run: Run) -> None:
+    async def _feed(self, run: RunningTask) -> None:
         task, urls = run.claim.task, run.job.urls
         try:
             with run.scope:
@@ -198,7 +198,7 @@ class Runner:
         if run.scope.cancel_called:
             self._flights.leave(task)
 
-    def _wake(self, run: Run) -> None:
+    def _wake(self, run: RunningTask) -> None:
         self._news.set()
         if run.missing == 0:
             self._whole.set()
@@ -210,7 +210,7 @@ class Runner:
             await self._whole.wait()
         self._news, self._whole = anyio.Event(), anyio.Event()
         runs = iter([run for run in self._runs.values() if run.news])
-        failed: list[Run] = []
+        failed: list[RunningTask] = []
         async with anyio.create_task_group() as savers:
             for _ in range(SAVERS):
                 savers.start_soon(self._save_each, runs, failed)
@@ -219,17 +219,17 @@ class Runner:
             for run in failed:
                 self._wake(run)
 
-    async def _save_each(self, runs: Iterator[Run], failed: list[Run]) -> None:
+    async def _save_each(self, runs: Iterator[RunningTask], failed: list[RunningTask]) -> None:
         for run in runs:
             try:
                 await self._save_run(run)
-            except RedisAway:
+            except RedisUnavailable:
                 failed.append(run)
             except Exception:
                 logger.exception("task %s cannot be saved; it is taken up again", run.claim.task)
                 self._drop(run)
 
-    async def _save_run(self, run: Run) -> None:
+    async def _save_run(self, run: RunningTask) -> None:
         task = run.claim.task
         running = True
         while run.unsaved and running:
@@ -258,13 +258,13 @@ class Runner:
                 self._drop(run)
                 await self._queue.acknowledge(run.claim)
 
-    async def _has_ended(self, run: Run) -> bool:
+    async def _has_ended(self, run: RunningTask) -> bool:
         try:
             return not await self._store.is_running(run.claim.task)
-        except KeySpoiled:
+        except KeyCorrupted:
             return False  # it is not known, and the others must not wait for it
 
-    def _drop(self, run: Run) -> None:
+    def _drop(self, run: RunningTask) -> None:
         self._runs.pop(run.claim.task, None)
         run.scope.cancel()
         self._flights.leave(run.claim.task)
@@ -276,7 +276,7 @@ class Runner:
                     await self._save_run(run)
             left = [*(run.claim for run in self._runs.values()), *self._starting.values()]
             await self._queue.release(left)
-        except RedisAway:
+        except RedisUnavailable:
             return  # they are adopted once the claims have aged
         if left:
             logger.info("%d tasks left for the next gateway", len(left))

@@ -59,7 +59,7 @@ class BodyTimeout(GatewayError):
     status, code = 408, "body-timeout"
 
 
-class _Flow:
+class _RequestFlow:
     """The two streams of one request. `receive` and `send` stand in for those of the server."""
 
     def __init__(
@@ -153,7 +153,7 @@ class _Flow:
             await self._send(message)
 
 
-class Edge:
+class BodyFlow:
     """ASGI middleware: back-pressure on bodies, idle limits both ways, a drain after an early answer.
 
     `idle_timeout_s` is how long a body may stand still, in either direction.
@@ -170,7 +170,7 @@ class Edge:
             return
         reads_late = any(name == b"user-agent" and _LATE_READERS in value for name, value in scope["headers"])
         sends_files = EXTENSION in scope.get("extensions", {})
-        flow = _Flow(receive, send, self._idle_timeout_s, reads_late=reads_late, sends_files=sends_files)
+        flow = _RequestFlow(receive, send, self._idle_timeout_s, reads_late=reads_late, sends_files=sends_files)
         await self._app({**scope, "path": decode_path(scope["raw_path"]), _FLOW: flow}, flow.receive, flow.send)
 
 
@@ -187,7 +187,7 @@ def decode_path(raw_path: bytes) -> str:
     return re.sub("/{2,}", "/", path) if _SURROGATE.search(path) else path
 
 
-class EdgeRequest(Request):
+class StreamedRequest(Request):
     """A request whose body is read as it arrives. Views use these two and never `get_data` or `files`."""
 
     async def stream_body(self) -> AsyncIterator[bytes]:
@@ -195,7 +195,7 @@ class EdgeRequest(Request):
 
         :raises BodyTimeout: nothing arrived for the idle time.
         """
-        flow: _Flow = cast(dict[str, Any], self.scope)[_FLOW]
+        flow: _RequestFlow = cast(dict[str, Any], self.scope)[_FLOW]
         chunks = aiter(self.body)
         while True:
             try:

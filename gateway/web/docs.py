@@ -8,7 +8,17 @@ from quart import Blueprint, Quart, Response, current_app, render_template, requ
 
 from gateway.openapi import text as prose
 from gateway.openapi.document import Route, build_document
-from gateway.openapi.operations import HTML, JSON, TEXT, Answer, Content, Operation, Parameter, find_operation, promises
+from gateway.openapi.operations import (
+    HTML,
+    JSON,
+    TEXT,
+    Content,
+    Operation,
+    Parameter,
+    ResponseSpec,
+    describes,
+    find_operation,
+)
 
 from .security import OPEN_PATHS, list_refusals
 from .static_files import add_static
@@ -16,15 +26,18 @@ from .static_files import add_static
 API_VERSION = "1.0.0"
 _ETAG = Parameter("ETag", "Names this state of it.", required=True)
 _IF_NONE_MATCH = Parameter("If-None-Match", "An entity tag: 304 if it is still so.", "header")
-_UNCHANGED = Answer(304, "Nothing has changed.", headers=(_ETAG,))
+_UNCHANGED = ResponseSpec(304, "Nothing has changed.", headers=(_ETAG,))
 GET_DOCUMENT = Operation(
     "This document",
-    (Answer(200, "OpenAPI 3.1.", (Content(JSON, schema={"type": "object"}),), (_ETAG,)), _UNCHANGED),
+    (ResponseSpec(200, "OpenAPI 3.1.", (Content(JSON, schema={"type": "object"}),), (_ETAG,)), _UNCHANGED),
     parameters=(_IF_NONE_MATCH,),
 )
 GET_DOCS = Operation(
     "This document, to be read",
-    (Answer(200, "A page that needs nothing from elsewhere.", (Content(HTML, schema=TEXT),), (_ETAG,)), _UNCHANGED),
+    (
+        ResponseSpec(200, "A page that needs nothing from elsewhere.", (Content(HTML, schema=TEXT),), (_ETAG,)),
+        _UNCHANGED,
+    ),
     parameters=(_IF_NONE_MATCH,),
 )
 
@@ -35,12 +48,12 @@ def blueprint(*, needs_token: bool) -> Blueprint:
     add_static(views, "/static/docs")
 
     @views.get("/openapi.json")
-    @promises(GET_DOCUMENT)
+    @describes(GET_DOCUMENT)
     async def get_document() -> Response:
         return await _answer(to_json(_describe(needs_token=needs_token)), JSON)
 
     @views.get("/docs", strict_slashes=False)
-    @promises(GET_DOCS)
+    @describes(GET_DOCS)
     async def get_docs() -> Response:
         document = _describe(needs_token=needs_token)
         host = request.headers.get("Host", "")  # host_url reads IDNA of 2003 alone, and no underscore
@@ -51,7 +64,7 @@ def blueprint(*, needs_token: bool) -> Blueprint:
 
 
 def list_routes(app: Quart, *, needs_token: bool) -> Iterator[Route]:
-    """Every method of every rule of `app` whose view promises something."""
+    """Every method of every rule of `app` whose view describes something."""
     for rule in app.url_map.iter_rules():
         operation = find_operation(app.view_functions[rule.endpoint])
         if operation is None:

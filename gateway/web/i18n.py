@@ -136,7 +136,7 @@ _UNITS = {"en": ("B", "kB", "MB", "GB", "TB"), "ru": ("Б", "кБ", "МБ", "Г�
 
 
 @dataclass(frozen=True)
-class Words:
+class Translator:
     """One language: `words("Search")`, `words("of {n}", n=3)`."""
 
     language: str
@@ -171,13 +171,13 @@ class Words:
         return f"{figure.replace('.', ',') if self.language == 'ru' else figure} {units[0]}"
 
 
-def choose_words(asked: Iterable[tuple[str, float]]) -> Words:
+def choose_translator(asked: Iterable[tuple[str, float]]) -> Translator:
     """The words for the languages of an Accept-Language header, (tag, quality) with the best first."""
     for tag, quality in asked:
         language = tag.lower().partition("-")[0]
         if language in LANGUAGES and quality > 0:
-            return Words(language)
-    return Words(LANGUAGES[0])
+            return Translator(language)
+    return Translator(LANGUAGES[0])
 
 
 def format_duration(duration_s: float | None) -> str:

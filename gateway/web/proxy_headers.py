@@ -12,7 +12,7 @@ UNIX = "unix"
 """The name of whoever calls through a unix socket."""
 
 
-class Proxies:
+class TrustedProxies:
     """The proxies that are trusted: addresses, networks, and `unix` for a unix socket.
 
     :raises ValueError: one of them is none of these.

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 
-class Limiter:
+class RateLimiter:
     """So many times at once (`burst`), then one more every `every_s`; for each key on its own.
 
     Of `max_keys` keys at most it is known; the one that was quiet for longest is forgotten first.

@@ -2,7 +2,7 @@
 
 The outermost ASGI middleware, so nothing is answered past it: every answer bears the request id and the headers for
 browsers, every end is told to whoever counts and logs, an exception that nobody caught is a 500, and at the end of
-the process what is still going on has `GRACE_S`. Of the routes it knows nothing; who does sets `Exchange.route`.
+the process what is still going on has `GRACE_S`. Of the routes it knows nothing; who does sets `RequestContext.route`.
 """
 
 import logging
@@ -22,7 +22,7 @@ from gateway.process.deadline import move_on_after
 from gateway.process.logs import REQUEST_ID
 from gateway.process.shutdown import Shutdown
 
-from .proxy_headers import Proxies
+from .proxy_headers import TrustedProxies
 from .zerocopy import EXTENSION
 
 GRACE_S = 10.0
@@ -39,7 +39,7 @@ Message = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Exchange:
+class RequestContext:
     """What is known of a request. `client` is an address or `unix`; `whole`: its answer was sent to the end."""
 
     request_id: str
@@ -57,13 +57,13 @@ class Exchange:
     ended_s: float = 0.0
 
 
-def exchange_of(scope: Any) -> Exchange:
-    """The exchange of an ASGI scope that came through `Exchanges`."""
-    exchange: Exchange = scope[_SCOPE_KEY]
+def find_context(scope: Any) -> RequestContext:
+    """The exchange of an ASGI scope that came through `RequestContexts`."""
+    exchange: RequestContext = scope[_SCOPE_KEY]
     return exchange
 
 
-class Exchanges:
+class RequestContexts:
     """ASGI middleware: all exchanges of one application.
 
     `headers` stand in every answer that does not say otherwise. Each of `observers` is told the end of each exchange.
@@ -74,9 +74,9 @@ class Exchanges:
         app: Callable[[Any, Any, Any], Any],
         shutdown: Shutdown,
         *,
-        proxies: Proxies,
+        proxies: TrustedProxies,
         headers: Mapping[str, str],
-        observers: Iterable[Callable[[Exchange], None]],
+        observers: Iterable[Callable[[RequestContext], None]],
         grace_s: float = GRACE_S,
     ) -> None:
         self._app = app
@@ -146,7 +146,7 @@ class Exchanges:
             logger.exception("an answer failed")
             await wire.fail(500, "internal-server-error", "Something went wrong here; it is in the log.")
 
-    def _begin(self, scope: Any) -> Exchange:
+    def _begin(self, scope: Any) -> RequestContext:
         headers: dict[bytes, bytes] = {}
         forwarded: list[str] = []
         for name, value in scope["headers"]:
@@ -156,7 +156,7 @@ class Exchanges:
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         peer = scope["client"]
         query = scope["query_string"]
-        return Exchange(
+        return RequestContext(
             request_id=given if _SANE_ID.fullmatch(given) else uuid4().hex,
             client=self._proxies.find_client(peer[0] if peer else None, forwarded),
             method=scope["method"],
@@ -168,7 +168,7 @@ class Exchanges:
 class _Wire:
     """The two streams of an exchange, counted; `receive` and `send` stand in for those of the server."""
 
-    def __init__(self, exchanges: Exchanges, exchange: Exchange, receive: Any, send: Any) -> None:
+    def __init__(self, exchanges: RequestContexts, exchange: RequestContext, receive: Any, send: Any) -> None:
         self._exchanges = exchanges
         self._exchange = exchange
         self._receive = receive

@@ -22,8 +22,8 @@ from quart import Quart, request
 
 from gateway.errors import GatewayError
 
-from .rate_limit import Limiter
-from .request_context import exchange_of
+from .rate_limit import RateLimiter
+from .request_context import find_context
 from .target import read_target
 
 OPEN_PATHS = frozenset({"/healthz"})
@@ -90,14 +90,14 @@ class HostRefused(GatewayError):
     status, code = 421, "host-refused"
 
 
-class Guard:
+class Security:
     """The three checks of one gateway. `api_token` None: whoever reaches it may use it."""
 
     def __init__(self, *, api_token: str | None, allowed_hosts: tuple[str, ...]) -> None:
         self._api_token = api_token
         self._allowed_hosts = allowed_hosts
-        self._wrong = Limiter(burst=WRONG_TOKENS, every_s=WRONG_EVERY_S, max_keys=MAX_ADDRESSES)
-        self._told = Limiter(burst=1, every_s=60, max_keys=MAX_ADDRESSES)
+        self._wrong = RateLimiter(burst=WRONG_TOKENS, every_s=WRONG_EVERY_S, max_keys=MAX_ADDRESSES)
+        self._told = RateLimiter(burst=1, every_s=60, max_keys=MAX_ADDRESSES)
 
     def screen(self, app: ASGI) -> ASGI:
         """ASGI middleware: Quart sees no target and no Host that it cannot read; `install` refuses such a request."""
@@ -157,7 +157,7 @@ class Guard:
         except Unauthorized:
             if not authorization:  # a browser asks without first
                 raise
-            wait_s = self._wrong.take(name_source(exchange_of(request.scope).client), time.monotonic())
+            wait_s = self._wrong.take(name_source(find_context(request.scope).client), time.monotonic())
             if wait_s:
                 detail = "Wrong tokens come from this address; a right one is taken at any time."
                 raise TooManyWrongTokens(detail, retry_after_s=math.ceil(wait_s)) from None
@@ -165,7 +165,7 @@ class Guard:
 
     def _tell(self, refused: GatewayError) -> None:
         """A line in the log, at most one a minute for each address and kind."""
-        client = exchange_of(request.scope).client
+        client = find_context(request.scope).client
         if not self._told.take(f"{refused.code} {name_source(client)}", time.monotonic()):
             logger.warning("refused %s: %s (%s)", client, refused.detail, refused.code)
 

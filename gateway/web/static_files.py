@@ -16,7 +16,7 @@ from werkzeug.sansio.http import is_resource_modified
 from werkzeug.security import safe_join
 
 from gateway.errors import NotFound
-from gateway.openapi.operations import Answer, Content, Operation, Parameter, promises
+from gateway.openapi.operations import Content, Operation, Parameter, ResponseSpec, describes
 
 from .http_date import read_date
 
@@ -28,13 +28,13 @@ _VALIDATORS = (
 GET_STATIC = Operation(
     "A file of a page",
     (
-        Answer(
+        ResponseSpec(
             200,
             "Its bytes.",
             (Content("text/css"), Content("text/javascript"), Content("image/svg+xml"), Content("font/woff2")),
             _VALIDATORS,
         ),
-        Answer(304, "Nothing has changed."),
+        ResponseSpec(304, "Nothing has changed."),
     ),
     group="static",
     parameters=(
@@ -50,7 +50,7 @@ def add_static(views: Blueprint, prefix: str) -> None:
     folder = Path(views.root_path) / "static"
 
     @views.get(f"{prefix}/<path:filename>", endpoint="static")
-    @promises(GET_STATIC)
+    @describes(GET_STATIC)
     async def get_static(filename: str) -> Response:
         try:
             data, modified_s = await to_thread.run_sync(_read_file, folder, filename)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from quart import Quart
 
-from gateway.audio.change_feed import Feed
+from gateway.audio.change_feed import ChangeFeed
 from gateway.audio.library import Library
 from gateway.audio.views import blueprint
 from gateway.process.shutdown import Shutdown
@@ -113,7 +113,7 @@ async def test_coming_back(client: httpx.AsyncClient, open_gateway: OpenGateway)
 async def test_many_listeners(settings: Settings) -> None:
     """Two hundred listeners hear one upload; once they have left, in whatever way, nobody is counted."""
     library = Library(settings.audio_dir, max_upload_bytes=100_000)
-    feed = Feed(library, shutdown := Shutdown())
+    feed = ChangeFeed(library, shutdown := Shutdown())
     app = Quart("gateway", static_folder=None)
     app.register_blueprint(blueprint(library, feed))
     heard: list[dict[str, str]] = []
@@ -164,7 +164,7 @@ async def test_head_and_name(client: httpx.AsyncClient, folder: Path) -> None:
 async def test_heartbeat_and_life(settings: Settings) -> None:
     """In silence there is a sign of life now and then, and after its life a stream ends by itself."""
     library = Library(settings.audio_dir, max_upload_bytes=1000)
-    feed = Feed(library, Shutdown(), heartbeat_s=0.1, life_s=0.5)
+    feed = ChangeFeed(library, Shutdown(), heartbeat_s=0.1, life_s=0.5)
     async with anyio.create_task_group() as group:
         group.start_soon(feed.run)
         with anyio.fail_after(5):
@@ -178,7 +178,7 @@ async def test_heartbeat_and_life(settings: Settings) -> None:
 async def test_folder_away(settings: Settings) -> None:
     """A folder that cannot be read ends no stream, and what is new is told once it is back."""
     folder = settings.audio_dir
-    feed = Feed(Library(folder, max_upload_bytes=100_000), Shutdown())
+    feed = ChangeFeed(Library(folder, max_upload_bytes=100_000), Shutdown())
     async with anyio.create_task_group() as group, aclosing(feed.follow(None)) as told:
         group.start_soon(feed.run)
         with anyio.fail_after(8):

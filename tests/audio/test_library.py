@@ -26,13 +26,13 @@ import pytest
 
 from gateway.audio import index as catalogue
 from gateway.audio.formats.bounded_reader import AudioType
-from gateway.audio.formats.detect import identify
-from gateway.audio.index import AudioFile, Catalogue, to_moment
+from gateway.audio.formats.detect import detect_type
+from gateway.audio.index import AudioFile, Index, to_moment
 from gateway.audio.library import Library, NameTaken
 from gateway.audio.tags import Tags, read_tags
-from gateway.audio.uploads.atomic_file import Staged, open_staged, sweep_leftovers
-from gateway.audio.uploads.resumable import Uploads
-from gateway.audio.uploads.storage import Disk, NoSpace
+from gateway.audio.uploads.atomic_file import AtomicFile, open_atomic, sweep_leftovers
+from gateway.audio.uploads.resumable import ResumableUploads
+from gateway.audio.uploads.storage import NoSpace, Storage
 from gateway.audio.uploads.writer import NotAudio
 from gateway.errors import BodyTooLarge, NotFound, Unavailable, Unprocessable
 from tests.audio.formats.corpus import NOT_AUDIO, Corpus, make_wave
@@ -319,7 +319,7 @@ async def test_kill(folder: Path, nameless: bool) -> None:  # noqa: FBT001
 
 def test_sweep_spares_the_living(folder: Path) -> None:
     """A sweep removes what a dead owner left, and nothing else."""
-    staged = open_staged(folder, WRITERS, nameless=False)
+    staged = open_atomic(folder, WRITERS, nameless=False)
     staged.write([WAVE])
     (folder / ".upload-dead").write_bytes(WAVE)
     (folder / ".other").write_bytes(WAVE)
@@ -332,7 +332,7 @@ def test_sweep_spares_the_living(folder: Path) -> None:
 
 def test_name_taken_beside_a_snapshot(folder: Path, tmp_path: Path) -> None:
     """A name that another file has is taken, though a snapshot of hard links gave the loser a second link too."""
-    staged = open_staged(folder, WRITERS, nameless=False)
+    staged = open_atomic(folder, WRITERS, nameless=False)
     staged.write([WAVE])
     shutil.copytree(folder, tmp_path / "snapshot", copy_function=os.link)
     (folder / "a.wav").write_bytes(b"another file")
@@ -345,7 +345,7 @@ def test_name_taken_beside_a_snapshot(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("nameless", [True, False])
 def test_link_repeated(folder: Path, nameless: bool) -> None:  # noqa: FBT001
     """A link that is reported as there already, because the file itself has the name, is a success (NFS)."""
-    staged = open_staged(folder, WRITERS, nameless=nameless)
+    staged = open_atomic(folder, WRITERS, nameless=nameless)
     staged.write([WAVE])
     for _ in range(2):
         staged.publish("a.wav")
@@ -367,7 +367,7 @@ def test_sweep_of_other_entries(folder: Path, tmp_path: Path) -> None:
 
 def test_write_after_close(folder: Path) -> None:
     """A write that a cancellation left behind cannot touch a descriptor that is somebody else's by now."""
-    staged = open_staged(folder, WRITERS)
+    staged = open_atomic(folder, WRITERS)
     staged.write([WAVE])
     staged.close()
     staged.close()
@@ -422,13 +422,13 @@ async def test_read_only_disk(small_disk: Path, open_gateway: OpenGateway) -> No
 def test_late_failure(folder: Path) -> None:
     """What failed while the caller was away is raised by the next call, and nothing can be published."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    calls: list[Callable[[Staged], object]] = [
+    calls: list[Callable[[AtomicFile], object]] = [
         lambda staged: staged.write([b"x"]),
         lambda staged: staged.finish(),
         lambda staged: staged.publish("a.wav"),
     ]
     for call in calls:
-        staged = open_staged(folder, WRITERS)
+        staged = open_atomic(folder, WRITERS)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
         try:
             staged.write([make_wave(200_000)])
@@ -561,7 +561,7 @@ async def test_parser_that_fails(
     def stop(file: BinaryIO, size_bytes: int) -> AudioType | None:
         if size_bytes == 7000:
             raise error
-        return identify(file, size_bytes)
+        return detect_type(file, size_bytes)
 
     monkeypatch.setattr(catalogue, "read_tags", stumble)
     monkeypatch.setattr(catalogue, "identify", stop)
@@ -718,7 +718,7 @@ async def test_reads_wait_for_no_write(library: Library, folder: Path, corpus: C
 
 async def test_writes_wait_for_no_read(library: Library, folder: Path) -> None:
     """While every read hangs, files are added, deleted and uploaded in pieces, and the room is told."""
-    uploads = Uploads(library, expires_after_s=60)
+    uploads = ResumableUploads(library, expires_after_s=60)
     async with Stuck(library.disk.read, library.disk.reads):
         await library.add("a.wav", feed(WAVE))
         await library.delete("a.wav")
@@ -771,7 +771,7 @@ async def test_no_descriptor_leaks(library: Library, folder: Path) -> None:
         await library.list_files()
         (await library.open("a.wav")).close()
         await library.open("a.wav")  # dropped without close, as what a cancelled request has just opened
-        open_staged(folder, WRITERS)
+        open_atomic(folder, WRITERS)
         await library.delete("a.wav")
 
     await use()
@@ -796,13 +796,13 @@ async def test_list_many(library: Library, folder: Path) -> None:
 
 async def test_list_is_shared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those who ask at once share one look at the folder, and nobody misses what was there when he asked."""
-    looks, look = Counter[str](), Catalogue.scan
+    looks, look = Counter[str](), Index.scan
 
-    def count(catalogue: Catalogue) -> list[AudioFile]:
+    def count(catalogue: Index) -> list[AudioFile]:
         looks["at the folder"] += 1
         return look(catalogue)
 
-    monkeypatch.setattr(Catalogue, "scan", count)
+    monkeypatch.setattr(Index, "scan", count)
     library = Library(folder, max_upload_bytes=1_000_000)
     found: list[list[str]] = []
 
@@ -826,7 +826,7 @@ async def test_list_is_shared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 async def test_other_failures(folder: Path, number: int) -> None:
     """Every other failure of a disk is unavailability: its words do not reach the client."""
     with pytest.raises(Unavailable) as raised:
-        await Disk(folder).run(fail, number)
+        await Storage(folder).run(fail, number)
     assert "secret" not in raised.value.detail
     assert raised.value.headers["Retry-After"]
 
@@ -835,7 +835,7 @@ async def test_other_failures(folder: Path, number: int) -> None:
 async def test_no_room(folder: Path, number: int) -> None:
     """A full disk, a quota and a limit of the size of files are one refusal, in words."""
     with pytest.raises(NoSpace) as raised:
-        await Disk(folder).run(fail, number)
+        await Storage(folder).run(fail, number)
     assert raised.value.detail == "There is no space left for this file."
 
 

@@ -7,7 +7,7 @@ from base64 import b64encode
 import pytest
 
 from gateway.audio.formats.bounded_reader import AudioType
-from gateway.audio.formats.detect import identify
+from gateway.audio.formats.detect import detect_type
 from gateway.audio.tags import read_cover, read_tags
 from tests.audio.formats.corpus import AUDIO, COVERS, HTML, Corpus, make_ogg_page
 
@@ -84,7 +84,7 @@ FORMS = {
 def test_form(corpus: Corpus, name: str) -> None:
     """Bit rate, sample rate and channels are those of the sound; the channels of AAC in mp4 are not told."""
     data = corpus[name]
-    found = identify(io.BytesIO(data), len(data))
+    found = detect_type(io.BytesIO(data), len(data))
     assert found
     tags = read_tags(io.BytesIO(data), found)
     sample_rate_hz, bit_rate_bps, tolerance = FORMS[name]
@@ -104,7 +104,7 @@ def test_form_of_a_lie() -> None:
 def test_cover(corpus: Corpus, name: str) -> None:
     """The picture in a file comes out as it went in."""
     data = corpus[name]
-    found = identify(io.BytesIO(data), len(data))
+    found = detect_type(io.BytesIO(data), len(data))
     assert found
     assert read_tags(io.BytesIO(data), found).has_cover
     cover = read_cover(io.BytesIO(data), found.content_type)

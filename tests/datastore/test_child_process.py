@@ -13,18 +13,18 @@ import anyio
 import pytest
 
 import gateway
-from gateway.datastore.child_process import start_leashed
+from gateway.datastore.child_process import start_child
 
 pytestmark = pytest.mark.anyio
 
 PARENT = """
 import os, sys, time
 import anyio
-from gateway.leash import start_leashed
+from gateway.leash import start_child
 
 async def main():
     with open(os.devnull, "wb") as null:
-        async with start_leashed(["sleep", "60"], stdout=null.fileno(), stderr=null, stop_s=1) as child:
+        async with start_child(["sleep", "60"], stdout=null.fileno(), stderr=null, stop_s=1) as child:
             if sys.argv[1] == "fork" and os.fork() == 0:
                 time.sleep(60)
             print(child.pid, flush=True)
@@ -95,7 +95,7 @@ async def test_child_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -
     """Leaving the context ends the child in the time given, willing or not."""
     with (tmp_path / "out").open("wb") as out:
         command = ["sh", "-c", "trap '' TERM; echo; while :; do sleep 1; done"]
-        async with start_leashed(command, stdout=out.fileno(), stderr=out, stop_s=0.3) as child:
+        async with start_child(command, stdout=out.fileno(), stderr=out, stop_s=0.3) as child:
             await wait_until(lambda: (tmp_path / "out").stat().st_size > 0)
             assert is_running(child.pid)
     assert child.returncode == -signal.SIGKILL
@@ -104,7 +104,7 @@ async def test_child_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -
 async def test_child_has_a_session_of_its_own(tmp_path: Path) -> None:
     """A Ctrl-C at the terminal does not reach the child."""
     with (tmp_path / "out").open("wb") as out:
-        async with start_leashed(["sleep", "60"], stdout=out.fileno(), stderr=out, stop_s=1) as child:
+        async with start_child(["sleep", "60"], stdout=out.fileno(), stderr=out, stop_s=1) as child:
             assert os.getsid(child.pid) == child.pid != os.getsid(0)
     assert child.returncode == -signal.SIGTERM
 
@@ -113,7 +113,7 @@ async def test_child_has_a_session_of_its_own(tmp_path: Path) -> None:
 async def test_lost_watcher_is_noticed(tmp_path: Path) -> None:
     """A leash that nobody watches any more is not held, and the child itself does not hold it."""
     with (tmp_path / "out").open("wb") as out:
-        async with start_leashed(["sleep", "60"], stdout=out.fileno(), stderr=out, stop_s=1) as child:
+        async with start_child(["sleep", "60"], stdout=out.fileno(), stderr=out, stop_s=1) as child:
             await wait_until(lambda: len(list_children(child.pid)) == 1)
             assert child.is_held()
             os.kill(list_children(child.pid)[0], signal.SIGKILL)
@@ -129,7 +129,7 @@ async def test_cancelled_start_leaves_nothing(tmp_path: Path) -> None:
         for _ in range(5):
             with anyio.CancelScope() as scope:
                 scope.cancel()
-                async with start_leashed(["sleep", "60"], stdout=out.fileno(), stderr=out, stop_s=1) as child:
+                async with start_child(["sleep", "60"], stdout=out.fileno(), stderr=out, stop_s=1) as child:
                     pids.append(child.pid)
                     await anyio.sleep_forever()
         assert count_descriptors() <= before + 2  # those of the event loop's threads
@@ -139,12 +139,12 @@ async def test_cancelled_start_leaves_nothing(tmp_path: Path) -> None:
 ENDS = """
 import os, sys
 import anyio
-from gateway.leash import start_leashed
+from gateway.leash import start_child
 
 async def main():
     with open(os.devnull, "wb") as null:
         for _ in range(3):
-            async with start_leashed(["sleep", "60"], stdout=null.fileno(), stderr=null, stop_s=1) as child:
+            async with start_child(["sleep", "60"], stdout=null.fileno(), stderr=null, stop_s=1) as child:
                 while open(f"/proc/{child.pid}/comm").read() != "sleep\\n":
                     await anyio.sleep(0.01)
                 if sys.argv[1] == "killed":

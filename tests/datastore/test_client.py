@@ -14,9 +14,9 @@ from anyio.abc import ByteStream
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from gateway.datastore.client import Datastore, KeySpoiled, RedisAway
+from gateway.datastore.client import Datastore, KeyCorrupted, RedisUnavailable
 from gateway.datastore.embedded import find_server
-from gateway.datastore.url import CONNECTIONS, RedisUrlInvalid, parse_address
+from gateway.datastore.url import CONNECTIONS, RedisUrlInvalid, parse_redis_url
 from tests.processes import free_port
 from tests.redis_server import accepts, serving
 from tests.relay import relaying
@@ -40,7 +40,7 @@ async def running(url: str, tmp_path: Path) -> AsyncIterator[Datastore]:
 async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
     with anyio.fail_after(8):
         while True:
-            with suppress(RedisAway):
+            with suppress(RedisUnavailable):
                 if await condition():
                     return
             await anyio.sleep(0.02)
@@ -106,9 +106,9 @@ async def test_server_that_comes_later_is_found(tmp_path: Path, caplog: pytest.L
     """A server that is away at the start is named in the log once, fails calls at once, and is used when it comes."""
     port = free_port()
     async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
-        with pytest.raises(RedisAway):
+        with pytest.raises(RedisUnavailable):
             datastore.client()
-        with pytest.raises(RedisAway):
+        with pytest.raises(RedisUnavailable):
             datastore.client(blocking=True)
         await anyio.sleep(1)
         async with serving(tmp_path / "server", port):
@@ -120,9 +120,9 @@ async def test_call_to_a_stopped_server_fails_soon(port: int, tmp_path: Path) ->
     """A server that ends makes a call fail soon, the next ones at once, and none when it is back."""
     async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
         client = datastore.client()
-        with suppress(RedisAway), datastore.translated():
+        with suppress(RedisUnavailable), datastore.translated():
             await client.shutdown(nosave=True)
-        with anyio.fail_after(AWAY_LIMIT_S), pytest.raises(RedisAway), datastore.translated():
+        with anyio.fail_after(AWAY_LIMIT_S), pytest.raises(RedisUnavailable), datastore.translated():
             await client.ping()
         await wait_until(lambda: away(datastore))
         async with serving(tmp_path / "server", port):
@@ -144,7 +144,7 @@ async def test_call_to_a_hung_server_fails_soon(tmp_path: Path) -> None:
         process.send_signal(SIGSTOP)
 
         async def fail_soon() -> None:
-            with anyio.fail_after(AWAY_LIMIT_S), pytest.raises(RedisAway), datastore.translated():
+            with anyio.fail_after(AWAY_LIMIT_S), pytest.raises(RedisUnavailable), datastore.translated():
                 await client.ping()
 
         async with anyio.create_task_group() as group:
@@ -193,7 +193,7 @@ async def test_command_is_sent_once(port: int, tmp_path: Path) -> None:
         group.start_soon(listener.serve, relay)
         relay_port = listener.extra(anyio.abc.SocketAttribute.local_port)
         async with running(f"redis://127.0.0.1:{relay_port}", tmp_path) as datastore:
-            with pytest.raises(RedisAway), datastore.translated():
+            with pytest.raises(RedisUnavailable), datastore.translated():
                 await datastore.client().incr("n")
             assert await datastore.client().get("n") == b"1"
         group.cancel_scope.cancel()
@@ -221,7 +221,7 @@ async def test_call_waits_for_a_server_that_restarts(tmp_path: Path) -> None:
 
     async with anyio.create_task_group() as group:
         group.start_soon(listen_late)
-        async with parse_address(f"redis://127.0.0.1:{port}").connect(timeout_s=1) as client:
+        async with parse_redis_url(f"redis://127.0.0.1:{port}").connect(timeout_s=1) as client:
             assert await client.ping()
         group.cancel_scope.cancel()
 
@@ -242,28 +242,28 @@ async def test_many_callers_share_few_connections(port: int, tmp_path: Path) -> 
 
 
 async def test_full_server_refuses(port: int, tmp_path: Path) -> None:
-    """A server without memory left is RedisAway with words of its own, in a pipeline too, and reads go on."""
+    """A server without memory left is RedisUnavailable with words of its own, in a pipeline too, and reads go on."""
     async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
         client = datastore.client()
         await client.set("before", "1")
         await client.config_set("maxmemory", "1mb")
-        with pytest.raises(RedisAway, match="memory"), datastore.translated():
+        with pytest.raises(RedisUnavailable, match="memory"), datastore.translated():
             await client.set("key", b"x" * 2_000_000)
             await client.set("key", b"x")
-        with pytest.raises(RedisAway, match="memory"), datastore.translated():
+        with pytest.raises(RedisUnavailable, match="memory"), datastore.translated():
             async with client.pipeline() as pipe:
                 pipe.set("a", b"x")
                 pipe.set("b", b"x")
                 await pipe.execute()
-        with pytest.raises(RedisAway, match="memory"), datastore.open() as redis:
+        with pytest.raises(RedisUnavailable, match="memory"), datastore.open() as redis:
             await redis.set("key", b"x")
         assert await client.get("before") == b"1"
 
 
 async def test_script_runs(port: int, tmp_path: Path) -> None:
-    """A script runs with its keys and arguments, and while Redis is away it is RedisAway."""
+    """A script runs with its keys and arguments, and while Redis is away it is RedisUnavailable."""
     datastore = Datastore(redis_url=f"redis://127.0.0.1:{port}", data_dir=tmp_path)
-    with pytest.raises(RedisAway):
+    with pytest.raises(RedisUnavailable):
         await datastore.eval("return 1", [], [])
     async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
         assert await datastore.eval("return {KEYS[1], ARGV[1]}", ["key"], [5]) == [b"key", b"5"]
@@ -332,14 +332,14 @@ async def test_refusing_server_is_not_available(words: str, tmp_path: Path, capl
             assert datastore.describe().available
             await admin.execute_command(*begin)  # type: ignore[no-untyped-call]
             if words == "xautoclaim":  # only a call can tell
-                with pytest.raises(RedisAway) as caught, datastore.open() as redis:
+                with pytest.raises(RedisUnavailable) as caught, datastore.open() as redis:
                     await redis.xautoclaim("s", "g", "c", 0)
-                assert not isinstance(caught.value, KeySpoiled)
+                assert not isinstance(caught.value, KeyCorrupted)
             await wait_until(lambda: away(datastore))
             for _ in range(20):
-                with anyio.fail_after(1), pytest.raises(RedisAway) as caught:
+                with anyio.fail_after(1), pytest.raises(RedisUnavailable) as caught:
                     await datastore.eval(CALLS, ["key", "s"], [])
-                assert not isinstance(caught.value, KeySpoiled)
+                assert not isinstance(caught.value, KeyCorrupted)
                 assert caught.value.headers == {"Retry-After": "1"}
             await anyio.sleep(0.3)
             warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
@@ -377,7 +377,7 @@ async def test_replica_is_not_read(port: int, tmp_path: Path) -> None:
         await datastore.client().set("key", "value")
         await datastore.client().replicaof("127.0.0.1", "1")
         await wait_until(lambda: away(datastore))
-        with pytest.raises(RedisAway):
+        with pytest.raises(RedisUnavailable):
             datastore.client()
 
 
@@ -411,9 +411,9 @@ async def test_words_of_redis_6_are_understood(tmp_path: Path, caplog: pytest.Lo
         port = listener.extra(anyio.abc.SocketAttribute.local_port)
         async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
             for _ in range(50):
-                with pytest.raises(RedisAway) as caught:
+                with pytest.raises(RedisUnavailable) as caught:
                     await datastore.eval("return redis.call('INCR', KEYS[1])", ["key"], [])
-                assert not isinstance(caught.value, KeySpoiled)
+                assert not isinstance(caught.value, KeyCorrupted)
                 await anyio.sleep(0.01)
         group.cancel_scope.cancel()
     assert len(caplog.messages) == 1
@@ -421,11 +421,11 @@ async def test_words_of_redis_6_are_understood(tmp_path: Path, caplog: pytest.Lo
 
 
 async def test_replica_refuses_writes(port: int, tmp_path: Path) -> None:
-    """A server that became a replica is RedisAway for writes."""
+    """A server that became a replica is RedisUnavailable for writes."""
     async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
         client = datastore.client()
         await client.replicaof("127.0.0.1", "1")
-        with pytest.raises(RedisAway), datastore.translated():
+        with pytest.raises(RedisUnavailable), datastore.translated():
             await client.set("key", "value")
 
 
@@ -435,7 +435,7 @@ async def test_refusals_in_a_pipeline_are_recognised(port: int, tmp_path: Path) 
         client = datastore.client()
         await client.config_set("min-replicas-to-write", 1)
         for transaction in (True, False):
-            with pytest.raises(RedisAway), datastore.translated():
+            with pytest.raises(RedisUnavailable), datastore.translated():
                 async with client.pipeline(transaction=transaction) as pipe:
                     pipe.get("a")
                     pipe.set("b", "c")
@@ -443,13 +443,13 @@ async def test_refusals_in_a_pipeline_are_recognised(port: int, tmp_path: Path) 
 
 
 async def test_mistakes_of_ours_are_not_hidden(port: int, tmp_path: Path) -> None:
-    """A command that is wrong in itself stays the error it is, unless the caller takes all errors for RedisAway."""
+    """A command that is wrong in itself stays the error it is, unless the caller translates all errors."""
     async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
         client = datastore.client()
         await client.set("key", "value")
         with pytest.raises(ResponseError, match="WRONGTYPE"), datastore.translated():
             await client.lpush("key", "value")
-        with pytest.raises(RedisAway, match="expected"), datastore.open() as redis:
+        with pytest.raises(RedisUnavailable, match="expected"), datastore.open() as redis:
             await redis.lpush("key", "value")
         with pytest.raises(ZeroDivisionError), datastore.open():
             _ = 1 / 0
@@ -509,7 +509,7 @@ async def test_cluster_is_used(tmp_path: Path) -> None:
             assert datastore.describe().durability == "aof everysec"
             client = datastore.client()
             process.kill()
-            with anyio.fail_after(AWAY_LIMIT_S), pytest.raises(RedisAway), datastore.translated():
+            with anyio.fail_after(AWAY_LIMIT_S), pytest.raises(RedisUnavailable), datastore.translated():
                 await client.get("{task}n")
             await wait_until(lambda: away(datastore))
             async with serving(tmp_path / "server", port, *cluster):
@@ -565,5 +565,5 @@ def test_nothing_is_touched_before_the_run(tmp_path: Path) -> None:
     """Making a datastore makes no file and connects nowhere, and until it runs there is no client."""
     datastore = Datastore(redis_url=None, data_dir=tmp_path / "data")
     assert not (tmp_path / "data").exists()
-    with pytest.raises(RedisAway):
+    with pytest.raises(RedisUnavailable):
         datastore.client()

@@ -19,7 +19,7 @@ import pytest
 from anyio.abc import Process, TaskStatus
 
 import gateway
-from gateway.datastore.client import Datastore, RedisAway
+from gateway.datastore.client import Datastore, RedisUnavailable
 from gateway.datastore.embedded import find_server
 from gateway.datastore.memory import measure_memory
 
@@ -111,7 +111,7 @@ def is_locked(data_dir: Path) -> bool:
 async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
     with anyio.fail_after(8):
         while True:
-            with suppress(RedisAway):
+            with suppress(RedisUnavailable):
                 if await condition():
                     return
             await anyio.sleep(0.02)
@@ -200,7 +200,7 @@ async def test_socket_folder_of_somebody_else_is_refused(tmp_path: Path, caplog:
     await trap.mkdir(mode=0o755)
     try:
         async with running(data_dir) as datastore:
-            with pytest.raises(RedisAway):
+            with pytest.raises(RedisUnavailable):
                 datastore.client()
         assert f"{trap} is not a private folder" in caplog.text
         assert [path async for path in trap.iterdir()] == []
@@ -227,7 +227,7 @@ async def test_second_gateway_takes_over_without_loss(tmp_path: Path) -> None:
                 while answered < 1000:
                     if answered == 300:
                         first_scope.cancel()
-                    with suppress(RedisAway), second.translated():
+                    with suppress(RedisUnavailable), second.translated():
                         await second.client().incr("n")
                         answered += 1
                     await anyio.lowlevel.checkpoint()
@@ -303,7 +303,7 @@ async def test_hung_server_is_killed_and_started_again(tmp_path: Path, caplog: p
     async with running(tmp_path, hang_s=1) as datastore:
         pid = await find_pid(datastore)
         os.kill(pid, signal.SIGSTOP)
-        with anyio.fail_after(3), pytest.raises(RedisAway), datastore.translated():
+        with anyio.fail_after(3), pytest.raises(RedisUnavailable), datastore.translated():
             await datastore.client().ping()
         await wait_for_answer(datastore)
         assert await find_pid(datastore) != pid
@@ -341,7 +341,7 @@ async def test_unusable_folder_is_named_and_tried_again(tmp_path: Path, caplog: 
     """A data folder that cannot be made leaves the gateway running, without Redis until it can."""
     (tmp_path / "data").write_text("a file")
     async with running(tmp_path / "data") as datastore:
-        with pytest.raises(RedisAway):
+        with pytest.raises(RedisUnavailable):
             datastore.client()
         assert str(tmp_path / "data") in caplog.text
         assert datastore.describe().available is False
@@ -378,7 +378,7 @@ async def test_full_disk_is_no_redis_for_now(tmp_path: Path) -> None:
             try:
                 with datastore.translated():
                     await datastore.client().set("key", b"x" * 1000)
-            except RedisAway:
+            except RedisUnavailable:
                 return True
             return False
 
@@ -390,7 +390,7 @@ async def test_full_disk_is_no_redis_for_now(tmp_path: Path) -> None:
 async def test_without_a_binary_there_is_no_redis(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Where no server can be found the log names REDIS_URL, calls fail at once, and nothing else stops."""
     async with running(tmp_path, find_binary=lambda: None) as datastore:
-        with pytest.raises(RedisAway) as caught:
+        with pytest.raises(RedisUnavailable) as caught:
             datastore.client()
         assert caught.value.headers == {"Retry-After": "1"}
         assert datastore.describe().kind == "none"

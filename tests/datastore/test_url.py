@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis, RedisCluster, SSLConnection
 
-from gateway.datastore.url import Address, RedisUrlInvalid, parse_address
+from gateway.datastore.url import RedisAddress, RedisUrlInvalid, parse_redis_url
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_address_says_what_the_url_says(
     url: str, kind: str, nodes: list[tuple[str, int]], options: dict[str, object]
 ) -> None:
     """Every form of the URL gives its hosts, its database and its options."""
-    address = parse_address(url)
+    address = parse_redis_url(url)
     assert (address.kind, list(address.nodes)) == (kind, nodes)
     assert options.items() <= address.options.items()
     assert address.service == ("main" if kind == "sentinel" else "")
@@ -69,7 +69,7 @@ def test_address_says_what_the_url_says(
 def test_malformed_url_is_refused(url: str) -> None:
     """What is no address of Redis stops the start with one line that names REDIS_URL."""
     with pytest.raises(RedisUrlInvalid) as caught:
-        parse_address(url)
+        parse_redis_url(url)
     assert "REDIS_URL" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -89,7 +89,7 @@ def test_malformed_url_is_refused(url: str) -> None:
 def test_refusal_tells_no_password(url: str) -> None:
     """The line about a malformed URL holds nothing of what may be a password."""
     with pytest.raises(RedisUrlInvalid) as caught:
-        parse_address(url)
+        parse_redis_url(url)
     assert "s3cret" not in str(caught.value)
     assert caught.value.__cause__ is None
 
@@ -106,22 +106,22 @@ def test_refusal_tells_no_password(url: str) -> None:
 )
 def test_shown_address_has_no_password(url: str) -> None:
     """What logs show of an address is without user, password and options."""
-    address = parse_address(url)
+    address = parse_redis_url(url)
     assert "s3cret" not in address.shown + repr(address)
     assert "me" not in address.shown
 
 
 def test_client_is_of_the_kind_of_the_address() -> None:
     """A cluster gets a cluster client, TLS a TLS connection, and making either opens nothing."""
-    assert isinstance(parse_address("redis+cluster://h").open_client(1)[0], RedisCluster)
-    client, _ = parse_address("rediss://h").open_client(1)
+    assert isinstance(parse_redis_url("redis+cluster://h").open_client(1)[0], RedisCluster)
+    client, _ = parse_redis_url("rediss://h").open_client(1)
     assert isinstance(client, Redis)
     assert client.connection_pool.connection_class is SSLConnection
 
 
 def test_blocking_client_outlasts_a_short_timeout_of_the_url() -> None:
     """A socket_timeout in the URL lengthens the time for an answer and never shortens it."""
-    address = parse_address("redis://h?socket_timeout=0.1")
+    address = parse_redis_url("redis://h?socket_timeout=0.1")
     client, _ = address.open_client(2.7)
     assert client.get_connection_kwargs()["socket_timeout"] == 2.7
 
@@ -129,5 +129,5 @@ def test_blocking_client_outlasts_a_short_timeout_of_the_url() -> None:
 def test_address_of_a_socket_needs_no_url(tmp_path: Path) -> None:
     """The embedded server's address is made of its path alone, whatever characters stand in it."""
     path = str(tmp_path / "dä ta?#" / "redis.sock")
-    client, _ = Address("standalone", "here", options={"path": path}).open_client(1)
+    client, _ = RedisAddress("standalone", "here", options={"path": path}).open_client(1)
     assert client.get_connection_kwargs()["path"] == path

@@ -8,7 +8,7 @@ import anyio
 import httpx
 import pytest
 
-from gateway.audio.uploads.storage import Disk, Room
+from gateway.audio.uploads.storage import DiskSpace, Storage
 from gateway.settings import Settings
 from tests.conftest import OpenGateway
 from tests.target import Target
@@ -71,9 +71,9 @@ async def test_no_room(open_gateway: OpenGateway, settings: Settings, monkeypatc
 
 async def test_folder_that_is_away(tmp_path: Path) -> None:
     """A folder that is gone, or on a disk that is mounted read-only, has no room for files."""
-    assert await Disk(tmp_path / "none").measure() == Room(writable=False, free_bytes=0)
-    assert (await Disk(Path("/proc/self")).measure()).writable is False
-    measured = await Disk(tmp_path).measure()
+    assert await Storage(tmp_path / "none").measure() == DiskSpace(writable=False, free_bytes=0)
+    assert (await Storage(Path("/proc/self")).measure()).writable is False
+    measured = await Storage(tmp_path).measure()
     assert measured.writable
     assert measured.free_bytes == pytest.approx(os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize, rel=0.1)
 

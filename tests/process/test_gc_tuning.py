@@ -7,7 +7,7 @@ import anyio
 import httpx
 import pytest
 
-from gateway.process.gc_tuning import collecting_seldom
+from gateway.process.gc_tuning import tuned_gc
 
 
 def count_collections(objects: int) -> int:
@@ -26,7 +26,7 @@ def test_collections_are_few_and_skip_what_was_there() -> None:
     """Inside the block the collector runs a fifth as often (from Python 3.13 on half), over new objects only."""
     thresholds = gc.get_threshold()
     usual = count_collections(100_000)
-    with collecting_seldom():
+    with tuned_gc():
         assert 0 < count_collections(100_000) * (5 if thresholds[0] < 1_000 else 1.5) <= usual
         assert gc.get_freeze_count() > 10_000
         assert len(gc.get_objects()) < 20_000
@@ -36,7 +36,7 @@ def test_collections_are_few_and_skip_what_was_there() -> None:
 
 def test_circles_are_still_collected() -> None:
     """Garbage that refers to itself goes all the same, before it is much."""
-    with collecting_seldom():
+    with tuned_gc():
         before = len(gc.get_objects())
         for _ in range(300_000):
             circle: list[object] = []

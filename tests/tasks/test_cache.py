@@ -5,9 +5,9 @@ from collections import Counter
 import anyio
 import pytest
 
-from gateway.datastore.client import Datastore, RedisAway
+from gateway.datastore.client import Datastore, RedisUnavailable
 from gateway.tasks.cache import Cache, is_cacheable
-from gateway.tasks.models import Domain, Outcome, ProbeError
+from gateway.tasks.models import Domain, ProbeError, ProbeOutcome
 
 pytestmark = pytest.mark.anyio
 
@@ -100,7 +100,7 @@ async def test_count_that_failed(datastore: Datastore) -> None:
     cache = Cache(datastore, timeout_s=1)
     with datastore.open() as redis:
         await redis.set("gateway:{domains}", "something else")
-        with pytest.raises(RedisAway):
+        with pytest.raises(RedisUnavailable):
             await cache.count("task", 0, Counter(a=1))
         await redis.delete("gateway:{domains}")
     await cache.count("task", 0, Counter(a=1))
@@ -109,9 +109,9 @@ async def test_count_that_failed(datastore: Datastore) -> None:
 
 def test_cacheable() -> None:
     """An HTTP answer may be kept, a failure and what says that it is for now never."""
-    assert [code for code in range(1000) if not is_cacheable(Outcome(code))] == [0, 408, 425, 429, 503]
-    assert not is_cacheable(Outcome(200, has_retry_after=True))
-    assert not is_cacheable(Outcome(0, ProbeError.TIMEOUT, "late"))
+    assert [code for code in range(1000) if not is_cacheable(ProbeOutcome(code))] == [0, 408, 425, 429, 503]
+    assert not is_cacheable(ProbeOutcome(200, has_retry_after=True))
+    assert not is_cacheable(ProbeOutcome(0, ProbeError.TIMEOUT, "late"))
 
 
 async def test_spoilt_codes(datastore: Datastore) -> None:

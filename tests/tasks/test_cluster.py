@@ -24,7 +24,7 @@ from gateway.tasks import record as record_module
 from gateway.tasks import store as store_module
 from gateway.tasks.cache import Cache
 from gateway.tasks.idempotency import identify
-from gateway.tasks.models import Landing, NewTask, Outcome
+from gateway.tasks.models import NewTask, ProbeOutcome, ProbeResult
 from gateway.tasks.queue import Queue
 from gateway.tasks.store import Store
 from tests.conftest import OpenGateway
@@ -108,7 +108,7 @@ async def test_script_touches_one_slot(tmp_path: Path) -> None:
         await cache.count(task, 0, Counter(a=1, b=1))
         await cache.remember([("http://a/", False, 200, 0.0), ("http://b/", False, 404, 0.0)])
         assert await cache.recall(["http://a/", "http://b/"], follow_redirects=False) == [200, 404]
-        await store.save_probes(task, [Landing(0, Outcome(200), cached=False)], 1)
+        await store.save_probes(task, [ProbeResult(0, ProbeOutcome(200), cached=False)], 1)
         await store.finish_task(task, [200, 404])
         assert await queue.renew(claims)
         await queue.acknowledge(claims[0])

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.tasks.fair_scheduler import Schedule, Turn
+from gateway.tasks.fair_scheduler import FairScheduler, Turn
 
 
 @dataclass(eq=False)
@@ -19,7 +19,7 @@ class Errand:
     started: bool = False
 
 
-def fill(schedule: Schedule[Errand], *errands: tuple[str, str]) -> list[Errand]:
+def fill(schedule: FairScheduler[Errand], *errands: tuple[str, str]) -> list[Errand]:
     """Add (task, host) errands."""
     made = [Errand(task, host) for task, host in errands]
     for errand in made:
@@ -27,7 +27,7 @@ def fill(schedule: Schedule[Errand], *errands: tuple[str, str]) -> list[Errand]:
     return made
 
 
-def take(schedule: Schedule[Errand]) -> Turn[Errand]:
+def take(schedule: FairScheduler[Errand]) -> Turn[Errand]:
     """The next job, which there has to be."""
     turn = schedule.take()
     assert turn is not None
@@ -36,7 +36,7 @@ def take(schedule: Schedule[Errand]) -> Turn[Errand]:
 
 def test_round_robin() -> None:
     """Tasks take turns, however many jobs each has."""
-    schedule = Schedule[Errand](slots=1000, per_host=100)
+    schedule = FairScheduler[Errand](slots=1000, per_host=100)
     fill(schedule, *[("long", f"h{i}") for i in range(5)], ("short", "h"))
     taken = [turn.task for _ in range(3) if (turn := schedule.take())]
     assert taken == ["long", "short", "long"]
@@ -44,7 +44,7 @@ def test_round_robin() -> None:
 
 def test_per_host() -> None:
     """No more jobs of a host are out than allowed, and a full host holds up no other."""
-    schedule = Schedule[Errand](slots=1000, per_host=2)
+    schedule = FairScheduler[Errand](slots=1000, per_host=2)
     fill(schedule, *[("a", "busy")] * 5, ("a", "calm"))
     turns = [turn for _ in range(6) if (turn := schedule.take())]
     assert Counter(turn.job.host for turn in turns) == {"busy": 2, "calm": 1}
@@ -58,7 +58,7 @@ def test_per_host() -> None:
 
 def test_short_task_on_a_full_host() -> None:
     """A one-job task on the host that a long task fills gets a slot after the next few that free, not after all."""
-    schedule = Schedule[Errand](slots=1000, per_host=2)
+    schedule = FairScheduler[Errand](slots=1000, per_host=2)
     fill(schedule, *[("long", "h")] * 1000)
     out = [take(schedule), take(schedule)]
     assert schedule.take() is None
@@ -73,7 +73,7 @@ def test_short_task_on_a_full_host() -> None:
 
 def test_started_elsewhere() -> None:
     """A job that another lane has started is passed over, and its slot goes to who waits."""
-    schedule = Schedule[Errand](slots=1000, per_host=1)
+    schedule = FairScheduler[Errand](slots=1000, per_host=1)
     shared = Errand("a", "h")
     schedule.add("a", shared)
     schedule.add("b", shared)
@@ -88,7 +88,7 @@ def test_started_elsewhere() -> None:
 
 def test_remove_hands_on_the_slot() -> None:
     """A task that was next for a slot and leaves does not keep the others waiting."""
-    schedule = Schedule[Errand](slots=1000, per_host=1)
+    schedule = FairScheduler[Errand](slots=1000, per_host=1)
     fill(schedule, ("a", "h"), ("a", "h"), ("b", "h"))
     first = take(schedule)
     assert schedule.take() is None
@@ -100,7 +100,7 @@ def test_remove_hands_on_the_slot() -> None:
 
 def test_remove_and_come_back() -> None:
     """A task that left while it was parked, and comes back, has each of its jobs out once."""
-    schedule = Schedule[Errand](slots=1000, per_host=1)
+    schedule = FairScheduler[Errand](slots=1000, per_host=1)
     fill(schedule, ("a", "h"), ("b", "h"))
     first = take(schedule)
     assert schedule.take() is None
@@ -113,7 +113,7 @@ def test_remove_and_come_back() -> None:
 
 def test_reserve() -> None:
     """The last tenth of the slots goes to tasks with few jobs out, one after the other."""
-    schedule = Schedule[Errand](slots=50, per_host=100)
+    schedule = FairScheduler[Errand](slots=50, per_host=100)
     fill(schedule, *[("long", f"h{i}") for i in range(60)])
     turns = [take(schedule) for _ in range(45)]
     assert schedule.take() is None
@@ -129,7 +129,7 @@ def test_reserve() -> None:
 
 def test_one_slot() -> None:
     """A single slot is for everybody: nothing can be kept back of it."""
-    schedule = Schedule[Errand](slots=1, per_host=1)
+    schedule = FairScheduler[Errand](slots=1, per_host=1)
     fill(schedule, *[("a", f"h{i}") for i in range(9)])
     for _ in range(9):
         schedule.release(take(schedule))
@@ -138,7 +138,7 @@ def test_one_slot() -> None:
 
 def test_hold() -> None:
     """The jobs of a held host wait without a slot, the others go on; `free` names those that have waited."""
-    schedule = Schedule[Errand](slots=100, per_host=5)
+    schedule = FairScheduler[Errand](slots=100, per_host=5)
     first, *others = fill(schedule, ("a", "busy"), ("a", "busy"), ("b", "busy"), ("a", "calm"))
     turn = take(schedule)
     assert turn.job is first
@@ -160,7 +160,7 @@ def test_hold() -> None:
 )
 def test_nothing_is_lost(per_host: int, slots: int, wanted: list[tuple[str, str]], random: Any) -> None:
     """Whatever the order of calls, every job is taken once, limits and holds are kept, and nothing is stuck."""
-    schedule = Schedule[Errand](slots=slots, per_host=per_host)
+    schedule = FairScheduler[Errand](slots=slots, per_host=per_host)
     waiting = [Errand(task, host) for task, host in wanted]
     out: list[Turn[Errand]] = []
     taken: list[Errand] = []

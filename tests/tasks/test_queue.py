@@ -8,7 +8,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from gateway.datastore.client import Datastore, KeySpoiled, RedisAway
+from gateway.datastore.client import Datastore, KeyCorrupted, RedisUnavailable
 from gateway.tasks.queue import MAX_QUEUED_URLS, Claim, Queue, QueueFull
 from tests.conftest import OpenGateway
 from tests.target import Target
@@ -42,9 +42,9 @@ async def test_refused_preparation(datastore: Datastore) -> None:
     assert (await queue.measure()).tasks == 0
     client = datastore.client()
     await client.replicaof("127.0.0.1", "1")
-    with pytest.raises(RedisAway) as refused:
+    with pytest.raises(RedisUnavailable) as refused:
         await queue.prepare()
-    assert not isinstance(refused.value, KeySpoiled)
+    assert not isinstance(refused.value, KeyCorrupted)
     await client.replicaof("NO", "ONE")
 
 

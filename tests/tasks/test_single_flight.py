@@ -6,11 +6,11 @@ from collections.abc import Iterable
 import anyio
 import pytest
 
-from gateway.datastore.client import Datastore, RedisAway
+from gateway.datastore.client import Datastore, RedisUnavailable
 from gateway.tasks.cache import Cache
-from gateway.tasks.models import Landing
+from gateway.tasks.models import ProbeResult
 from gateway.tasks.probe.prober import Prober
-from gateway.tasks.single_flight import Batch, Flights
+from gateway.tasks.single_flight import Batch, SingleFlight
 from tests.target import Target
 
 pytestmark = pytest.mark.anyio
@@ -25,15 +25,15 @@ class StumblingCache(Cache):
         """As the real one, but for the first time."""
         if not self.stumbled:
             self.stumbled = True
-            raise RedisAway
+            raise RedisUnavailable
         await super().count(task, batch, domains)
 
 
 async def test_nothing_lands_uncounted(datastore: Datastore) -> None:
     """Not even a URL that is refused at once lands before its batch is counted, however long Redis is away."""
     cache = StumblingCache(datastore, timeout_s=60)
-    flights = Flights(cache, Prober(timeout_s=3, policy="any"), concurrency=10, per_host=5)
-    landed: list[tuple[Landing, int]] = []
+    flights = SingleFlight(cache, Prober(timeout_s=3, policy="any"), concurrency=10, per_host=5)
+    landed: list[tuple[ProbeResult, int]] = []
 
     async with anyio.create_task_group() as group:
         group.start_soon(flights.run)
@@ -51,16 +51,16 @@ class AbsentCache(Cache):
 
     async def remember(self, seen: Iterable[tuple[str, bool, int, float]]) -> None:  # noqa: ARG002
         """Never done."""
-        raise RedisAway
+        raise RedisUnavailable
 
 
 @pytest.mark.parametrize("path", ["code/429", "reset", "raw/HTTP%2F1.1%20200%20X%0D%0ARetry-After:%200%0D%0A%0D%0A"])
 async def test_temporary_outcome_is_not_joined(datastore: Datastore, path: str) -> None:
     """What the cache may not keep lands although Redis is away, and is not what the next task is told."""
-    flights = Flights(
+    flights = SingleFlight(
         AbsentCache(datastore, timeout_s=60), Prober(timeout_s=3, policy="any"), concurrency=1, per_host=5
     )
-    landed: list[Landing] = []
+    landed: list[ProbeResult] = []
     async with Target() as target, anyio.create_task_group() as group:
         group.start_soon(flights.run)
         with anyio.fail_after(5):
@@ -78,11 +78,13 @@ async def test_temporary_outcome_is_not_joined(datastore: Datastore, path: str) 
 async def test_owner_is_cancelled(datastore: Datastore) -> None:
     """A task that is cancelled takes no flight with it that another task waits for."""
     async with Target() as target, anyio.create_task_group() as group:
-        flights = Flights(Cache(datastore, timeout_s=60), Prober(timeout_s=3, policy="any"), concurrency=1, per_host=5)
+        flights = SingleFlight(
+            Cache(datastore, timeout_s=60), Prober(timeout_s=3, policy="any"), concurrency=1, per_host=5
+        )
         group.start_soon(flights.run)
         urls = [f"{target.url}/delay/0.2?{i}" for i in range(4)]
-        lost: list[Landing] = []
-        kept: list[Landing] = []
+        lost: list[ProbeResult] = []
+        kept: list[ProbeResult] = []
         await flights.fan_out(Batch("owner", 0, urls, {0, 1, 2, 3}, follow_redirects=False), lost.append)
         await flights.fan_out(Batch("other", 0, urls, {0, 3}, follow_redirects=False), kept.append)
         flights.leave("owner")

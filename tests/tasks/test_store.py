@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from gateway.datastore.client import Datastore, KeySpoiled, RedisAway
+from gateway.datastore.client import Datastore, KeyCorrupted, RedisUnavailable
 from gateway.errors import NotFound, Unprocessable
 from gateway.process.shutdown import Shutdown
 from gateway.tasks import queue as queue_module
@@ -44,7 +44,7 @@ async def test_entry_without_a_task(datastore: Datastore, store: Store, queue: Q
     """A POST that died behind its first step leaves nothing: its entry waits once, and is then given up."""
     await queue.put(LOST, 2)
     claims = await queue.take()
-    with pytest.raises(RedisAway):
+    with pytest.raises(RedisUnavailable):
         await store.take_task(claims[0])
     (claim,) = await take_abandoned(queue, claims)
     assert await store.take_task(claim) is None
@@ -97,7 +97,7 @@ async def test_refused_task_leaves_no_entry(datastore: Datastore, store: Store, 
     identity = identify("key", b"body")
     with datastore.open() as redis:
         await redis.set(f"gateway:{{{identity.id}}}:task", "x")
-    with pytest.raises(KeySpoiled):
+    with pytest.raises(KeyCorrupted):
         await store.add_task(NEW, identity)
     await store.add_task(NEW, identify("other", b"body"))
     assert await queue.measure() == (1, 2)

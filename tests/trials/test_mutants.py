@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from gateway.audio.formats.detect import HEAD_BYTES, Verdict, identify, sniff_head
+from gateway.audio.formats.detect import HEAD_BYTES, HeadVerdict, detect_head, detect_type
 from tests.audio.formats.corpus import AUDIO, MAGICS, NOT_AUDIO, VIDEO, Corpus, read_program
 from tests.trials.conftest import Trial
 
@@ -68,11 +68,11 @@ async def test_mutated_files(trial: Trial, client: httpx.AsyncClient, tmp_path_f
         mutation = rng.choice(MUTATIONS)
         data = mutation(rng.choice(sources), rng, sources)
         before_s = time.thread_time()
-        verdict = sniff_head(data[:HEAD_BYTES])
+        verdict = detect_head(data[:HEAD_BYTES])
         between_s = time.thread_time()
-        found = identify(io.BytesIO(data), len(data))
+        found = detect_type(io.BytesIO(data), len(data))
         slowest_ms = max(slowest_ms, (between_s - before_s) * 1000, (time.thread_time() - between_s) * 1000)
-        trial.check(not (found and verdict is Verdict.NO), f"{number}: audio whose head is refused")
+        trial.check(not (found and verdict is HeadVerdict.NO), f"{number}: audio whose head is refused")
         answer = await client.put(f"/api/v1/audio/{number}.bin", content=data)
         wanted = 201 if found else 415
         trial.check(answer.status_code == wanted, f"{number} {mutation.__name__}: {answer.status_code}, not {wanted}")

@@ -11,7 +11,7 @@ from anyio.abc import SocketStream
 from quart import Quart, Response, request
 
 from gateway.errors import GatewayError
-from gateway.web.body_flow import AHEAD_BYTES, DRAIN_BYTES, BodyTimeout, Edge, EdgeRequest
+from gateway.web.body_flow import AHEAD_BYTES, DRAIN_BYTES, BodyFlow, BodyTimeout, StreamedRequest
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
@@ -21,9 +21,9 @@ pytestmark = pytest.mark.anyio
 async def address() -> AsyncIterator[tuple[str, int]]:
     """The address of an application that reads slowly at /slow, not at all at /refuse, everything at /read."""
     app = Quart(__name__)
-    app.request_class = EdgeRequest
+    app.request_class = StreamedRequest
     app.config.update(MAX_CONTENT_LENGTH=None, BODY_TIMEOUT=None, RESPONSE_TIMEOUT=None)
-    app.asgi_app = Edge(app.asgi_app, idle_timeout_s=1)  # type: ignore[method-assign]
+    app.asgi_app = BodyFlow(app.asgi_app, idle_timeout_s=1)  # type: ignore[method-assign]
 
     @app.errorhandler(GatewayError)
     async def answer(error: GatewayError) -> Response:
@@ -33,7 +33,7 @@ async def address() -> AsyncIterator[tuple[str, int]]:
     async def slow() -> str:
         most = 0
         tracemalloc.start()
-        async for chunk in cast(EdgeRequest, request).stream_body():
+        async for chunk in cast(StreamedRequest, request).stream_body():
             await anyio.sleep(0.002)
             most = max(most, len(chunk), tracemalloc.get_traced_memory()[0])
         tracemalloc.stop()
@@ -45,7 +45,7 @@ async def address() -> AsyncIterator[tuple[str, int]]:
 
     @app.post("/read")
     async def read() -> str:
-        return str(len(await cast(EdgeRequest, request).read_body(100_000)))
+        return str(len(await cast(StreamedRequest, request).read_body(100_000)))
 
     async with serve(app) as url:
         yield ("127.0.0.1", int(url.rpartition(":")[2]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.web.i18n import RUSSIAN, Words, choose_words, format_duration
+from gateway.web.i18n import RUSSIAN, Translator, choose_translator, format_duration
 
 pytestmark = pytest.mark.anyio
 AUDIO = Path(__file__).parents[2] / "gateway" / "audio"
@@ -51,17 +51,17 @@ COUNTS = {0: "0 файлов", 1: "1 файл", 2: "2 файла", 5: "5 фай�
 @pytest.mark.parametrize(("number", "words"), COUNTS.items())
 def test_counts(number: int, words: str) -> None:
     """A counted word has the form of its number."""
-    assert Words("ru").count(number, FORMS) == words
-    assert Words("en").count(number, FORMS) == f"{number} file" + "s" * (number != 1)
+    assert Translator("ru").count(number, FORMS) == words
+    assert Translator("en").count(number, FORMS) == f"{number} file" + "s" * (number != 1)
 
 
 def test_choice() -> None:
     """The first language that is asked for and spoken; English to all others."""
-    assert choose_words([("de", 1), ("RU-ru", 0.5)]).language == "ru"
-    assert choose_words([("ru", 0), ("en", 0.1)]).language == "en"
-    assert choose_words([]).language == "en"
-    assert Words("en")("of {n}", n="{n}") == "of {n}"
-    assert Words("ru")("no such {sentence}") == "no such {sentence}"
+    assert choose_translator([("de", 1), ("RU-ru", 0.5)]).language == "ru"
+    assert choose_translator([("ru", 0), ("en", 0.1)]).language == "en"
+    assert choose_translator([]).language == "en"
+    assert Translator("en")("of {n}", n="{n}") == "of {n}"
+    assert Translator("ru")("no such {sentence}") == "no such {sentence}"
 
 
 DURATIONS = {None: "–", 0: "0:00", 0.6: "0:01", 59.6: "1:00", 61: "1:01", 3599: "59:59", 90061: "25:01:01"}
@@ -87,9 +87,9 @@ def test_format_duration(duration_s: float | None, words: str) -> None:
 @pytest.mark.parametrize(("size_bytes", "words"), SIZES.items())
 def test_sizes(size_bytes: int, words: str) -> None:
     """Sizes have two or three figures and a decimal unit."""
-    assert Words("en").size(size_bytes) == words
+    assert Translator("en").size(size_bytes) == words
 
 
 def test_sizes_in_russian() -> None:
     """Russian has a decimal comma and units of its own."""
-    assert Words("ru").size(7_400_000) == "7,4 МБ"
+    assert Translator("ru").size(7_400_000) == "7,4 МБ"

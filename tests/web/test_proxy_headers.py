@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.web.proxy_headers import Proxies
+from gateway.web.proxy_headers import TrustedProxies
 
 INNER = ("10.0.0.0/8", "fd00::/8", "unix")
 
@@ -23,23 +23,25 @@ INNER = ("10.0.0.0/8", "fd00::/8", "unix")
 )  # fmt: skip
 def test_client(peer: str | None, forwarded: list[str], client: str) -> None:
     """The first address from the right that no trusted proxy has; nothing that an untrusted peer says counts."""
-    assert Proxies(INNER).find_client(peer, forwarded) == client
+    assert TrustedProxies(INNER).find_client(peer, forwarded) == client
 
 
 def test_nobody_is_trusted() -> None:
     """Without the setting the peer is the client, whatever it says."""
-    assert Proxies().find_client("127.0.0.1", ["198.51.100.7"]) == "127.0.0.1"
-    assert Proxies().find_client(None, ["198.51.100.7"]) == "unix"
+    assert TrustedProxies().find_client("127.0.0.1", ["198.51.100.7"]) == "127.0.0.1"
+    assert TrustedProxies().find_client(None, ["198.51.100.7"]) == "unix"
 
 
 @given(st.lists(st.text(max_size=40), max_size=4), st.ip_addresses().map(str))
 def test_forgery(forged: list[str], client: str) -> None:
     """Whatever a client writes before the hop of the proxy, it is known by the address that the proxy saw."""
     if not any(client.startswith(inner) for inner in ("10.", "fd")):
-        assert Proxies(INNER).find_client("10.0.0.1", [*forged, client]) == Proxies().find_client(client, [])
+        assert TrustedProxies(INNER).find_client("10.0.0.1", [*forged, client]) == TrustedProxies().find_client(
+            client, []
+        )
 
 
 def test_bad_network() -> None:
     """A proxy that is neither an address nor a network is refused."""
     with pytest.raises(ValueError, match="proxy"):
-        Proxies(["proxy"])
+        TrustedProxies(["proxy"])

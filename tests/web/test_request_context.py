@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from gateway.process.shutdown import Shutdown
-from gateway.web.proxy_headers import Proxies
-from gateway.web.request_context import Exchange, Exchanges
+from gateway.web.proxy_headers import TrustedProxies
+from gateway.web.request_context import RequestContext, RequestContexts
 from tests.conftest import OpenGateway
 from tests.processes import Gateway, running
 
@@ -24,10 +24,12 @@ HEADERS = {"X-Ours": "yes"}
 
 
 @asynccontextmanager
-async def answering(app: Any, *, grace_s: float = 1) -> AsyncIterator[tuple[Any, Shutdown, list[Exchange]]]:
+async def answering(app: Any, *, grace_s: float = 1) -> AsyncIterator[tuple[Any, Shutdown, list[RequestContext]]]:
     """`call(**scope)` sends a request to `app` and gives the messages of its answer."""
-    shutdown, ended = Shutdown(), list[Exchange]()
-    exchanges = Exchanges(app, shutdown, proxies=Proxies(), headers=HEADERS, observers=[ended.append], grace_s=grace_s)
+    shutdown, ended = Shutdown(), list[RequestContext]()
+    exchanges = RequestContexts(
+        app, shutdown, proxies=TrustedProxies(), headers=HEADERS, observers=[ended.append], grace_s=grace_s
+    )
 
     async def call(**more: Any) -> list[dict[str, Any]]:
         sent: list[dict[str, Any]] = []

@@ -17,8 +17,8 @@ from gateway.web.security import (
     WRONG_EVERY_S,
     WRONG_TOKENS,
     CrossSite,
-    Guard,
     HostRefused,
+    Security,
     Unauthorized,
     check_host,
     check_origin,
@@ -208,7 +208,7 @@ async def test_refusals_are_logged(open_gateway: OpenGateway, caplog: pytest.Log
 )
 def test_description(token: str | None, words: str) -> None:
     """The start says who may call, and warns of a token that can be guessed."""
-    assert words in Guard(api_token=token, allowed_hosts=()).describe()
+    assert words in Security(api_token=token, allowed_hosts=()).describe()
 
 
 VALUES = {"name": "none.mp3", "identity": "5f0c1a9e-0000-4000-8000-000000000000", "filename": "none.css", "key": "none"}

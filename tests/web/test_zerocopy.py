@@ -23,7 +23,7 @@ from anyio import to_thread
 from gateway.factory import create_app
 from gateway.settings import Settings
 from gateway.web.file_span import PIECE_BYTES, FileSpan
-from gateway.web.request_context import Exchanges
+from gateway.web.request_context import RequestContexts
 from gateway.web.zerocopy import FileSender
 from tests.audio.formats.corpus import make_wave
 from tests.certificates import Authority
@@ -355,7 +355,7 @@ async def test_cut_short(settings: Settings, tmp_path: Path, caplog: pytest.LogC
     path = tmp_path / "data/audio/a.wav"
     app = create_app(settings)
     exchanges = app.asgi_app
-    assert isinstance(exchanges, Exchanges)
+    assert isinstance(exchanges, RequestContexts)
     async with serve(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(make_wave(40_000_000))

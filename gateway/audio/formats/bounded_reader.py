@@ -1,6 +1,6 @@
 """A bounded look at bytes: what every structural check reads through, and what it may answer.
 
-The same check serves the first bytes of an upload and the finished file. Over the first bytes `Beyond` means
+The same check serves the first bytes of an upload and the finished file. Over the first bytes `BeyondHead` means
 that only the rest can tell; over a whole file it means that the structure points past the end. Nothing here
 knows any format.
 """
@@ -20,11 +20,11 @@ ENDLESS = 1 << 62
 _WINDOW_BYTES = 4096
 
 
-class Beyond(Exception):
+class BeyondHead(Exception):
     """The bytes asked for lie past the end of what there is."""
 
 
-class Exhausted(Exception):
+class ReadLimitReached(Exception):
     """The check looked too often or at too much: no honest file needs that."""
 
 
@@ -50,7 +50,7 @@ class _Source:
         """At most `count` bytes: what there is of them."""
         self._looks -= 1
         if self._looks < 0 or count > MAX_LOOK_BYTES:
-            raise Exhausted
+            raise ReadLimitReached
         start = offset - self._window_start
         if start < 0 or start + count > len(self._window):
             self._fill(offset, max(count, _WINDOW_BYTES))
@@ -60,13 +60,13 @@ class _Source:
     def _fill(self, offset: int, count: int) -> None:
         self._reads -= 1
         if self._reads < 0:
-            raise Exhausted
+            raise ReadLimitReached
         self._file.seek(offset)
         self._window = self._file.read(count)
         self._window_start = offset
 
 
-class Reader:
+class BoundedReader:
     """Bytes by offset, from the start of a structure to `size_bytes` (`ENDLESS` over a mere head)."""
 
     def __init__(self, source: _Source, start: int, size_bytes: int) -> None:
@@ -75,31 +75,31 @@ class Reader:
         self.size_bytes = size_bytes
 
     @classmethod
-    def over(cls, file: BinaryIO, size_bytes: int) -> "Reader":
+    def over(cls, file: BinaryIO, size_bytes: int) -> "BoundedReader":
         """A reader of a whole file with a fresh budget."""
         return cls(_Source(file), 0, size_bytes)
 
-    def since(self, offset: int) -> "Reader":
+    def since(self, offset: int) -> "BoundedReader":
         """The same bytes on the same budget, counted from `offset` on."""
-        return Reader(self._source, self._start + offset, max(self.size_bytes - offset, 0))
+        return BoundedReader(self._source, self._start + offset, max(self.size_bytes - offset, 0))
 
     def at(self, offset: int, count: int) -> bytes:
         """Exactly `count` bytes.
 
-        :raises Beyond: they are not all there.
-        :raises Exhausted: the budget of this check is spent.
+        :raises BeyondHead: they are not all there.
+        :raises ReadLimitReached: the budget of this check is spent.
         """
         if offset < 0 or offset + count > self.size_bytes:
-            raise Beyond
+            raise BeyondHead
         data = self._source.peek(self._start + offset, count)
         if len(data) < count:
-            raise Beyond
+            raise BeyondHead
         return data
 
     def peek(self, offset: int, count: int) -> bytes:
         """At most `count` bytes: what there is of them.
 
-        :raises Exhausted: the budget of this check is spent.
+        :raises ReadLimitReached: the budget of this check is spent.
         """
         count = min(count, self.size_bytes - offset)
         return self._source.peek(self._start + offset, count) if count > 0 else b""
@@ -109,8 +109,8 @@ class Reader:
         return int.from_bytes(self.at(offset, count), "little" if little else "big")
 
 
-Check = Callable[[Reader], AudioType | None]
+Check = Callable[[BoundedReader], AudioType | None]
 """A structure, from its magic number on -> its type, or None where it is not the audio it claims to be.
 
-May raise `Beyond` and `Exhausted`, and nothing else.
+May raise `BeyondHead` and `ReadLimitReached`, and nothing else.
 """

@@ -18,7 +18,7 @@ from . import headers, ogg
 from . import iso_bmff as boxes
 from . import mpeg as frames
 from . import riff as chunks
-from .bounded_reader import ENDLESS, AudioType, Beyond, Check, Exhausted, Reader
+from .bounded_reader import ENDLESS, AudioType, BeyondHead, BoundedReader, Check, ReadLimitReached
 
 HEAD_BYTES = 64 * 1024
 """After so many bytes a head tells nothing new; the rest is read from the finished file."""
@@ -32,7 +32,7 @@ _ID3_IN_A_ROW = 4
 logger = logging.getLogger(__name__)
 
 
-class Verdict(Enum):
+class HeadVerdict(Enum):
     """What the first bytes of a file tell."""
 
     NO = "no"
@@ -52,7 +52,7 @@ class _Form(filetype.Type):  # type: ignore[misc]
         return self._match(bytes(buf[:_MAGIC_BYTES]))
 
 
-def _check_id3(reader: Reader) -> AudioType | None:
+def _check_id3(reader: BoundedReader) -> AudioType | None:
     """ID3v2 tags (id3.org, 2.4, section 3.1), their padding, and the sound they stand before."""
     for _ in range(_ID3_IN_A_ROW):
         head = reader.at(0, 10)
@@ -120,30 +120,30 @@ for _form in reversed(FORMS):
     filetype.add_type(_form)
 
 
-def _check(reader: Reader) -> AudioType | None:
+def _check(reader: BoundedReader) -> AudioType | None:
     """Both gates: the form that filetype finds, if it is one of sound, and the structure of that form."""
     head = reader.peek(0, _GATE_BYTES)
     if len(head) < min(_MAGIC_BYTES, reader.size_bytes):
-        raise Beyond
+        raise BeyondHead
     form = filetype.guess(head)
     return form.check(reader) if isinstance(form, _Form) else None
 
 
-def sniff_head(head: bytes) -> Verdict:
+def detect_head(head: bytes) -> HeadVerdict:
     """What is certain from the first bytes: NO only if nothing that follows could make it audio."""
     try:
-        found = _check(Reader.over(BytesIO(head), ENDLESS))
-    except Beyond:
-        return Verdict.MAYBE
-    except Exhausted:
-        return Verdict.NO
+        found = _check(BoundedReader.over(BytesIO(head), ENDLESS))
+    except BeyondHead:
+        return HeadVerdict.MAYBE
+    except ReadLimitReached:
+        return HeadVerdict.NO
     except Exception as error:
         logger.warning("a check of the first bytes of a file failed: %r", error)
-        return Verdict.NO
-    return Verdict.MAYBE if found else Verdict.NO
+        return HeadVerdict.NO
+    return HeadVerdict.MAYBE if found else HeadVerdict.NO
 
 
-def identify(file: BinaryIO, size_bytes: int) -> AudioType | None:
+def detect_type(file: BinaryIO, size_bytes: int) -> AudioType | None:
     """The type of a whole file by its structure, or None if it is not audio.
 
     Looks at a bounded number of places, wherever the sizes in the file point. Leaves the position anywhere.
@@ -151,8 +151,8 @@ def identify(file: BinaryIO, size_bytes: int) -> AudioType | None:
     :raises OSError: the file cannot be read.
     """
     try:
-        found = _check(Reader.over(file, size_bytes))
-    except (Beyond, Exhausted):
+        found = _check(BoundedReader.over(file, size_bytes))
+    except (BeyondHead, ReadLimitReached):
         return None
     if found and not is_plausible(found.duration_s):
         return AudioType(found.content_type)

@@ -7,7 +7,7 @@ number of channels, a checksum where there is one.
 import struct
 import zlib
 
-from .bounded_reader import AudioType, Reader
+from .bounded_reader import AudioType, BoundedReader
 
 _MAX_RATE = 10_000_000
 
@@ -19,7 +19,7 @@ def _is_sane(channels: int, rate: float) -> bool:
 _AU_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
 
 
-def check_au(reader: Reader) -> AudioType | None:
+def check_au(reader: BoundedReader) -> AudioType | None:
     """Sun and NeXT `.snd`, and the little-endian `dns.` of DEC."""
     order = "<" if reader.at(0, 4) == b"dns." else ">"
     offset, _, encoding, rate, channels = struct.unpack(f"{order}5I", reader.at(4, 20))
@@ -32,7 +32,7 @@ def check_au(reader: Reader) -> AudioType | None:
     return AudioType("audio/basic", frames / width / rate if width else None)
 
 
-def check_tta(reader: Reader) -> AudioType | None:
+def check_tta(reader: BoundedReader) -> AudioType | None:
     """True Audio 1: the header has a checksum."""
     channels, _, rate, samples, crc = struct.unpack("<HHIII", reader.at(6, 16))
     if zlib.crc32(reader.at(0, 18)) != crc or not _is_sane(channels, rate):
@@ -40,7 +40,7 @@ def check_tta(reader: Reader) -> AudioType | None:
     return AudioType("audio/x-tta", samples / rate)
 
 
-def check_ape(reader: Reader) -> AudioType | None:
+def check_ape(reader: BoundedReader) -> AudioType | None:
     """Monkey's Audio: since 3.98 a descriptor and then the header, before it the header alone."""
     version = reader.number(4, 2, little=True)
     if version >= 3980:
@@ -57,7 +57,7 @@ def check_ape(reader: Reader) -> AudioType | None:
     return AudioType("audio/x-ape", samples / rate if samples else None)
 
 
-def check_flv(reader: Reader) -> AudioType | None:
+def check_flv(reader: BoundedReader) -> AudioType | None:
     """Flash Video whose header and first tags speak of sound alone (annex E of the F4V specification)."""
     offset = reader.number(5, 4) + 4
     if reader.number(4, 1) != 4 or offset > 64:

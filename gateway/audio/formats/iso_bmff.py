@@ -7,7 +7,7 @@ formats, never that of the file; every loop has its bound.
 import struct
 from collections.abc import Iterator
 
-from .bounded_reader import AudioType, Reader
+from .bounded_reader import AudioType, BoundedReader
 
 _MAX_SIBLINGS = 512
 _MAX_TRACKS = 64
@@ -15,7 +15,7 @@ _PHONE_TYPES = {b"3g2": "audio/3gpp2", **dict.fromkeys((b"3gp", b"3gr", b"3gs", 
 """By brand (RFC 3839, RFC 4393, 3GPP TS 26.244); every other brand with nothing but sound is audio/mp4."""
 
 
-def check_iso(reader: Reader) -> AudioType | None:
+def check_iso(reader: BoundedReader) -> AudioType | None:
     """ISO/IEC 14496-12, and QuickTime before it: `moov` and the media data, in either order."""
     brand = reader.at(8, 4) if reader.at(4, 4) == b"ftyp" else b""
     sound = media = False
@@ -30,7 +30,7 @@ def check_iso(reader: Reader) -> AudioType | None:
     return None
 
 
-def _boxes(reader: Reader, offset: int, limit: int) -> Iterator[tuple[bytes, int, int]]:
+def _boxes(reader: BoundedReader, offset: int, limit: int) -> Iterator[tuple[bytes, int, int]]:
     """The boxes between two offsets as (type, start of the body, end); ends at the first bad one."""
     for _ in range(_MAX_SIBLINGS):
         if offset + 8 > limit:
@@ -46,12 +46,12 @@ def _boxes(reader: Reader, offset: int, limit: int) -> Iterator[tuple[bytes, int
         offset = end
 
 
-def _children(reader: Reader, body: int, end: int, kind: bytes) -> Iterator[tuple[int, int]]:
+def _children(reader: BoundedReader, body: int, end: int, kind: bytes) -> Iterator[tuple[int, int]]:
     """The bounds of the bodies of all direct children of one type."""
     return ((start, stop) for name, start, stop in _boxes(reader, body, end) if name == kind)
 
 
-def _has_sound_only(reader: Reader, body: int, end: int) -> bool:
+def _has_sound_only(reader: BoundedReader, body: int, end: int) -> bool:
     """Whether a `moov` has a track of sound, and none of video (handlers of 8.4.3)."""
     sound = False
     for count, track in enumerate(_children(reader, body, end, b"trak")):
@@ -66,7 +66,7 @@ def _has_sound_only(reader: Reader, body: int, end: int) -> bool:
     return sound
 
 
-def _has_sample_entry(reader: Reader, body: int, end: int) -> bool:
+def _has_sample_entry(reader: BoundedReader, body: int, end: int) -> bool:
     """Whether the media of a track describes its samples as sound (AudioSampleEntry, 12.2.3)."""
     for information in _children(reader, body, end, b"minf"):
         for table in _children(reader, *information, b"stbl"):
@@ -83,7 +83,7 @@ _TRACKS, _TRACK, _TRACK_TYPE, _CLUSTER = 0x1654AE6B, 0xAE, 0x83, 0x1F43B675
 _VIDEO_TRACK, _AUDIO_TRACK = 1, 2
 
 
-def check_ebml(reader: Reader) -> AudioType | None:
+def check_ebml(reader: BoundedReader) -> AudioType | None:
     """RFC 8794 and RFC 9559: the tracks stand before the first cluster."""
     first, body, end = _element(reader, 0, reader.size_bytes)
     if first != _EBML or end > 4096:
@@ -106,7 +106,7 @@ def check_ebml(reader: Reader) -> AudioType | None:
     return None
 
 
-def _element(reader: Reader, offset: int, limit: int) -> tuple[int, int, int]:
+def _element(reader: BoundedReader, offset: int, limit: int) -> tuple[int, int, int]:
     """One element as (identity, start of the body, end); an unknown size runs to the limit."""
     first = reader.number(offset, 1)
     width = 9 - first.bit_length()
@@ -123,7 +123,7 @@ def _element(reader: Reader, offset: int, limit: int) -> tuple[int, int, int]:
     return identity, body, limit if size == mask else body + size
 
 
-def _elements(reader: Reader, offset: int, limit: int) -> Iterator[tuple[int, int, int]]:
+def _elements(reader: BoundedReader, offset: int, limit: int) -> Iterator[tuple[int, int, int]]:
     for _ in range(_MAX_SIBLINGS):
         if offset >= limit:
             return
@@ -134,11 +134,11 @@ def _elements(reader: Reader, offset: int, limit: int) -> Iterator[tuple[int, in
         offset = element[2]
 
 
-def _find(reader: Reader, body: int, end: int, identity: int) -> Iterator[tuple[int, int]]:
+def _find(reader: BoundedReader, body: int, end: int, identity: int) -> Iterator[tuple[int, int]]:
     return ((start, stop) for kind, start, stop in _elements(reader, body, end) if kind == identity)
 
 
-def _has_audio_tracks(reader: Reader, body: int, end: int) -> bool:
+def _has_audio_tracks(reader: BoundedReader, body: int, end: int) -> bool:
     kinds = [
         reader.number(start, 1)
         for track in _find(reader, body, end, _TRACK)
@@ -147,7 +147,7 @@ def _has_audio_tracks(reader: Reader, body: int, end: int) -> bool:
     return _AUDIO_TRACK in kinds and _VIDEO_TRACK not in kinds and len(kinds) <= _MAX_TRACKS
 
 
-def _read_duration(reader: Reader, body: int, end: int) -> float | None:
+def _read_duration(reader: BoundedReader, body: int, end: int) -> float | None:
     """The length that `Info` tells: a float counted in units of nanoseconds."""
     scale_ns, ticks = 1_000_000, None
     for kind, start, stop in _elements(reader, body, end):
@@ -165,7 +165,7 @@ _ASF_AUDIO = bytes.fromhex("409e69f84d5bcf11a8fd00805f5c442b")
 _ASF_VIDEO = bytes.fromhex("c0ef19bc4d5bcf11a8fd00805f5c442b")
 
 
-def check_asf(reader: Reader) -> AudioType | None:
+def check_asf(reader: BoundedReader) -> AudioType | None:
     """Advanced Systems Format 1.2: the stream properties in the header object, then the data object."""
     end, offset = reader.number(16, 8, little=True), 30
     streams = []

@@ -7,7 +7,7 @@ stream. How many frames make how many seconds is the estimate of the length.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .bounded_reader import AudioType, Reader
+from .bounded_reader import AudioType, BoundedReader
 
 _SAMPLED_FRAMES = 32
 
@@ -23,7 +23,7 @@ class _Frame:
 
 
 def _check_row(
-    reader: Reader,
+    reader: BoundedReader,
     content_type: str,
     parse: Callable[[bytes], _Frame | None],
     header_bytes: int,
@@ -80,7 +80,7 @@ def _parse_mpeg(header: bytes) -> _Frame | None:
     return _Frame(size_bytes, (version, layer, rate), samples, rate)
 
 
-def check_mpeg(reader: Reader) -> AudioType | None:
+def check_mpeg(reader: BoundedReader) -> AudioType | None:
     """MPEG-1, -2 and -2.5 audio, layers I to III (mp3)."""
     return _check_row(reader, "audio/mpeg", _parse_mpeg, 4)
 
@@ -97,7 +97,7 @@ def _parse_adts(header: bytes) -> _Frame | None:
     return _Frame(size_bytes, stream, 1024 * ((header[6] & 3) + 1), _AAC_RATES[rate_index])
 
 
-def check_adts(reader: Reader) -> AudioType | None:
+def check_adts(reader: BoundedReader) -> AudioType | None:
     """AAC in the Audio Data Transport Stream of ISO/IEC 13818-7, 6.2."""
     return _check_row(reader, "audio/aac", _parse_adts, 7)
 
@@ -123,7 +123,7 @@ def _parse_ac3(header: bytes) -> _Frame | None:
     return _Frame(words * 2, (rate, code >> 1), 1536, rate)
 
 
-def check_ac3(reader: Reader) -> AudioType | None:
+def check_ac3(reader: BoundedReader) -> AudioType | None:
     """AC-3 and Enhanced AC-3."""
     enhanced = reader.number(5, 1) >> 3 > 10
     return _check_row(reader, "audio/eac3" if enhanced else "audio/ac3", _parse_ac3, 6)
@@ -142,7 +142,7 @@ def _parse_dts(header: bytes) -> _Frame | None:
     return _Frame(size_bytes + 1, rate_code, (blocks + 1) * 32, _DTS_RATES[rate_code])
 
 
-def check_dts(reader: Reader) -> AudioType | None:
+def check_dts(reader: BoundedReader) -> AudioType | None:
     """DTS Coherent Acoustics, the core in 16-bit words."""
     return _check_row(reader, "audio/vnd.dts", _parse_dts, 10)
 
@@ -154,7 +154,7 @@ _AMR_SIZES = {
 }
 
 
-def check_amr(reader: Reader) -> AudioType | None:
+def check_amr(reader: BoundedReader) -> AudioType | None:
     """RFC 4867, 5.3: after the magic number a row of frames, each told by its first byte."""
     magic = AMR_WIDE if reader.at(0, 6) != AMR_NARROW else AMR_NARROW
     if not reader.number(len(magic), 1) & 4:  # a first frame that says it is damaged: zeros look like that
@@ -169,7 +169,7 @@ def check_amr(reader: Reader) -> AudioType | None:
     return _check_row(reader.since(len(magic)), content_type, parse, 1, needed=16)
 
 
-def check_flac(reader: Reader) -> AudioType | None:
+def check_flac(reader: BoundedReader) -> AudioType | None:
     """RFC 9639: STREAMINFO, the rest of the metadata, and the sync code of a first frame."""
     if reader.number(4, 4) & 0x7FFFFFFF != 34:
         return None
@@ -194,7 +194,7 @@ def check_flac(reader: Reader) -> AudioType | None:
 _WAVPACK_RATES = (6000, 8000, 9600, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000, 192000)
 
 
-def check_wavpack(reader: Reader) -> AudioType | None:
+def check_wavpack(reader: BoundedReader) -> AudioType | None:
     """WavPack 4 and 5: a block leads to the next one, to a tag (APEv2, ID3v1), or to the end."""
     size_bytes, version = reader.number(4, 4, little=True) + 8, reader.number(8, 2, little=True)
     if not 0x402 <= version <= 0x410 or not 32 <= size_bytes < 1 << 20:

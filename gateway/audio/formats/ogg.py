@@ -6,7 +6,7 @@ pages that say "beginning of stream" tell everything: Theora beside Vorbis is a 
 
 from dataclasses import dataclass
 
-from .bounded_reader import ENDLESS, AudioType, Reader
+from .bounded_reader import ENDLESS, AudioType, BoundedReader
 
 MAGIC = b"OggS"
 _MAX_STREAMS = 32
@@ -32,7 +32,7 @@ class _Sound:
     skipped: int = 0
 
 
-def check_ogg(reader: Reader) -> AudioType | None:
+def check_ogg(reader: BoundedReader) -> AudioType | None:
     """Vorbis, Opus, FLAC, Speex or CELT; beside them only Skeleton, which describes and shows nothing."""
     sound: _Sound | None = None
     offset = 0
@@ -56,7 +56,7 @@ def check_ogg(reader: Reader) -> AudioType | None:
     return None
 
 
-def _read_page(reader: Reader, offset: int) -> _Page | None:
+def _read_page(reader: BoundedReader, offset: int) -> _Page | None:
     header = reader.at(offset, 27)
     if header[:5] != MAGIC + b"\0":
         return None
@@ -81,7 +81,7 @@ def _identify_codec(serial: int, packet: bytes) -> _Sound | None:
     return _Sound(serial, rate, skipped) if rate else None
 
 
-def _measure_duration(reader: Reader, sound: _Sound) -> float | None:
+def _measure_duration(reader: BoundedReader, sound: _Sound) -> float | None:
     """The granule position of the last page of the stream (a page is at most 65,307 bytes)."""
     if reader.size_bytes == ENDLESS:
         return None

@@ -7,14 +7,14 @@ import struct
 from collections.abc import Iterator
 from itertools import islice
 
-from .bounded_reader import AudioType, Reader
+from .bounded_reader import AudioType, BoundedReader
 
 _MAX_CHUNKS = 512
 _TO_THE_END = 0xFFFFFFFF
 
 
 def _chunks(
-    reader: Reader, offset: int, *, little: bool = False, wide: bool = False, align: int = 2
+    reader: BoundedReader, offset: int, *, little: bool = False, wide: bool = False, align: int = 2
 ) -> Iterator[tuple[bytes, int, int]]:
     """The chunks from an offset on as (name, start of the body, size); ends at the first bad name."""
     width = 8 if wide else 4
@@ -27,7 +27,7 @@ def _chunks(
         offset = body + size + -size % align
 
 
-def check_wave(reader: Reader) -> AudioType | None:
+def check_wave(reader: BoundedReader) -> AudioType | None:
     """RIFF WAVE, big-endian RIFX, RF64 and BW64 (EBU Tech 3306): `fmt ` and then `data`."""
     little = reader.at(0, 4) != b"RIFX"
     wide_size, byte_rate = 0, None
@@ -49,7 +49,7 @@ _EVEN_CODINGS = {1, 3, 6, 7, 0xFFFE}
 """PCM, float, A-law, mu-law: only of these the byte rate can be trusted."""
 
 
-def _read_byte_rate(reader: Reader, body: int, size: int, *, little: bool) -> int | None:
+def _read_byte_rate(reader: BoundedReader, body: int, size: int, *, little: bool) -> int | None:
     """The bytes a second of a WAVEFORMATEX, 0 where that is no measure of time; None if it is no sound."""
     if size < 14:
         return None
@@ -71,7 +71,7 @@ W64_RIFF = b"riff" + bytes.fromhex(_W64_TAIL[b"riff"])
 _W64_WAVE, _W64_FMT, _W64_DATA = (name + bytes.fromhex(_W64_TAIL[b"wave"]) for name in (b"wave", b"fmt ", b"data"))
 
 
-def check_w64(reader: Reader) -> AudioType | None:
+def check_w64(reader: BoundedReader) -> AudioType | None:
     """Sony Wave64: the chunks of WAVE under 16-byte names, sizes that count their own header."""
     if reader.at(24, 16) != _W64_WAVE:
         return None
@@ -91,7 +91,7 @@ def check_w64(reader: Reader) -> AudioType | None:
     return None
 
 
-def check_aiff(reader: Reader) -> AudioType | None:
+def check_aiff(reader: BoundedReader) -> AudioType | None:
     """AIFF and AIFC (EA IFF 85): the description and the samples, in either order."""
     if reader.at(8, 4) not in (b"AIFF", b"AIFC"):
         return None
@@ -108,7 +108,7 @@ def check_aiff(reader: Reader) -> AudioType | None:
     return None
 
 
-def _read_aiff_duration(reader: Reader, body: int, size: int) -> float | None:
+def _read_aiff_duration(reader: BoundedReader, body: int, size: int) -> float | None:
     """What `COMM` of AIFF and AIFC tells: frames, and their rate as an extended float of 80 bits."""
     exponent = (reader.number(body + 8, 2) & 0x7FFF) - 16383 - 63
     mantissa = reader.number(body + 10, 8)
@@ -118,7 +118,7 @@ def _read_aiff_duration(reader: Reader, body: int, size: int) -> float | None:
     return reader.number(body + 2, 4) * frame_samples / (mantissa * 2.0**exponent)
 
 
-def check_caf(reader: Reader) -> AudioType | None:
+def check_caf(reader: BoundedReader) -> AudioType | None:
     """Apple Core Audio Format: `desc` comes first; the size of `data` may be -1."""
     if reader.at(4, 8) != b"\x00\x01\x00\x00desc":
         return None
@@ -134,7 +134,7 @@ def check_caf(reader: Reader) -> AudioType | None:
     return None
 
 
-def check_midi(reader: Reader) -> AudioType | None:
+def check_midi(reader: BoundedReader) -> AudioType | None:
     """Standard MIDI File 1.0: the header, and a first track that ends as every track must (FF 2F 00)."""
     if reader.at(0, 4) == b"RIFF":
         reader = reader.since(20)
@@ -148,7 +148,7 @@ def check_midi(reader: Reader) -> AudioType | None:
     return None
 
 
-def check_dsf(reader: Reader) -> AudioType | None:
+def check_dsf(reader: BoundedReader) -> AudioType | None:
     """DSD Stream File 1.01: three chunks of fixed places."""
     sizes_fit = reader.number(4, 8, little=True) == 28 and reader.number(32, 8, little=True) == 52
     names_fit = reader.at(28, 4) == b"fmt " and reader.at(80, 4) == b"data"

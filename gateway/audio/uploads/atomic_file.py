@@ -29,7 +29,7 @@ _MAX_PIECES = 1024
 _PUSHED_BYTES = 8 * 1024 * 1024
 
 
-class Staged:
+class AtomicFile:
     """A file without a public name, open for writing and reading.
 
     A cancelled request leaves its worker thread behind in the middle of a call, so every call holds the lock:
@@ -190,7 +190,7 @@ class Staged:
             self._close_folder()
 
 
-def open_staged(folder: Path, writers: Executor, *, nameless: bool = True) -> Staged:
+def open_atomic(folder: Path, writers: Executor, *, nameless: bool = True) -> AtomicFile:
     """A new file in the folder, without a name where `nameless` and the file system allow it.
 
     `writers` are the threads in which it is written.
@@ -209,10 +209,10 @@ def open_staged(folder: Path, writers: Executor, *, nameless: bool = True) -> St
     except BaseException:
         close_quietly(folder_fd)
         raise
-    return Staged(file_fd, folder_fd, hidden_name, writers)
+    return AtomicFile(file_fd, folder_fd, hidden_name, writers)
 
 
-def open_kept(folder: Path, hidden_name: str, writers: Executor, *, new: bool = False) -> Staged:
+def open_hidden(folder: Path, hidden_name: str, writers: Executor, *, new: bool = False) -> AtomicFile:
     """The kept file of this name, under its lock, its end the place of the next write; made if it is `new`.
 
     :raises BlockingIOError: somebody else has it open.
@@ -229,7 +229,7 @@ def open_kept(folder: Path, hidden_name: str, writers: Executor, *, new: bool = 
     except BaseException:
         close_quietly(folder_fd)
         raise
-    return Staged(file_fd, folder_fd, hidden_name, writers, kept=True)
+    return AtomicFile(file_fd, folder_fd, hidden_name, writers, kept=True)
 
 
 def _open_nameless(folder_fd: int) -> int | None:

@@ -14,7 +14,7 @@ from werkzeug.sansio.multipart import Data, Event, Field, File, MultipartDecoder
 from gateway.audio.index import AudioFile
 from gateway.audio.library import Library
 from gateway.errors import BadRequest, BodyTooLarge, GatewayError, Unprocessable, UnsupportedBody
-from gateway.web.body_flow import BodyTimeout, EdgeRequest
+from gateway.web.body_flow import BodyTimeout, StreamedRequest
 
 from .disposition import parse_disposition, read_filename
 from .fragment import refuse_fragment, refuse_names, refuse_value
@@ -31,7 +31,7 @@ _SKIPPED_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Outcome:
+class UploadOutcome:
     """What became of one file of a form: taken, or refused for a reason."""
 
     name: str
@@ -39,7 +39,7 @@ class Outcome:
     error: GatewayError | None = None
 
 
-async def receive_raw(request: EdgeRequest, library: Library, name: str) -> AudioFile:
+async def receive_raw(request: StreamedRequest, library: Library, name: str) -> AudioFile:
     """Take the body of a request as one file; raises as `Library.add`, `BodyTooLarge` before a byte is read, and
 
     :raises BadRequest: it is a part of a file, or breaks off.
@@ -60,7 +60,7 @@ async def _count(chunks: AsyncIterator[bytes], expected_bytes: int | None) -> As
         raise BadRequest("The body ended before its Content-Length.")
 
 
-async def receive_file(request: EdgeRequest, library: Library) -> AudioFile:
+async def receive_file(request: StreamedRequest, library: Library) -> AudioFile:
     """Take the one file of a form.
 
     Raises as `Library.add`, and
@@ -75,7 +75,7 @@ async def receive_file(request: EdgeRequest, library: Library) -> AudioFile:
     return await library.add(name, form)
 
 
-async def receive_files(request: EdgeRequest, library: Library) -> list[Outcome]:
+async def receive_files(request: StreamedRequest, library: Library) -> list[UploadOutcome]:
     """Take every file of a form, each decided on its own; at least one outcome.
 
     Raises as `receive_file` what concerns the form and stands before its first file.
@@ -84,16 +84,16 @@ async def receive_files(request: EdgeRequest, library: Library) -> list[Outcome]
     name = await form.next_file()
     if name is None:
         raise _no_file()
-    outcomes: list[Outcome] = []
+    outcomes: list[UploadOutcome] = []
     while name is not None:
         try:
-            outcomes.append(Outcome(name, audio=await library.add(name, form)))
+            outcomes.append(UploadOutcome(name, audio=await library.add(name, form)))
         except GatewayError as error:
-            outcomes.append(Outcome(name, error=error))
+            outcomes.append(UploadOutcome(name, error=error))
         try:
             name = await form.next_file()
         except GatewayError as error:
-            outcomes.append(Outcome("", error=error))
+            outcomes.append(UploadOutcome("", error=error))
             name = None
     return outcomes
 
@@ -104,7 +104,7 @@ class _Form(AsyncIterator[bytes]):
     `next_file` goes to a file; iterating gives its bytes, and ends once the form has gone on behind it.
     """
 
-    def __init__(self, request: EdgeRequest, max_upload_bytes: int, *, several: bool) -> None:
+    def __init__(self, request: StreamedRequest, max_upload_bytes: int, *, several: bool) -> None:
         refuse_fragment(request)
         if request.mimetype != "multipart/form-data":
             raise UnsupportedBody("The body must be a form: multipart/form-data.")

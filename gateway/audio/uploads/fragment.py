@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from gateway.errors import BadRequest
-from gateway.web.body_flow import EdgeRequest
+from gateway.web.body_flow import StreamedRequest
 
 _SIGN = re.compile(
     r"chunk"  # Dropzone, Resumable.js, Flow.js, Plupload, Syncfusion, Krajee, DevExtreme, ownCloud
@@ -22,7 +22,7 @@ _SIGN = re.compile(
 _SIGN_IN_JSON = re.compile(rb'"[^"]*chunk[^"]*"\s*:', re.IGNORECASE)  # Kendo
 
 
-def refuse_fragment(request: EdgeRequest) -> None:
+def refuse_fragment(request: StreamedRequest) -> None:
     """Refuse a request whose headers or query say that its body is a part of a file.
 
     :raises BadRequest: they do.

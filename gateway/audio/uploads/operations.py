@@ -2,7 +2,7 @@
 
 from gateway.audio.library import NameTaken
 from gateway.errors import BadRequest, BodyTooLarge, GatewayError, NotFound, Unavailable, Unprocessable, UnsupportedBody
-from gateway.openapi.operations import Answer, Content, Operation, Parameter, refuse
+from gateway.openapi.operations import Content, Operation, Parameter, ResponseSpec, refuse
 from gateway.web.body_flow import BodyTimeout
 
 from .partial import UploadLocked
@@ -55,7 +55,7 @@ _NEXT = {"key": "$response.header.Location#regex:.*/(.+)$"}
 GET_OPTIONS = Operation(
     "Ask what of tus is spoken",
     (
-        Answer(
+        ResponseSpec(
             204,
             "Versions, extensions, limits.",
             headers=(
@@ -72,7 +72,7 @@ GET_OPTIONS = Operation(
 POST_UPLOAD = Operation(
     "Begin a resumable upload",
     (
-        Answer(
+        ResponseSpec(
             201,
             "Bytes can be sent to its location.",
             headers=(Parameter("Location", "Where it is.", required=True), _OFFSET_TOLD, _EXPIRES_TOLD, _TOLD),
@@ -99,7 +99,7 @@ POST_UPLOAD = Operation(
 HEAD_UPLOAD = Operation(
     "Ask how far an upload is",
     (
-        Answer(
+        ResponseSpec(
             200,
             "So far.",
             headers=(
@@ -118,7 +118,7 @@ HEAD_UPLOAD = Operation(
 PATCH_UPLOAD = Operation(
     "Go on with an upload",
     (
-        Answer(
+        ResponseSpec(
             204,
             "The bytes are on the disk; with the last of them the file is in the list.",
             headers=(_OFFSET_TOLD, _EXPIRES_TOLD, _TOLD),
@@ -135,7 +135,7 @@ PATCH_UPLOAD = Operation(
 )
 DELETE_UPLOAD = Operation(
     "Give an upload up",
-    (Answer(204, "What had arrived is gone.", headers=(_TOLD,)),),
+    (ResponseSpec(204, "What had arrived is gone.", headers=(_TOLD,)),),
     variables=_KEY,
     parameters=(_RESUMABLE,),
     errors=_HOLD_ERRORS,
@@ -143,8 +143,8 @@ DELETE_UPLOAD = Operation(
 POST_OVERRIDDEN = Operation(
     "Any of these, where only POST can be sent",
     (
-        Answer(200, "As HEAD.", headers=(_TOLD,)),
-        Answer(204, "As PATCH or DELETE.", headers=(_TOLD,)),
+        ResponseSpec(200, "As HEAD.", headers=(_TOLD,)),
+        ResponseSpec(204, "As PATCH or DELETE.", headers=(_TOLD,)),
         refuse(405, "X-HTTP-Method-Override names none of them.", "method-not-allowed"),
     ),
     variables=_KEY,

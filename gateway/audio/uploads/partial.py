@@ -25,7 +25,7 @@ from unicodedata import normalize
 
 from gateway.errors import GatewayError, NotFound
 
-from .atomic_file import Staged, open_kept
+from .atomic_file import AtomicFile, open_hidden
 from .descriptors import is_file
 from .note import PREFIX, Note, not_found, read_note, remove_note, write_note
 
@@ -41,7 +41,7 @@ class UploadLocked(GatewayError):
 class Partial:
     """One upload, held; `staged` is None once it is published. `expires_at` is in seconds since 1970."""
 
-    def __init__(self, folder: Path, key: str, note: Note, staged: Staged | None, expires_at: float) -> None:
+    def __init__(self, folder: Path, key: str, note: Note, staged: AtomicFile | None, expires_at: float) -> None:
         self.key = key
         self.note = note
         self.staged = staged
@@ -100,7 +100,7 @@ def create_partial(folder: Path, note: Note, writers: Executor) -> str:
     while True:
         key = secrets.token_hex(16)
         try:
-            staged = open_kept(folder, PREFIX + key, writers, new=True)
+            staged = open_hidden(folder, PREFIX + key, writers, new=True)
         except (BlockingIOError, FileNotFoundError):  # a sweep took it for a leftover, or there is no folder
             folder.stat()
             continue
@@ -126,9 +126,9 @@ def open_partial(folder: Path, key: str, writers: Executor, *, expires_after_s: 
     """
     if not _KEY.fullmatch(key):
         raise not_found()
-    staged: Staged | None = None
+    staged: AtomicFile | None = None
     try:
-        staged = open_kept(folder, PREFIX + key, writers)
+        staged = open_hidden(folder, PREFIX + key, writers)
     except FileNotFoundError:
         folder.stat()
     except BlockingIOError:
@@ -145,7 +145,7 @@ def open_partial(folder: Path, key: str, writers: Executor, *, expires_after_s: 
         raise
 
 
-def _recover(folder: Path, key: str, staged: Staged | None, expires_after_s: float) -> Partial:
+def _recover(folder: Path, key: str, staged: AtomicFile | None, expires_after_s: float) -> Partial:
     """The upload, after what a crash left undone is done; raises NotFound for what is to be removed."""
     note, status = read_note(folder, key)
     if staged:
@@ -164,7 +164,7 @@ def _recover(folder: Path, key: str, staged: Staged | None, expires_after_s: flo
     return Partial(folder, key, note, staged, expires_at)
 
 
-def _put_away(folder: Path, key: str, note: Note, staged: Staged) -> None:
+def _put_away(folder: Path, key: str, note: Note, staged: AtomicFile) -> None:
     """Remove the hidden name of a published file when it is closed; where that fails, the next call does it."""
     with suppress(OSError):
         write_note(folder, key, replace(note, finished=True))

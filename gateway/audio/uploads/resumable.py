@@ -24,7 +24,7 @@ from gateway.process.deadline import move_on_after
 
 from .note import Note
 from .partial import Partial, UploadLocked, create_partial, open_partial, sweep_partials
-from .writer import Intake, NotAudio, too_large
+from .writer import NotAudio, UploadWriter, too_large
 
 ALGORITHMS = ("sha1", "sha256", "sha512", "md5")
 _TURN_S = 10
@@ -89,7 +89,7 @@ class _Turn:
         self.ended = anyio.Event()
 
 
-class Uploads:
+class ResumableUploads:
     """The unfinished uploads of a library.
 
     `expires_after_s` is how long one is kept after its last byte, and how long it is known after it was finished.
@@ -199,7 +199,7 @@ class Uploads:
         staged, before_bytes = partial.staged, partial.size_bytes
         head = await self._disk.run(os.pread, staged.finish().fileno(), HEAD_BYTES, 0)
         limit_bytes = partial.note.length_bytes
-        intake = Intake(self._disk, staged, limit_bytes=limit_bytes, head=head, size_bytes=before_bytes)
+        intake = UploadWriter(self._disk, staged, limit_bytes=limit_bytes, head=head, size_bytes=before_bytes)
         if checksum:
             chunks = checksum.watch(chunks)
             await self._disk.run(partial.mark_checked, before_bytes)

@@ -21,7 +21,7 @@ from anyio import to_thread
 
 from gateway.errors import GatewayError, Unavailable
 from gateway.process.deadline import move_on_after
-from gateway.web.rate_limit import Limiter
+from gateway.web.rate_limit import RateLimiter
 
 from .atomic_file import sweep_leftovers
 
@@ -43,17 +43,17 @@ class NoSpace(GatewayError):
 
 
 @dataclass(frozen=True)
-class Room:
+class DiskSpace:
     """Whether files can be added to the folder, and how many bytes its disk has left for this user."""
 
     writable: bool
     free_bytes: int
 
 
-_NO_ROOM = Room(writable=False, free_bytes=0)
+_NO_ROOM = DiskSpace(writable=False, free_bytes=0)
 
 
-class Disk:
+class Storage:
     """One folder, made and swept when it is first used."""
 
     def __init__(self, folder: Path) -> None:
@@ -62,8 +62,8 @@ class Disk:
         self.writes = anyio.CapacityLimiter(_THREADS)
         self.writers = ThreadPoolExecutor(_THREADS, "audio-writer")
         self._measurer = ThreadPoolExecutor(1, "audio-measurer")
-        self._measuring: Future[Room] | None = None
-        self._told = Limiter(burst=1, every_s=_LOG_EVERY_S, max_keys=_FAILURES)
+        self._measuring: Future[DiskSpace] | None = None
+        self._told = RateLimiter(burst=1, every_s=_LOG_EVERY_S, max_keys=_FAILURES)
         self._prepared = False
 
     async def prepare(self) -> None:
@@ -73,7 +73,7 @@ class Disk:
         except GatewayError as error:
             logger.warning("the audio folder %s: %s", self.folder, error.detail)
 
-    async def measure(self) -> Room:
+    async def measure(self) -> DiskSpace:
         """What there is for new files: none and not writable also when the disk does not say so within a second.
 
         Concurrent calls share one thread, which a hanging disk keeps.
@@ -117,10 +117,10 @@ class Disk:
         return Unavailable("The audio folder cannot be used for now.", retry_after_s=_RETRY_AFTER_S)
 
 
-def _measure(folder: Path) -> Room:
+def _measure(folder: Path) -> DiskSpace:
     try:
         disk = os.statvfs(folder)
         read_only = bool(disk.f_flag & os.ST_RDONLY)  # access(2) says otherwise of it to root
-        return Room(not read_only and os.access(folder, os.W_OK | os.X_OK), disk.f_bavail * disk.f_frsize)
+        return DiskSpace(not read_only and os.access(folder, os.W_OK | os.X_OK), disk.f_bavail * disk.f_frsize)
     except OSError:
         return _NO_ROOM

@@ -1,7 +1,7 @@
 """Resumable uploads on the wire: tus 1.0.0 (https://tus.io/protocols/resumable-upload) at /api/v1/uploads/.
 
 Core, creation, creation-with-upload, expiration, checksum, termination. The headers of the protocol become calls of
-`Uploads` here, and what it answers becomes headers again.
+`ResumableUploads` here, and what it answers becomes headers again.
 """
 
 import re
@@ -18,13 +18,13 @@ from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.http import http_date
 
 from gateway.errors import BadRequest, GatewayError, Unprocessable, UnsupportedBody
-from gateway.openapi.operations import promises
-from gateway.web.body_flow import EdgeRequest
+from gateway.openapi.operations import describes
+from gateway.web.body_flow import StreamedRequest
 
 from . import operations as contract
 from .fragment import refuse_names
 from .operations import CONTENT_TYPE, EXTENSIONS, VERSION, VersionUnsupported
-from .resumable import ALGORITHMS, Checksum, Upload, Uploads
+from .resumable import ALGORITHMS, Checksum, ResumableUploads, Upload
 
 _PATH = "/api/v1/uploads/"
 Route = Callable[..., Callable[[Any], Any]]
@@ -32,7 +32,7 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 _METADATA_KEY = re.compile(r"[!-+\--~]+")
 
 
-def blueprint(uploads: Uploads) -> Blueprint:
+def blueprint(uploads: ResumableUploads) -> Blueprint:
     """The routes of resumable uploads."""
     views = Blueprint("uploads", __name__)
     views.before_request(_check_version)
@@ -54,25 +54,25 @@ async def _add_headers(response: Response) -> Response:
     return response
 
 
-def _add_creation(route: Route, uploads: Uploads) -> None:
+def _add_creation(route: Route, uploads: ResumableUploads) -> None:
     @route(_PATH, methods=["OPTIONS"])
     @route(_PATH + "<key>", methods=["OPTIONS"])
-    @promises(contract.GET_OPTIONS)
+    @describes(contract.GET_OPTIONS)
     async def get_options(key: str | None = None) -> ResponseReturnValue:
         allow = "HEAD, POST, PATCH, DELETE, OPTIONS" if key else "POST, OPTIONS"
         return Response(status=204, headers={"Allow": allow} | _list_capabilities(uploads))
 
     @route(_PATH, methods=["POST"])
-    @promises(contract.POST_UPLOAD)
+    @describes(contract.POST_UPLOAD)
     async def post_upload() -> ResponseReturnValue:
         upload = await _create(uploads)
         headers = _describe(upload) | {"Location": url_for("uploads.patch_upload", key=upload.key)}
         return Response(status=201, headers=headers)
 
 
-def _add_upload(route: Route, uploads: Uploads) -> None:
+def _add_upload(route: Route, uploads: ResumableUploads) -> None:
     @route(_PATH + "<key>", methods=["HEAD"])
-    @promises(contract.HEAD_UPLOAD)
+    @describes(contract.HEAD_UPLOAD)
     async def head_upload(key: str) -> Response:
         upload = await uploads.find(key)
         headers = _describe(upload) | {"Upload-Length": str(upload.length_bytes)}
@@ -81,7 +81,7 @@ def _add_upload(route: Route, uploads: Uploads) -> None:
         return Response(status=200, headers=headers)
 
     @route(_PATH + "<key>", methods=["PATCH"])
-    @promises(contract.PATCH_UPLOAD)
+    @describes(contract.PATCH_UPLOAD)
     async def patch_upload(key: str) -> Response:
         if request.mimetype != CONTENT_TYPE:
             raise UnsupportedBody(f"The body must be of the type {CONTENT_TYPE}.")
@@ -89,7 +89,7 @@ def _add_upload(route: Route, uploads: Uploads) -> None:
         return Response(status=204, headers=_describe(await _append(uploads, key, _read_number("Upload-Offset"))))
 
     @route(_PATH + "<key>", methods=["DELETE"])
-    @promises(contract.DELETE_UPLOAD)
+    @describes(contract.DELETE_UPLOAD)
     async def delete_upload(key: str) -> Response:
         await uploads.remove(key)
         return Response(status=204)
@@ -102,7 +102,7 @@ def _add_upload(route: Route, uploads: Uploads) -> None:
 
     # Only POST, which the guard takes for a write, can stand for another method.
     @route(_PATH + "<key>", methods=["POST"])
-    @promises(contract.POST_OVERRIDDEN)
+    @describes(contract.POST_OVERRIDDEN)
     async def post_overridden(key: str) -> Response:
         view = overridden.get(request.headers.get("X-HTTP-Method-Override", "").upper())
         if view is None:
@@ -110,7 +110,7 @@ def _add_upload(route: Route, uploads: Uploads) -> None:
         return await view(key)
 
 
-async def _create(uploads: Uploads) -> Upload:
+async def _create(uploads: ResumableUploads) -> Upload:
     """The new upload, with the bytes that came along (creation-with-upload)."""
     _refuse_fragment()
     metadata = request.headers.get("Upload-Metadata", "")
@@ -132,8 +132,8 @@ async def _create(uploads: Uploads) -> Upload:
         raise
 
 
-async def _append(uploads: Uploads, key: str, offset_bytes: int) -> Upload:
-    asked = cast(EdgeRequest, request)
+async def _append(uploads: ResumableUploads, key: str, offset_bytes: int) -> Upload:
+    asked = cast(StreamedRequest, request)
     checksum = read_checksum(asked.headers.get("Upload-Checksum"))
     expected_bytes = asked.content_length or 0
     body = asked.stream_body()
@@ -145,7 +145,7 @@ def _refuse_fragment() -> None:
     refuse_names([name for name in (*request.headers.keys(), *request.args) if name.lower() != "upload-offset"])
 
 
-def _list_capabilities(uploads: Uploads) -> dict[str, str]:
+def _list_capabilities(uploads: ResumableUploads) -> dict[str, str]:
     return {
         "Tus-Version": VERSION,
         "Tus-Extension": EXTENSIONS,

@@ -5,11 +5,11 @@ Every way to upload ends here. Refuses as early as the bytes tell; the whole is 
 
 from collections.abc import AsyncIterable
 
-from gateway.audio.formats.detect import HEAD_BYTES, Verdict, sniff_head
+from gateway.audio.formats.detect import HEAD_BYTES, HeadVerdict, detect_head
 from gateway.errors import BodyTooLarge, GatewayError
 
-from .atomic_file import Staged
-from .storage import Disk
+from .atomic_file import AtomicFile
+from .storage import Storage
 
 _PIECE_BYTES = 1024 * 1024
 """How much is gathered for one trip to a worker thread."""
@@ -25,14 +25,16 @@ class NotAudio(GatewayError):
         super().__init__("Non-audio file detected")
 
 
-class Intake:
+class UploadWriter:
     """Takes the bytes of a file into a staged one, which may have the first of them already.
 
     `head` are the first bytes of what is there, up to `HEAD_BYTES`; `size_bytes` is how much that is. `pieces` are
     still in memory: when `take` is broken off, it is for the caller to write them.
     """
 
-    def __init__(self, disk: Disk, staged: Staged, *, limit_bytes: int, head: bytes = b"", size_bytes: int = 0) -> None:
+    def __init__(
+        self, disk: Storage, staged: AtomicFile, *, limit_bytes: int, head: bytes = b"", size_bytes: int = 0
+    ) -> None:
         self._disk = disk
         self._staged = staged
         self._limit_bytes = limit_bytes
@@ -71,7 +73,7 @@ class Intake:
         # Judged when it has doubled, so that a dripping client costs no more than a fast one.
         if len(self._head) >= min(2 * self._judged_bytes, HEAD_BYTES):
             self._judged_bytes = len(self._head)
-            if sniff_head(bytes(self._head)) is Verdict.NO:
+            if detect_head(bytes(self._head)) is HeadVerdict.NO:
                 raise NotAudio
 
 

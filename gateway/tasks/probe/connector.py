@@ -21,7 +21,7 @@ from aiohttp.client_proto import ResponseHandler
 
 from .address_policy import Policy, refuse_address
 from .resolver import Resolver
-from .response import AnswerReader
+from .response import ResponseReader
 from .tls import make_context
 
 NAME_KEPT_S = 10
@@ -56,7 +56,7 @@ class DirectConnector(aiohttp.TCPConnector):
             socket_factory=self._open_socket,
         )
         self._policy = policy
-        self._factory = cast("partial[ResponseHandler]", partial(AnswerReader, self._loop))
+        self._factory = cast("partial[ResponseHandler]", partial(ResponseReader, self._loop))
 
     async def close(self, *, abort_ssl: bool = False) -> None:
         """Close every connection and end the lookups under way."""

@@ -28,18 +28,18 @@ _NO_TIMEOUT = aiohttp.ClientTimeout()
 """The deadline of a probe covers everything."""
 
 
-class AnswerUnreadable(aiohttp.ClientError):
+class ResponseUnreadable(aiohttp.ClientError):
     """What came is no HTTP answer."""
 
 
-class Door(NamedTuple):
+class Origin(NamedTuple):
     """The way to one host: what the pool wants to know of it, and all of a request that follows its target."""
 
     request: aiohttp.ClientRequest
     rest: bytes
 
 
-class Answer:
+class HttpAnswer:
     """The code and the fields of an answer, and a body that is still to come. To be closed."""
 
     __slots__ = ("_connection", "body", "code", "fields")
@@ -66,19 +66,19 @@ class Answer:
             self._connection.close()
 
 
-class Client:
+class HttpClient:
     """Sends GETs over the connections of `connector`."""
 
     def __init__(self, connector: aiohttp.BaseConnector) -> None:
         self._connector = connector
         self._find_door = lru_cache(DOORS_KEPT)(_make_door)
 
-    async def get(self, url: str) -> Answer:
+    async def get(self, url: str) -> HttpAnswer:
         """The answer of `url`, a normal form of `urls`, as far as its head.
 
         A connection that has served before may have ended meanwhile: then it is asked once more (RFC 9112, 9.3.1).
 
-        :raises AnswerUnreadable: what came is no HTTP.
+        :raises ResponseUnreadable: what came is no HTTP.
         :raises aiohttp.ClientError: no connection, or it ended before its answer.
         :raises ValueError: it is no URL that can be asked.
         """
@@ -93,7 +93,7 @@ class Client:
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
             return await self._ask(door, line)
 
-    async def _ask(self, door: Door, line: bytes) -> Answer:
+    async def _ask(self, door: Origin, line: bytes) -> HttpAnswer:
         connection = await self._connector.connect(door.request, [], _NO_TIMEOUT)
         reader, transport = connection.protocol, connection.transport
         if reader is None or transport is None or transport.is_closing():
@@ -107,14 +107,14 @@ class Client:
             try:
                 message, body = await reader.read()
             except HttpProcessingError as error:
-                raise AnswerUnreadable(error.message) from error
+                raise ResponseUnreadable(error.message) from error
         except BaseException:
             connection.close()
             raise
-        return Answer(message.code, message.headers, body, connection)
+        return HttpAnswer(message.code, message.headers, body, connection)
 
 
-def _make_door(scheme: str, authority: str) -> Door:
+def _make_door(scheme: str, authority: str) -> Origin:
     """The way to the host of an authority, which may have a user and a password in it."""
     userinfo, _, place = authority.rpartition("@")
     fields = {"Host": place, "User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
@@ -123,4 +123,4 @@ def _make_door(scheme: str, authority: str) -> Door:
         fields["Authorization"] = f"Basic {b64encode(user + b':' + password).decode()}"
     lines = "".join(f"\r\n{name}: {value}" for name, value in fields.items())
     request = aiohttp.ClientRequest("GET", URL(f"{scheme}://{place}/", encoded=True))
-    return Door(request, f" HTTP/1.1{lines}\r\n\r\n".encode("ascii"))
+    return Origin(request, f" HTTP/1.1{lines}\r\n\r\n".encode("ascii"))

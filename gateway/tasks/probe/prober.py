@@ -20,13 +20,13 @@ import aiohttp
 
 from gateway.process.deadline import Timeout
 from gateway.process.file_limit import raise_file_limit
-from gateway.tasks.models import Outcome, ProbeError
+from gateway.tasks.models import ProbeError, ProbeOutcome
 
 from .address_policy import Policy
 from .connector import AddressBlocked, DirectConnector
-from .http_client import Answer, Client
+from .http_client import HttpAnswer, HttpClient
 from .resolver import NameNotFound
-from .response import BODY_BYTES, AnswerCut
+from .response import BODY_BYTES, ResponseCut
 from .retry_after import read_retry_after
 from .urls import DETAIL_CHARS, MAX_URL_CHARS, UrlRefused, follow_location
 
@@ -53,7 +53,7 @@ _UNREACHABLE = frozenset(
 
 
 class _Failed(Exception):
-    """A probe that ended without a code, on its way to becoming an Outcome."""
+    """A probe that ended without a code, on its way to becoming an ProbeOutcome."""
 
     def __init__(self, error: ProbeError, detail: str) -> None:
         super().__init__(detail)
@@ -80,7 +80,7 @@ class Prober:
 
     async def __aenter__(self) -> Self:
         self._connector = DirectConnector(policy=self._policy, name_servers=self._name_servers)
-        self._client = Client(self._connector)
+        self._client = HttpClient(self._connector)
         return self
 
     async def __aexit__(
@@ -88,23 +88,23 @@ class Prober:
     ) -> None:
         await self._connector.close()
 
-    async def probe(self, url: str, *, follow_redirects: bool) -> Outcome:
+    async def probe(self, url: str, *, follow_redirects: bool) -> ProbeOutcome:
         """What became of `url`, a normal form of `urls`. Takes at most the deadline; raises nothing."""
         start = time.perf_counter()
         deadline = Timeout(self._timeout_s)
         try:
             outcome = await self._ask(url, deadline, follow_redirects=follow_redirects)
         except _Failed as failed:
-            outcome = Outcome(0, failed.error, failed.detail)
+            outcome = ProbeOutcome(0, failed.error, failed.detail)
         except TimeoutError:
-            outcome = Outcome(0, ProbeError.TIMEOUT, f"no answer within {self._timeout_s:g} s")
+            outcome = ProbeOutcome(0, ProbeError.TIMEOUT, f"no answer within {self._timeout_s:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            outcome = Outcome(0, *_name_error(error))
+            outcome = ProbeOutcome(0, *_name_error(error))
         finally:
             deadline.cancel()
         return replace(outcome, elapsed_s=round(time.perf_counter() - start, 4))
 
-    async def _ask(self, url: str, deadline: Timeout, *, follow_redirects: bool) -> Outcome:
+    async def _ask(self, url: str, deadline: Timeout, *, follow_redirects: bool) -> ProbeOutcome:
         first, has_retry_after = url, False
         for _ in range(MAX_REDIRECTS + 1):
             code, headers = await self._get(url, deadline)
@@ -133,13 +133,13 @@ class Prober:
             answer.close()
 
 
-def _read_answer(code: int, headers: Mapping[str, str], *, own: bool) -> Outcome:
+def _read_answer(code: int, headers: Mapping[str, str], *, own: bool) -> ProbeOutcome:
     """The outcome of an HTTP answer; `own`: it came from the host that was asked, not from one it leads to."""
     location, later = headers.get("Location"), headers.get("Retry-After") if code in _BUSY else None
     if location is None and later is None:
-        return Outcome(code)
+        return ProbeOutcome(code)
     location, later = location and location[:LOCATION_CHARS], later and later[:DETAIL_CHARS]
-    return Outcome(
+    return ProbeOutcome(
         code,
         detail=later and f"Retry-After: {_printable(later[:DETAIL_CHARS])}"[:DETAIL_CHARS],
         location=location and _printable(location[:LOCATION_CHARS])[:LOCATION_CHARS],
@@ -147,7 +147,7 @@ def _read_answer(code: int, headers: Mapping[str, str], *, own: bool) -> Outcome
     )
 
 
-async def _drain(answer: Answer, deadline: Timeout) -> None:
+async def _drain(answer: HttpAnswer, deadline: Timeout) -> None:
     """Read a short body to its end, so that its connection serves the next URL; give up on any other."""
     if answer.body.is_eof() or answer.length_bytes > BODY_BYTES:  # it is all there, or too much
         return
@@ -195,7 +195,7 @@ def _word(error: Exception, cause: Exception) -> ProbeError:
         return ProbeError.TLS
     if isinstance(error, (aiohttp.InvalidURL, ValueError)) and not isinstance(error, aiohttp.ClientPayloadError):
         return ProbeError.INVALID_URL
-    if isinstance(error, AnswerCut):
+    if isinstance(error, ResponseCut):
         return ProbeError.TLS if isinstance(error.__cause__, ssl.SSLError) else ProbeError.RESET
     if number == errno.ECONNREFUSED:
         return ProbeError.REFUSED

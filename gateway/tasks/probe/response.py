@@ -46,11 +46,11 @@ _FIELDS_READ = ("Location", "Retry-After")
 """What is read of a head that breaks rules."""
 
 
-class AnswerCut(aiohttp.ClientConnectionError):
+class ResponseCut(aiohttp.ClientConnectionError):
     """A connection ended before its first answer was whole. aiohttp would ask again: a URL is one request."""
 
 
-class AnswerReader(ResponseHandler):
+class ResponseReader(ResponseHandler):
     """The protocol of one connection, for answers one after another."""
 
     def __init__(self, loop: Any) -> None:
@@ -86,7 +86,7 @@ class AnswerReader(ResponseHandler):
         """End; a request on a connection that has served before is left to aiohttp to ask again."""
         if self._heading and not self.is_eof() and (self._asked == 1 or self._head):
             what = f"TLS failed ({exc.reason})" if isinstance(exc, ssl.SSLError) else "the connection ended"
-            cut = AnswerCut(f"{what} {'in the middle of' if self._head else 'before'} the answer")
+            cut = ResponseCut(f"{what} {'in the middle of' if self._head else 'before'} the answer")
             cut.__cause__ = exc
             self.set_exception(cut)
         super().connection_lost(exc)

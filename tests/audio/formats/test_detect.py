@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.audio.formats.bounded_reader import MAX_LOOK_BYTES, MAX_READS, AudioType
-from gateway.audio.formats.detect import FORMS, HEAD_BYTES, Verdict, identify, sniff_head
+from gateway.audio.formats.detect import FORMS, HEAD_BYTES, HeadVerdict, detect_head, detect_type
 from gateway.audio.tags import read_tags
 from tests.audio.formats.corpus import (
     AUDIO,
@@ -29,7 +29,7 @@ from tests.audio.formats.corpus import (
 
 def name_type(data: bytes) -> str | None:
     """The content type of a whole file."""
-    found = identify(io.BytesIO(data), len(data))
+    found = detect_type(io.BytesIO(data), len(data))
     return found.content_type if found else None
 
 
@@ -44,7 +44,7 @@ def test_never_refuse_a_head_of_audio(corpus: Corpus, name: str) -> None:
     """However much of an audio file has arrived, its head is never refused."""
     data = corpus[name]
     lengths = [*range(1, 80), *range(80, 2000, 61), *range(2000, HEAD_BYTES, 4999), HEAD_BYTES]
-    refused = [n for n in lengths if n <= len(data) and sniff_head(data[:n]) is not Verdict.MAYBE]
+    refused = [n for n in lengths if n <= len(data) and detect_head(data[:n]) is not HeadVerdict.MAYBE]
     assert not refused
 
 
@@ -52,7 +52,7 @@ def test_never_refuse_a_head_of_audio(corpus: Corpus, name: str) -> None:
 def test_duration(corpus: Corpus, name: str) -> None:
     """The length is found, if the form tells it: one second here."""
     data = corpus[name]
-    found = identify(io.BytesIO(data), len(data))
+    found = detect_type(io.BytesIO(data), len(data))
     assert found
     duration_s = read_tags(io.BytesIO(data), found).duration_s
     silent = {"fragments.mp4", "dash.mp4", "smooth.ismv", "opus.caf", "radio-aac.flv", "radio.flv"}
@@ -92,7 +92,7 @@ def test_skip_id3(corpus: Corpus, name: str, prefix: int) -> None:
     bare = corpus["bare.mp3"] if name == "cbr.mp3" else corpus[name]
     for data in (tag + bare, tag + tag + bare, tag + bytes(1000) + bare):
         assert name_type(data) == AUDIO[name][0]
-        assert sniff_head(data[:HEAD_BYTES]) is Verdict.MAYBE
+        assert detect_head(data[:HEAD_BYTES]) is HeadVerdict.MAYBE
 
 
 BRANDS = (
@@ -126,7 +126,7 @@ def test_refuse_video(corpus: Corpus, name: str) -> None:
 @pytest.mark.parametrize("name", ["fast.mp4", "film.mkv", "film.webm", "film.ogv", "film.wmv", "film.avi", "film.mpg"])
 def test_refuse_video_early(corpus: Corpus, name: str) -> None:
     """A film that says at its beginning what it is, is refused on its head."""
-    assert sniff_head(corpus[name][:HEAD_BYTES]) is Verdict.NO
+    assert detect_head(corpus[name][:HEAD_BYTES]) is HeadVerdict.NO
 
 
 @pytest.mark.parametrize("name", NOT_AUDIO)
@@ -140,13 +140,13 @@ def test_refuse_others_early(name: str) -> None:
     """They are refused on their first bytes."""
     if name == "image.heic":  # its boxes could still go on with sound
         return
-    assert sniff_head(NOT_AUDIO[name][:4096]) is Verdict.NO
+    assert detect_head(NOT_AUDIO[name][:4096]) is HeadVerdict.NO
 
 
 def test_refuse_program() -> None:
     """An executable is no audio, and is refused on its first bytes."""
     assert name_type(read_program()) is None
-    assert sniff_head(read_program()[:64]) is Verdict.NO
+    assert detect_head(read_program()[:64]) is HeadVerdict.NO
 
 
 @pytest.mark.parametrize("follower", [b"", HTML, bytes(5000), b"\xff" * 5000, bytes(range(256)) * 20], ids=len)
@@ -187,7 +187,7 @@ def test_moov_at_the_end(corpus: Corpus) -> None:
     file = SparseFile({0: data[:at] + struct.pack(">I", size + hole)[:4] + data[at + 4 : at + size]}, 0)
     file.parts[at + size + hole] = data[at + size :]
     file.size = len(data) + hole
-    found = identify(cast(BinaryIO, file), file.size)
+    found = detect_type(cast(BinaryIO, file), file.size)
     assert found and found.content_type == "audio/mp4"
     assert file.reads < 30
 
@@ -257,9 +257,9 @@ def test_bounded_work(name: str) -> None:
     """Sizes of zero, of 64 bits and without end cost a bounded number of reads."""
     data = HOSTILE[name]
     file = CountingFile(data)
-    assert identify(file, len(data)) is None
+    assert detect_type(file, len(data)) is None
     assert file.reads <= MAX_READS
-    assert sniff_head(data[:HEAD_BYTES]) in Verdict
+    assert detect_head(data[:HEAD_BYTES]) in HeadVerdict
 
 
 class CountingFile(io.BytesIO):
@@ -280,8 +280,8 @@ def test_work_is_milliseconds() -> None:
         times_s = []
         for _ in range(3):
             started_s = time.thread_time()
-            identify(io.BytesIO(data), len(data))
-            sniff_head(data[:HEAD_BYTES])
+            detect_type(io.BytesIO(data), len(data))
+            detect_head(data[:HEAD_BYTES])
             times_s.append(time.thread_time() - started_s)
         assert min(times_s) < limit_s, name
 
@@ -289,7 +289,7 @@ def test_work_is_milliseconds() -> None:
 def test_duration_of_a_lie() -> None:
     """A header that claims ten thousand years is audio, of unknown length."""
     header = b"fLaC\x80\x00\x00\x22\x10\x00\x10\x00" + bytes(6) + b"\x00\x00\x12\xff" + b"\xff" * 4 + bytes(16)
-    found = identify(io.BytesIO(header + b"\xff\xf8\xc9\x18" + bytes(50)), 1000)
+    found = detect_type(io.BytesIO(header + b"\xff\xf8\xc9\x18" + bytes(50)), 1000)
     assert found == AudioType("audio/flac")
 
 
@@ -323,13 +323,13 @@ def test_mutated_files(corpus: Corpus, name: str, edits: list[tuple[int, bytes, 
     data = bytearray(corpus[name][:length])
     for at, new, grows in edits:
         data[at : at if grows else at + len(new)] = new
-    found = identify(io.BytesIO(data), len(data))
+    found = detect_type(io.BytesIO(data), len(data))
     if found:
         read_tags(io.BytesIO(data), found)
     for content_type in ("audio/mpeg", "audio/ogg", "audio/wav", "audio/flac", "audio/mp4", "audio/x-ms-wma"):
         read_tags(io.BytesIO(data), AudioType(content_type))
     for head in (bytes(data[:100]), bytes(data)):
-        assert not (found and sniff_head(head) is Verdict.NO)
+        assert not (found and detect_head(head) is HeadVerdict.NO)
 
 
 @settings(max_examples=300, deadline=None)
@@ -337,8 +337,8 @@ def test_mutated_files(corpus: Corpus, name: str, edits: list[tuple[int, bytes, 
 def test_random_bytes(magic: bytes, rest: bytes) -> None:
     """Random bytes behind a magic number make no exception, and head and whole agree."""
     data = magic + rest
-    found = identify(io.BytesIO(data), len(data))
-    assert not (found and sniff_head(data) is Verdict.NO)
+    found = detect_type(io.BytesIO(data), len(data))
+    assert not (found and detect_head(data) is HeadVerdict.NO)
 
 
 def test_wave_of_any_size() -> None:

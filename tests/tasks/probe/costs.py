@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import uvloop
 
-from gateway.tasks.models import Outcome
+from gateway.tasks.models import ProbeOutcome
 from gateway.tasks.probe.prober import Prober
 from tests.site import Line, Script, Site
 from tests.tasks.probe.answers import CHUNKED, EMPTY, OK
@@ -108,10 +108,10 @@ def open_elsewhere(script: Script, tls: ssl.SSLContext | None = None, host: str 
         thread.join()
 
 
-def measure_urls(urls: Sequence[str], *, timeout_s: float = 1.0) -> tuple[list[float], list[Outcome]]:
+def measure_urls(urls: Sequence[str], *, timeout_s: float = 1.0) -> tuple[list[float], list[ProbeOutcome]]:
     """The CPU that each URL costs, in ms, and what becomes of it, on uvloop."""
 
-    async def measure() -> tuple[list[float], list[Outcome]]:
+    async def measure() -> tuple[list[float], list[ProbeOutcome]]:
         async with Prober(timeout_s=timeout_s, policy="any") as prober:
             costs, outcomes = [], []
             for url in urls:

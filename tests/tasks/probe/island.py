@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.tasks.models import Outcome
+from gateway.tasks.models import ProbeOutcome
 from gateway.tasks.probe.connector import DirectConnector
 from gateway.tasks.probe.prober import Prober
 from gateway.tasks.probe.urls import parse_target
@@ -46,7 +46,7 @@ class Island:
         self.site = site
         self._prober = prober
 
-    async def ask(self, host: str, where: str = "") -> Outcome:
+    async def ask(self, host: str, where: str = "") -> ProbeOutcome:
         """What becomes of a URL of this host, redirected if `where` says so; every name is looked up anew."""
         connector = self._prober._connector
         assert isinstance(connector, DirectConnector)

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from gateway.tasks.models import Outcome
+from gateway.tasks.models import ProbeOutcome
 from gateway.tasks.probe.prober import Prober
 from tests.site import Line, Site, always
 from tests.tasks.probe.answers import CHUNKED, EMPTY, OK
@@ -14,7 +14,7 @@ from tests.tasks.probe.costs import COSTLY, LIMIT_MS, answer_all, make_answer, m
 SEEDS = 2_000 if os.environ.get("TRIALS") == "full" else 40
 
 
-def name_end(outcome: Outcome) -> int | str:
+def name_end(outcome: ProbeOutcome) -> int | str:
     """The code, or the word in its stead."""
     return outcome.code or str(outcome.error)
 

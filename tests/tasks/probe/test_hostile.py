@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import uvloop
 
-from gateway.tasks.models import Outcome
+from gateway.tasks.models import ProbeOutcome
 from gateway.tasks.probe.connector import RECEIVE_BYTES
 from gateway.tasks.probe.prober import Prober
 from gateway.tasks.probe.response import BODY_BYTES, HEAD_BYTES
@@ -103,16 +103,16 @@ def new_loop(request: pytest.FixtureRequest) -> NewLoop:
     return loop
 
 
-def ask_all(new_loop: NewLoop, sites: dict[str, Script]) -> tuple[dict[str, Outcome], dict[str, int]]:
+def ask_all(new_loop: NewLoop, sites: dict[str, Script]) -> tuple[dict[str, ProbeOutcome], dict[str, int]]:
     """What becomes of a URL of each of these sites, all at once, and how many bytes each could send."""
 
-    async def ask(script: Script, prober: Prober) -> tuple[Outcome, int]:
+    async def ask(script: Script, prober: Prober) -> tuple[ProbeOutcome, int]:
         async with Site(script) as site:
             outcome = await prober.probe(f"{site.url}/", follow_redirects=False)
             await asyncio.sleep(0.05)
             return outcome, site.sent_bytes
 
-    async def ask_each() -> list[tuple[Outcome, int]]:
+    async def ask_each() -> list[tuple[ProbeOutcome, int]]:
         async with Prober(timeout_s=DEADLINE_S, policy="any") as prober:
             return await asyncio.gather(*(ask(script, prober) for script in sites.values()))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.tasks.probe.connector import DirectConnector
-from gateway.tasks.probe.http_client import Client
+from gateway.tasks.probe.http_client import HttpClient
 from gateway.tasks.probe.prober import Prober
 from gateway.tasks.probe.urls import parse_target
 from tests.nameserver import NameServer, Reply
@@ -143,7 +143,7 @@ async def test_no_second_line(path: str) -> None:
     """A target that would end the request line, or that no URL has, is never sent."""
     async with Site(listener := Listener()) as site, DirectConnector(policy="any") as connector:
         with pytest.raises(ValueError, match="cannot be sent"):
-            await Client(connector).get(site.url + path)
+            await HttpClient(connector).get(site.url + path)
     assert listener.heads == []
 
 
@@ -155,7 +155,7 @@ async def test_unread_body_ends_its_connection() -> None:
             await line.send(OK + b"Content-Length: 5\r\n\r\nhel")
 
     async with Site(script) as site, DirectConnector(policy="any") as connector:
-        client = Client(connector)
+        client = HttpClient(connector)
         for _ in range(2):
             answer = await client.get(f"{site.url}/")
             assert (answer.code, answer.length_bytes, answer.body.is_eof()) == (200, 5, False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from gateway.tasks.models import Outcome
+from gateway.tasks.models import ProbeOutcome
 from gateway.tasks.probe.prober import Prober, limit_concurrency
 from tests.site import Line, Site
 from tests.target import Target
@@ -25,7 +25,7 @@ def count_threads() -> int:
 def test_no_threads(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     """Neither names nor connections nor answers cost a thread, not even one inside a C library."""
 
-    async def probe_all() -> tuple[list[Outcome], int, int]:
+    async def probe_all() -> tuple[list[ProbeOutcome], int, int]:
         async with Target() as target, Prober(timeout_s=3, policy="any") as prober:
             before = count_threads()
             hosts = ["127.0.0.1", "localhost", "no-such-name.invalid"]

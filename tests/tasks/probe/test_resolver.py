@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.tasks.models import Outcome
+from gateway.tasks.models import ProbeOutcome
 from gateway.tasks.probe.address_policy import Policy, refuse_address
 from gateway.tasks.probe.connector import DirectConnector
 from gateway.tasks.probe.prober import Prober
@@ -45,7 +45,7 @@ def connected() -> Iterator[list[str]]:
     yield _connected
 
 
-async def ask(zone: Zone, *names: str, policy: Policy = "any", timeout_s: float = 3) -> list[Outcome]:
+async def ask(zone: Zone, *names: str, policy: Policy = "any", timeout_s: float = 3) -> list[ProbeOutcome]:
     """What becomes of a URL of each of these names, one after another, where a site is on this machine's port."""
     async with (
         Site(ANSWER, hosts=("127.0.0.1", "127.0.0.2")) as site,

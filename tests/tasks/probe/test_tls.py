@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.tasks.models import Outcome
+from gateway.tasks.models import ProbeOutcome
 from gateway.tasks.probe.prober import Prober
 from gateway.tasks.probe.urls import parse_target
 from tests.certificates import Authority, record_names
@@ -65,7 +65,7 @@ async def open_prober(timeout_s: float = 3) -> AsyncIterator[Prober]:
         yield prober
 
 
-async def ask(port: int, host: str = "good.test") -> Outcome:
+async def ask(port: int, host: str = "good.test") -> ProbeOutcome:
     """What becomes of https://host:port/."""
     async with open_prober() as prober:
         return await prober.probe(f"https://{host}:{port}/", follow_redirects=False)
@@ -266,7 +266,7 @@ async def test_stalled_handshake(hello: bytes) -> None:
     assert count_files() <= before + 2
 
 
-def count_cost(url: str) -> tuple[float, Outcome]:
+def count_cost(url: str) -> tuple[float, ProbeOutcome]:
     """The CPU of a URL in ms, its handshake included, and what becomes of it."""
     (cost,), (outcome,) = measure_urls([url], timeout_s=2)
     return cost, outcome
