@@ -26,7 +26,7 @@
     │       └── KeyCorrupted    503  unavailable             datastore.client
     └── NoSpace                 507  no-space                audio.uploads.storage
 
-A subclass used by one module stands beside the code that raises it. Nothing of ours is imported here.
+A subclass used by one module is defined beside the code that raises it. This module imports nothing of the gateway.
 """
 
 from http import HTTPStatus
@@ -45,7 +45,7 @@ class StartRefused(SystemExit):
 class GatewayError(Exception):
     """A refusal or a failure that knows its HTTP answer.
 
-    `detail` is one sentence for the person who sent the request. `fields` stand beside it in the answer
+    `detail` is one sentence for the person who sent the request. `fields` are added to the answer
     (`name`, `index`). `retry_after_s` becomes the Retry-After header.
     """
 
@@ -101,7 +101,7 @@ class Unavailable(GatewayError):
 
 
 class Problem(BaseModel):
-    """The body of a refusal: a problem of RFC 9457. Fields that help may stand beside these (`name`, `index`)."""
+    """The body of a refusal: a problem of RFC 9457. More fields may follow (`name`, `index`)."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -109,11 +109,11 @@ class Problem(BaseModel):
     title: str = Field(description="The phrase of the status, or the stable word where no RFC names it.")
     status: int
     detail: str = Field(description="A sentence for a person.")
-    request_id: str = Field("", description="What the log has of this request stands under it; also `X-Request-ID`.")
+    request_id: str = Field("", description="The id of the request, as in the log and in `X-Request-ID`.")
 
 
 def problem(status: int, code: str, detail: str, **fields: Any) -> dict[str, Any]:
-    """The body of an error answer, a `Problem` with what stands beside it."""
+    """The body of an error answer, a `Problem` and its extra fields."""
     return {
         "type": name_problem(code),
         "title": HTTPStatus(status).phrase if status in _STATUSES else code,

@@ -25,6 +25,7 @@ from gateway.process.shutdown import Shutdown
 from gateway.process.sockets import bound_unsent_bytes
 from gateway.tasks import views as tasks_views
 from gateway.tasks.cache import Cache
+from gateway.tasks.probe.address_policy import describe_policy
 from gateway.tasks.probe.prober import Prober
 from gateway.tasks.queue import Queue
 from gateway.tasks.single_flight import SingleFlight
@@ -100,7 +101,10 @@ def create_app(settings: Settings | None = None) -> Quart:
     @app.while_serving
     async def lifespan() -> AsyncGenerator[None, None]:
         configure_logging(settings.log_format)
-        logger.info("starting: audio in %s; %s; %s", settings.audio_dir, security.describe(), datastore.describe_kind())
+        logger.info("audio folder: %s", settings.audio_dir.absolute())
+        logger.info("redis: %s", datastore.describe_kind())
+        logger.info("access: %s", security.describe())
+        logger.info("probes: %s", describe_policy(settings.probe_targets))
         raise_file_limit()
         bound_unsent_bytes()
         await library.disk.prepare()

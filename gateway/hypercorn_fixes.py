@@ -108,7 +108,7 @@ def _send_files_with(module: Any, files: FileSender) -> Any:
             await app_send(stream, message)
             return
         if stream.closed:
-            raise CancelledError("nobody waits for this answer any more")
+            raise CancelledError("the client of this answer is gone")
         protocol = stream.send.__self__
         server = protocol.send.__self__
         span = FileSpan(message["file"], message["offset"], message["count"])
@@ -123,7 +123,7 @@ def _send_files_with(module: Any, files: FileSender) -> Any:
                     await files.send(server.writer, span)
                 except ConnectionError:
                     if stream.closed:  # of an answer that was cut short Quart lets the task go on, unwatched
-                        raise CancelledError("nobody waits for this answer any more") from None
+                        raise CancelledError("the client of this answer is gone") from None
                     raise
 
     return send

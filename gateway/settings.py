@@ -1,6 +1,6 @@
 """The settings of the gateway: the only reader of the environment and of `.env`.
 
-The environment stands over `.env`, `.env` over the default. A bad value stops the start and names its
+The environment overrides `.env`, `.env` overrides the default. A bad value stops the start and names its
 field. Field names carry their unit; the name in the environment is the `validation_alias` of each field, and the
 descriptions are the table in docs/settings.md.
 """
@@ -95,7 +95,7 @@ class Settings(BaseSettings):
         30,
         gt=0,
         validation_alias="UPLOAD_IDLE_TIMEOUT",
-        description="Seconds for which a body may stand still, either way; an answer does at under some 130 kB of it.",
+        description="Idle timeout of request and response bodies, in seconds.",
     )
     upload_ttl_s: int = Field(
         86_400,

@@ -7,7 +7,7 @@ index          what is known of each file: type, length, tags; read again when a
 filenames      which name an upload may have, and which entry of the folder is meant by a name
 search         filtering and sorting of the list
 tags           title, artist, album, cover (tinytag)
-change_feed    events when the list changes, whoever changed it
+change_feed    events when the list changes, by this gateway or another
 operations     what the routes promise, for /openapi.json and /docs
 formats/       is it audio? by content
 uploads/       how a file comes in

@@ -1,4 +1,4 @@
-"""The list as a stream of events: each listener hears when it has changed, whoever changed it.
+"""The list as a stream of events: each listener hears of a change, by this gateway or another program.
 
 Another gateway on the folder, and a file put there by hand, are seen by looking at the folder while anybody
 listens, once for all of them. An event is named after the state of the list (`listing.fingerprint`), so whoever

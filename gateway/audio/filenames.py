@@ -32,7 +32,7 @@ def check_name(name: str) -> str:
 
 
 def show_name(name: str) -> str:
-    """A name as JSON can hold it: a question mark for what is no text."""
+    """A name as JSON can hold it: a question mark for a byte that is not UTF-8."""
     return name.encode(errors="replace").decode()
 
 

@@ -38,7 +38,7 @@ class OpenAudio:
     def __init__(self, audio: AudioFile, file: FileIO, limiter: anyio.CapacityLimiter) -> None:
         self.audio = audio
         self._fd = os.dup(file.fileno())
-        # Whoever holds it may be cancelled before the first byte: then it is closed with the last reference.
+        # The request may be cancelled before the first byte: then the file is closed with the last reference.
         self._close = weakref.finalize(self, close_quietly, self._fd)
         self._limiter = limiter
 
@@ -51,7 +51,7 @@ class OpenAudio:
         return await to_thread.run_sync(os.pread, self._fd, count, offset, limiter=self._limiter)
 
     def close(self) -> None:
-        """Let go of the file. May be called again."""
+        """Close the file. May be called again."""
         self._close()
 
 

@@ -1,4 +1,4 @@
-"""What the library promises over HTTP, view by view; the views stand in `page`, `views` and `tus`."""
+"""What the views of `page` and `views` promise over HTTP: the source of /openapi.json and /docs."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -123,7 +123,7 @@ GET_PAGE = Operation(
     group="page",
     parameters=(
         Parameter("q", "Only files whose name or tags have this."),
-        Parameter("sort", "The order, as of the list; another word is as good as none."),
+        Parameter("sort", "The order, as of the list; an unknown word counts as none."),
         Parameter(
             "added", "The name of a file that was just added, once or more.", schema={"type": "array", "items": TEXT}
         ),

@@ -1,6 +1,6 @@
 """The page of the library: the list, the form, and what became of the files of a form, in the reader's language.
 
-What was taken stands in the query of the redirect, as names; the page shows only names that the library has,
+The names of the files that were added are in the query of the redirect; the page shows only names that the library has,
 so a foreign link cannot make it say anything. No session, no cookie. The scripts fetch this same page and take
 its rows, so that a row is made in one place.
 """

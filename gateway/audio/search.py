@@ -1,4 +1,4 @@
-"""Which files of the library somebody asks for, and in which order. Pure."""
+"""Filtering and sorting of the list. Pure."""
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256

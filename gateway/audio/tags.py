@@ -146,7 +146,7 @@ def _clean(text: str | None) -> str | None:
 
 
 def _forget_field(self: TinyTag, fieldname: str, value: str) -> None:
-    """Stands in for tinytag's list of unknown fields, which it searches for each value it adds.
+    """Replaces tinytag's list of unknown fields, which it searches for each value it adds.
 
     We read none of them, and 400,000 comments of one name (2 MB) would take hours.
     """

@@ -1,4 +1,4 @@
-"""The API of the library and the bytes of the files with their ranges; the page stands in `page`.
+"""The API of the library and the bytes of the files with their ranges; the page is in `page`.
 
 Requests become calls of the library here, and what it answers becomes JSON or bytes.
 """

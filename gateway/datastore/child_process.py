@@ -69,7 +69,7 @@ class ChildProcess:
                 os.close(pidfd)
 
     def is_held(self) -> bool:
-        """Whether the watcher still reads the pipe (poll reports an error when nobody does)."""
+        """Whether the watcher still reads the pipe (poll reports an error when the other end is closed)."""
         poll = select.poll()
         poll.register(self.leash, 0)
         return not poll.poll(0)

@@ -63,7 +63,7 @@ class RedisFull(RedisUnavailable):
 
 
 class KeyCorrupted(RedisUnavailable):
-    """A key of ours holds something of another type. Trying again does not help; somebody has to mend the key."""
+    """A key holds a value of another form. A retry does not help; an operator has to remove the key."""
 
 
 class Datastore:
@@ -161,7 +161,7 @@ class Datastore:
             with self.translated(), anyio.fail_after(None if blocking else self._call_s):
                 yield self.client(blocking=blocking)
         except (ResponseError, ValueError, TypeError) as error:
-            log.warning("redis: a key of ours holds something else: %s", shorten(str(error), 300))
+            log.warning("redis: a key holds a value of another form: %s", shorten(str(error), 300))
             raise KeyCorrupted("Redis does not hold what is expected of it.") from error
 
     async def eval(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:

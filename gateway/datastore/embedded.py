@@ -1,6 +1,6 @@
-"""The embedded Redis server: one process on DATA_DIR/redis, whichever gateway on that folder runs it.
+"""The embedded Redis server: one process on DATA_DIR/redis, shared by all gateways on that folder.
 
-Whoever holds the file lock owns the server; the others join its unix socket and wait for the lock. The server
+The gateway that holds the file lock owns the server; the others join its unix socket and wait for the lock. The server
 inherits the lock, so it frees only when the old gateway and its server are both gone: two servers never share
 an append-only file. Of Redis this module knows the options of a server and PING.
 """
@@ -216,7 +216,7 @@ class EmbeddedServer:
             log.info("redis: the embedded server at %s has no owner; taking it over", self.folder)
 
     async def _watch(self, server: ChildProcess) -> None:
-        """Wait for the end of the server, and hasten it when it hangs or nobody would end it after us.
+        """Wait for the end of the server, and end it when it hangs or has lost its watcher.
 
         :raises ServerDied: always, with the reason.
         """

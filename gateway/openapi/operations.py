@@ -1,4 +1,4 @@
-"""What a view describes to whoever calls it: the words from which `openapi` makes the document.
+"""What a view promises to its callers: the source of the OpenAPI document.
 
 An `Operation` stands on its view through `describes`. Types of bodies are the models that the code itself uses, and
 refusals are its error classes, so that neither is said twice. A parameter of the query or of a header that has to
@@ -115,7 +115,7 @@ def stream_events(names: tuple[str, ...], data: Mapping[str, Any], example: str)
 @dataclass(frozen=True)
 class ResponseSpec:
     """What may come back. `links` names the operations that go on from here: the view, and where its argument
-    stands in this answer (an expression of OpenAPI)."""
+    is in this answer (an expression of OpenAPI)."""
 
     status: int
     description: str
@@ -131,7 +131,7 @@ REFUSAL_HEADERS = {
     429: (Parameter("Retry-After", "Seconds to wait.", required=True),),
     503: (Parameter("Retry-After", "Seconds to wait, where that can be said."),),
 }
-"""What stands in the head of a refusal of this status."""
+"""Headers of a refusal of this status."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def refuse(status: int, description: str, *codes: str) -> ResponseSpec:
 
 
 def describes(operation: Operation) -> Callable[[View], View]:
-    """Let a view stand for `operation`; goes under the decorator of its route."""
+    """Attach an operation to a view; goes under the decorator of its route."""
 
     def note(view: View) -> View:
         view.__dict__[_ATTRIBUTE] = operation

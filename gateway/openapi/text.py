@@ -18,7 +18,7 @@ _METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 
 
 def mark(text: str) -> Markup:
-    """A text as HTML, with what stands in backticks as code."""
+    """A text as HTML, with text in backticks as code."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped in the same breath
 
 

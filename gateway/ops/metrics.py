@@ -1,7 +1,7 @@
 """The figures of one gateway in the form that Prometheus reads: owns prometheus_client.
 
 What happens in the edge is told here (`note`); the parts keep plain counters of their own, which are read when
-somebody asks. Labels are words of ours, never of strangers: routes and not paths, outcomes and not URLs.
+they are scraped. Labels are never taken from requests: routes and not paths, outcomes and not URLs.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""What the calls of an operator promise; the views stand in `operations`."""
+"""What the views of `health` promise over HTTP: the source of /openapi.json and /docs."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ GET_READINESS = Operation(
             (Content(JSON, Readiness),),
         ),
     ),
-    description="Which Redis it is, and how durable, stands in `redis`.",
+    description="`redis` says which Redis it is, and how durable.",
 )
 GET_METRICS = Operation(
     "What does it do, and how much?", (ResponseSpec(200, "For Prometheus.", (Content("text/plain", schema=TEXT),)),)

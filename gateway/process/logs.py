@@ -53,7 +53,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(log_format: Literal["text", "json"]) -> None:
-    """Send the lines of the `gateway` loggers to stderr, unless somebody has set up a handler for them already."""
+    """Send the lines of the `gateway` loggers to stderr, unless a handler is set up for them already."""
     logger = logging.getLogger("gateway")
     if logger.handlers:
         return

@@ -3,7 +3,7 @@
 An ASGI server tells an application so only after every answer is out, for which it waits up to its graceful timeout.
 Answers without an end of their own (an event stream, a `Prefer: wait`) have to know before that. The handlers that
 the server has set for the signals stay in force: an event loop hears of a signal through its wake-up descriptor
-(`signal.set_wakeup_fd`), whatever Python function stands beside it.
+(`signal.set_wakeup_fd`), whatever Python function handles it.
 """
 
 import asyncio

@@ -32,7 +32,7 @@ BACKSTOP_S = 60
 COUNTED_S = 86_400
 """How long it is remembered which batches of a task are counted: longer than two batches can lie apart."""
 KEY_CHARS = 512
-"""A longer URL stands in its key by its first half and a hash."""
+"""The key of a longer URL has its first half and a hash."""
 MAX_CODES_AT_ONCE = 1000
 """Lua's unpack takes under 8,000 values; a batch stays well below, and below a millisecond."""
 

@@ -1,6 +1,6 @@
 """Whose turn it is: round robin over tasks, so many jobs at once, so many of one host at once. Pure, no I/O, no clock.
 
-A job whose host is full or held never stands in the way of another: its task is parked at that host and goes on with
+A job whose host is full or held never blocks another: its task is parked at that host and goes on with
 its other hosts; a slot that frees wakes the task that has waited longest. The last tenth of the slots is for tasks
 with few jobs out, so that a short task never waits for the slow sites of a long one.
 """
@@ -16,7 +16,7 @@ FEW = 4
 
 
 class Schedulable(Protocol):
-    """What is scheduled. It may stand in the lanes of several tasks: once `started`, it is passed over."""
+    """What is scheduled. It may be in the lanes of several tasks: once `started`, it is passed over."""
 
     host: str
     started: bool

@@ -1,4 +1,4 @@
-"""What the task API promises, view by view; the views stand in `views`."""
+"""What the views of `views` promise over HTTP: the source of /openapi.json and /docs."""
 
 from typing import Any
 

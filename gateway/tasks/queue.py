@@ -148,11 +148,11 @@ class Queue:
         return bytes(entry)
 
     async def take(self) -> list[Claim]:
-        """The next task that nobody has taken; waits up to two seconds for one, and may return none."""
+        """The next task that is not taken; waits up to two seconds for one, and may return none."""
         return await self._take(TAKE_BLOCK_MS)
 
     async def take_left(self) -> list[Claim]:
-        """A task that nobody has taken and nobody waits for, if there is one now."""
+        """A task that is not taken and that no gateway waits for, if there is one now."""
         return await self._take(None)
 
     async def _take(self, block_ms: int | None) -> list[Claim]:
@@ -173,7 +173,7 @@ class Queue:
         return await self._touch(claims, idle_s=0)
 
     async def release(self, claims: Sequence[Claim]) -> None:
-        """Leave unfinished tasks to whoever looks next for abandoned ones."""
+        """Leave unfinished tasks to the next gateway that looks for abandoned ones."""
         await self._touch(claims, idle_s=2 * ABANDONED_S)
 
     async def acknowledge(self, claim: Claim) -> None:

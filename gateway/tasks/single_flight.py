@@ -1,4 +1,4 @@
-"""Single flight: every distinct URL under way once, whichever tasks ask for it.
+"""Single flight: concurrent requests for one URL share one probe.
 
 A URL asked for while it is being asked for gets the same answer. A flight goes: recalled from the cache, or waiting
 for its turn in the schedule, or out with a worker, then remembered, then landed on everybody who waits for it. It
@@ -165,7 +165,7 @@ class SingleFlight:
             self._send_off(fresh)
 
     def leave(self, task: str) -> None:
-        """Forget a task: what nobody else waits for is not asked any more."""
+        """Forget a task: URLs that no other task waits for are not probed any more."""
         for flight in self._schedule.remove(task):
             if not flight.started:
                 flight.waiters = [waiter for waiter in flight.waiters if waiter.task != task]

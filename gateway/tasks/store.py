@@ -51,7 +51,7 @@ RECENT_TASKS = 10_000
 MAKING_S = 0.5
 """How long a taken entry waits for its task, which the POST stores right after it."""
 PROTECTED_S = 60
-"""For how long a task that has ended bears no expiry, so that whoever waits for it reads it also on a full Redis."""
+"""For how long a task that has ended bears no expiry, so that its clients can read it also on a full Redis."""
 GIVEN_UP_S = 300
 """How long it is remembered that an entry was given up: longer than any POST lasts."""
 POLL_S = 0.5
@@ -59,7 +59,7 @@ POLL_S = 0.5
 FIRST_POLL_S = 0.02
 """How soon it looks for the first time; the pauses double from this."""
 BEAT_S = 10.0
-"""How often a task that stands still is shown again, so that whoever watches knows that the line holds."""
+"""How often a task without progress is sent again, as a heartbeat of the event stream."""
 
 logger = logging.getLogger("gateway.tasks")
 
@@ -153,7 +153,7 @@ class Store:
         deadline = time.monotonic() + wait_s
         pause_s = FIRST_POLL_S
         while True:
-            end = self._ends.setdefault(str(identity), anyio.Event())  # lives as long as somebody waits
+            end = self._ends.setdefault(str(identity), anyio.Event())  # lives as long as a request waits
             task = await self.read_task(identity)
             left_s = deadline - time.monotonic()
             if task.status is not TaskStatus.RUNNING or left_s <= 0 or self._shutdown.begun:

@@ -102,7 +102,7 @@ async def _encode_events(tasks: AsyncGenerator[Task, None], seen: str) -> AsyncI
                 elif seen != str(task.done):
                     yield encode_event("progress", to_json(task), str(task.done))
                 seen = ""
-    except GatewayError as error:  # the answer has begun, so it ends here; whoever comes again is told the reason
+    except GatewayError as error:  # the answer has begun, so it ends here; the next request is told the reason
         logger.info("an event stream broke off: %s", error.detail)
 
 

@@ -1,8 +1,8 @@
-"""The edge between the ASGI server and Quart: how bytes of bodies flow in and out.
+"""The flow of request and response bodies between the ASGI server and Quart.
 
 Quart reads a request body ahead without bound (a 300 MB upload: 342-375 MB of memory; with a `receive` that
 waits for its reader: 41-44 MB) and limits the time of a whole body rather than its idle time; and an answer
-given before the body was read reaches nobody: the server closes, the peer sees a reset. This module mends the
+given before the body was read is lost: the server closes, the peer sees a reset. This module mends the
 three in one ASGI middleware and one Request class, without a private name of Quart. Where the body of an answer
 is a part of a file, a server that can send it is given that part, and for another one it is read. Paths are decoded
 here too, as servers lose what is not UTF-8 and which slashes were encoded.
@@ -41,7 +41,7 @@ of it again and then shows a network error (RFC 9110, 10.1.5: tailor answers to 
 """
 _LATE_READERS = b"Firefox/"
 _STRANGERS = frozenset({401, 403, 421, 429})
-"""Answers to who may not send here at all: nobody of these has the time of a late reader."""
+"""Refusals of unauthorized clients: their bodies are never drained for long."""
 _FLOW = "gateway.flow"
 _ORIGIN = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 _ENCODED_SLASH = re.compile(b"%2[Ff]")
@@ -60,7 +60,7 @@ class BodyTimeout(GatewayError):
 
 
 class _RequestFlow:
-    """The two streams of one request. `receive` and `send` stand in for those of the server."""
+    """The two streams of one request. `receive` and `send` wrap those of the server."""
 
     def __init__(
         self, receive: Receive, send: Send, idle_timeout_s: float, *, reads_late: bool, sends_files: bool
@@ -125,12 +125,12 @@ class _RequestFlow:
                 await anyio.sleep(LINGER_S)
                 self._lingered.set()
         await self._pass(message)
-        if self._overflowed:  # the server waits for ever if nobody takes what it has read
+        if self._overflowed:  # the server waits for ever if its bytes are not received
             with anyio.move_on_after(LINGER_S):
                 await self._gone.wait()
 
     async def _drain(self) -> None:
-        """Let what is left of the body come, until its end, its limit, or until it stands still."""
+        """Receive the rest of the body, until its end, its limit, or the idle timeout."""
         seen_bytes = -1
         with move_on_after(LATE_S if self._reads_late else DRAIN_S):
             while not self._ended.is_set() and self._drained_bytes != seen_bytes:
@@ -156,7 +156,7 @@ class _RequestFlow:
 class BodyFlow:
     """ASGI middleware: back-pressure on bodies, idle limits both ways, a drain after an early answer.
 
-    `idle_timeout_s` is how long a body may stand still, in either direction.
+    `idle_timeout_s` is the idle timeout of request and response bodies.
     """
 
     def __init__(self, app: ASGI, *, idle_timeout_s: float) -> None:

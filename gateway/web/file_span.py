@@ -50,7 +50,7 @@ class FileSpan:
             yield FileSpan(self.file, offset, min(PIECE_BYTES, end - offset))
 
     async def read(self) -> AsyncIterator[bytes]:
-        """The same as bytes, in pieces that grow while whoever takes them does so without a wait.
+        """The same as bytes, in pieces that grow while the client keeps up.
 
         :raises EOFError: the file was cut short meanwhile: the answer must not look whole.
         :raises OSError: the disk fails.

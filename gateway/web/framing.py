@@ -69,7 +69,7 @@ class Framer:
     def cut_head(self) -> bytes:
         """A request line and its fields, once they are there; a part of them where h11 will not take the whole.
 
-        :raises Malformed: nobody can tell where the message ends, or it is not HTTP/1.
+        :raises Malformed: the end of the message is ambiguous, or it is not HTTP/1.
         """
         if not self.find_next():
             return b""
@@ -162,7 +162,7 @@ def _read_framing(head: bytes) -> tuple[int, bool]:
     if not fields:
         return 0, False
     if len(fields) > 1:
-        raise Malformed("Content-Length and Transfer-Encoding can stand in a request once, and not both")
+        raise Malformed("Content-Length and Transfer-Encoding may occur once in a request, and not both")
     [(name, value)] = fields
     if name == b"content-length":
         if not _LENGTH.fullmatch(value.strip(b" \t")):

@@ -1,4 +1,4 @@
-"""Dates in the headers of a request (RFC 9110, 5.6.7), from whoever sends them. Pure."""
+"""Dates in the headers of a request (RFC 9110, 5.6.7), as strangers send them. Pure."""
 
 from datetime import datetime
 

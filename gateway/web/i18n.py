@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 LANGUAGES = ("en", "ru")
-"""The first is spoken to whoever asks for none of them."""
+"""The first is the default."""
 
 RUSSIAN = {
     "Gateway audio": "Gateway аудио",

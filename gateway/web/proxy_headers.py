@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Address, ip_address, ip_network
 
 UNIX = "unix"
-"""The name of whoever calls through a unix socket."""
+"""The name of a client on a unix socket."""
 
 
 class TrustedProxies:

@@ -66,7 +66,7 @@ def find_context(scope: Any) -> RequestContext:
 class RequestContexts:
     """ASGI middleware: all exchanges of one application.
 
-    `headers` stand in every answer that does not say otherwise. Each of `observers` is told the end of each exchange.
+    `headers` are added to every answer that does not set them. `observers` are called at the end of each.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class RequestContexts:
 
 
 class _Wire:
-    """The two streams of an exchange, counted; `receive` and `send` stand in for those of the server."""
+    """The two streams of a request, counted; `receive` and `send` wrap those of the server."""
 
     def __init__(self, exchanges: RequestContexts, exchange: RequestContext, receive: Any, send: Any) -> None:
         self._exchanges = exchanges

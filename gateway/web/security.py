@@ -1,6 +1,6 @@
 """Who may call: the token, the Host, the origin of a write; and the headers that tell browsers what is allowed.
 
-- Host must be one of ours, else a page elsewhere could reach this server under a name of its own (DNS rebinding).
+- Host must be a name of this server: protection against DNS rebinding.
 - A write from another site is refused by what browsers say of themselves (Sec-Fetch-Site, Origin); a command line
   says neither and is let through.
 - With a token set, every call needs it but /healthz. A right token is never refused, whoever else guesses behind the
@@ -29,7 +29,7 @@ from .target import read_target
 OPEN_PATHS = frozenset({"/healthz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
-    # without a word of ours caches make a lifetime up (RFC 9111, 4.2.2)
+    # without it caches use a heuristic lifetime (RFC 9111, 4.2.2)
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     # no-referrer would make browsers send `Origin: null` with our own forms
@@ -91,7 +91,7 @@ class HostRefused(GatewayError):
 
 
 class Security:
-    """The three checks of one gateway. `api_token` None: whoever reaches it may use it."""
+    """The three checks of one gateway. `api_token` None: no token is needed."""
 
     def __init__(self, *, api_token: str | None, allowed_hosts: tuple[str, ...]) -> None:
         self._api_token = api_token
@@ -135,7 +135,7 @@ class Security:
     def describe(self) -> str:
         """Who may call, in a line for the log of the start."""
         if self._api_token is None:
-            return "API_TOKEN is not set: whoever reaches this server may use it"
+            return "API_TOKEN is not set: everybody who reaches this server may use it"
         if len(self._api_token) < SHORT_TOKEN_CHARS:
             return f"calls need the token, which is short: under {SHORT_TOKEN_CHARS} characters it can be guessed"
         return "calls need the token"
@@ -226,7 +226,7 @@ def check_origin(site: str | None, origin: str | None, host: str) -> None:
     """Refuse what a browser says comes from another site: `site` is Sec-Fetch-Site. A command line says neither.
 
     The scheme of an origin decides nothing but its port: behind a proxy that ends TLS, a page of https://host sends
-    its writes to `Host: host` as well, and nobody here knows which scheme it was.
+    its writes to `Host: host` as well, and the gateway does not know which scheme it was.
 
     :raises CrossSite: it comes from elsewhere.
     """

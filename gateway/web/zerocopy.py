@@ -30,7 +30,7 @@ _THREADS = 16
 
 
 class FileSender:
-    """Sends files to peers. A peer may stand still for `idle_timeout_s`.
+    """Sends files to peers. `idle_timeout_s` is the idle timeout of a peer.
 
     A hanging disk holds up 16 threads and the files that wait for one of them, but never the event loop.
     """
@@ -119,7 +119,7 @@ class _Transfer:
             del future
 
     def close(self) -> None:
-        """Let go of both, now or when the thread is done."""
+        """Close both, now or when the thread is done."""
         opened = self._opened
         if self._call is None:
             opened.close()

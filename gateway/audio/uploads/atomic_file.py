@@ -1,4 +1,4 @@
-"""One file on its way into the folder: seen by nobody until it is whole and on the disk.
+"""One file on its way into the folder: invisible until it is whole and on the disk.
 
 Where the file system has `O_TMPFILE`, the file has no name at all until `link` gives it one, and a killed
 process leaves nothing. Elsewhere it is a hidden file under a lock that dies with its owner, so that a later
@@ -177,7 +177,7 @@ class AtomicFile:
                 os.unlink(self._hidden_name, dir_fd=self._folder_fd)
 
     def close(self) -> None:
-        """Let go of the file; what was not published is gone, unless it is kept. May be called again."""
+        """Close the file; one that was not published is removed, unless it is kept. May be called again."""
         with self._lock:
             if self._file.closed:
                 return
@@ -215,7 +215,7 @@ def open_atomic(folder: Path, writers: Executor, *, nameless: bool = True) -> At
 def open_hidden(folder: Path, hidden_name: str, writers: Executor, *, new: bool = False) -> AtomicFile:
     """The kept file of this name, under its lock, its end the place of the next write; made if it is `new`.
 
-    :raises BlockingIOError: somebody else has it open.
+    :raises BlockingIOError: another request or gateway has it open.
     :raises FileNotFoundError: there is none, or it is no regular file.
     :raises OSError: the folder is away, full or not writable.
     """

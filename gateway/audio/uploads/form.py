@@ -195,7 +195,7 @@ class _Form(AsyncIterator[bytes]):
         parameters = parse_disposition(disposition)
         filename = read_filename(parameters)
         if filename is not None and parameters.get("name") != FIELD:
-            raise Unprocessable(f"The file must stand in the field `{FIELD}`.", name=filename)
+            raise Unprocessable(f"The file must be in the field `{FIELD}`.", name=filename)
         return filename
 
     async def _read_event(self) -> Event:

@@ -1,4 +1,4 @@
-"""What resumable uploads promise, view by view; the views stand in `tus`."""
+"""What the views of `tus` promise over HTTP: the source of /openapi.json and /docs."""
 
 from gateway.audio.library import NameTaken
 from gateway.errors import BadRequest, BodyTooLarge, GatewayError, NotFound, Unavailable, Unprocessable, UnsupportedBody

@@ -33,7 +33,7 @@ _KEY = re.compile(r"[0-9a-f]{32}")
 
 
 class UploadLocked(GatewayError):
-    """Somebody else is at this upload."""
+    """Another request is writing to this upload."""
 
     status, code = 423, "upload-locked"
 
@@ -87,13 +87,13 @@ class Partial:
             self.staged.kept = False
 
     def close(self) -> None:
-        """Let go of it. May be called again."""
+        """Close it and release the lock. May be called again."""
         if self.staged:
             self.staged.close()
 
 
 def create_partial(folder: Path, note: Note, writers: Executor) -> str:
-    """The key of a new upload, which nobody can guess.
+    """The key of a new upload, which cannot be guessed.
 
     :raises OSError: the folder is away, full or not writable.
     """
@@ -121,7 +121,7 @@ def open_partial(folder: Path, key: str, writers: Executor, *, expires_after_s: 
     What has expired, and what a crash left of it, is removed here.
 
     :raises NotFound: there is none, or no more.
-    :raises UploadLocked: somebody else holds it.
+    :raises UploadLocked: another request or gateway holds it.
     :raises OSError: the folder is away or broken.
     """
     if not _KEY.fullmatch(key):
@@ -132,7 +132,7 @@ def open_partial(folder: Path, key: str, writers: Executor, *, expires_after_s: 
     except FileNotFoundError:
         folder.stat()
     except BlockingIOError:
-        raise UploadLocked("Somebody else is at this upload.", retry_after_s=1) from None
+        raise UploadLocked("Another request is writing to this upload.", retry_after_s=1) from None
     try:
         return _recover(folder, key, staged, expires_after_s)
     except BaseException as error:

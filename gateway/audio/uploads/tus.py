@@ -100,7 +100,7 @@ def _add_upload(route: Route, uploads: ResumableUploads) -> None:
         "DELETE": delete_upload,
     }
 
-    # Only POST, which the guard takes for a write, can stand for another method.
+    # Only POST, which the security checks take for a write, can carry another method.
     @route(_PATH + "<key>", methods=["POST"])
     @describes(contract.POST_OVERRIDDEN)
     async def post_overridden(key: str) -> Response:

@@ -60,6 +60,13 @@ _not_public_v4 = [IPv4Network(net) for net in _NOT_PUBLIC_V4]
 _not_public_v6 = [IPv6Network(net) for net in _NOT_PUBLIC_V6]
 
 
+def describe_policy(policy: Policy) -> str:
+    """One line for the log of the start: which addresses tasks may reach, and which setting decides."""
+    if policy == "public":
+        return "globally reachable addresses only (PROBE_TARGETS=public)"
+    return "any address, also loopback and private networks (PROBE_TARGETS=any): not for a server of strangers"
+
+
 @lru_cache(maxsize=4096)
 def refuse_address(text: str, policy: Policy) -> str | None:
     """Why `text`, an IP address, may not be probed, and which setting says so; None if it may be.

@@ -121,7 +121,7 @@ class ResponseReader(ResponseHandler):
                 break
             start = end.end()
             code = int(status[1])
-            if code >= 200 or code == 101:  # 101 ends HTTP here: nobody asked for another protocol
+            if code >= 200 or code == 101:  # 101 ends HTTP here: no other protocol was asked for
                 self._take(head, code, bytes(text[start:]))
                 return
             self._interim += 1

@@ -90,7 +90,7 @@ class SiteTls(ssl.SSLObject):
         return super().write(data)
 
     def _feed(self) -> bool:
-        """Give OpenSSL the next record, if it is there whole; what is no record at once, for OpenSSL to say so."""
+        """Give OpenSSL the next whole record; bytes that are not a record at once, so that it reports them."""
         incoming = self._incoming
         self._steps += 1
         if not self._header and incoming.pending >= _HEADER_BYTES:
@@ -126,7 +126,7 @@ class SiteContext(ssl.SSLContext):
     ) -> ssl.SSLObject:
         """The TLS of a connection to `server_hostname`.
 
-        OpenSSL lets no wildcard stand for a label with an underscore, curl and browsers do.
+        OpenSSL matches no wildcard with a label that has an underscore; curl and browsers do.
         """
         inner = ssl.MemoryBIO()
         host = server_hostname if isinstance(server_hostname, str) and "_" in server_hostname else None

@@ -21,7 +21,7 @@ MAX_HOST_BYTES = 4 * MAX_HOST_CHARS
 """The same before IDNA, in UTF-8: to put 8,000 combining marks in order takes 22 ms."""
 DETAIL_CHARS = 300
 UNREADABLE = "\uffff"
-"""Stands for what is no character, such as half of a surrogate pair. No URL has it (WHATWG URL, 4.3)."""
+"""The replacement of what is not a character, such as half of a surrogate pair. No URL has it (WHATWG URL, 4.3)."""
 
 _PLAIN = re.compile(
     r"(https?)://([a-z0-9.-]+)(?::([1-9][0-9]{0,4}))?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?(\?[A-Za-z0-9._~!$()*,;=:@%/?&+-]*)?"
