@@ -134,12 +134,13 @@ def _start(command: Sequence[str], stdin: int, stdout: int, stderr: BinaryIO) ->
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of what the children leave behind, as process 1 is anyway (PR_SET_CHILD_SUBREAPER of prctl(2)).
+    """Under a master that is process 1, become the parent of what the child leaves behind: the master reaps nothing.
 
-    Under a master that is process 1 they would become its children, which it does not know.
+    Elsewhere an init process reaps it, or this process is process 1 itself. PR_SET_CHILD_SUBREAPER of prctl(2).
     """
-    with suppress(AttributeError, OSError):  # Linux alone has it
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if os.getppid() == 1:
+        with suppress(AttributeError, OSError):  # Linux alone has it
+            ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 _private_fds: set[int] = set()

@@ -1,5 +1,6 @@
 """The leash: a child ends with its parent, however that ends."""
 
+import ctypes
 import os
 import shutil
 import signal
@@ -170,3 +171,13 @@ async def test_child_leaves_no_zombie(end: str, master: list[str]) -> None:
     )
     pids = {int(name) for name in result.stdout.split() if name.isdigit()}
     assert len(pids) == 1 + bool(master)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks prctl")
+async def test_other_orphans_are_left_to_init(tmp_path: Path) -> None:
+    """A process that is neither process 1 nor the worker of it does not become the parent of what others leave."""
+    with (tmp_path / "out").open("wb") as out:
+        async with start_leashed(["sleep", "60"], stdout=out.fileno(), stderr=out, stop_s=1):
+            adopts = ctypes.c_int(-1)
+            assert ctypes.CDLL(None).prctl(37, ctypes.byref(adopts), 0, 0, 0) == 0  # PR_GET_CHILD_SUBREAPER
+            assert adopts.value == (os.getppid() == 1)
