@@ -30,7 +30,7 @@ GRACE_S = 10.0
 CLIENT_GONE = 499
 """What the log says of a request whose client left before the answer began; nginx writes the same."""
 
-_SCOPE_KEY = "gateway.exchange"
+_SCOPE_KEY = "gateway.request_context"
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 logger = logging.getLogger("gateway")

@@ -58,7 +58,7 @@ _NOWHERE = "/*"
 
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]
 
-logger = logging.getLogger("gateway.guard")
+logger = logging.getLogger("gateway.security")
 
 
 class Unauthorized(GatewayError):

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 PARENT = """
 import os, sys, time
 import anyio
-from gateway.leash import start_child
+from gateway.datastore.child_process import start_child
 
 async def main():
     with open(os.devnull, "wb") as null:
@@ -140,7 +140,7 @@ async def test_cancelled_start_leaves_nothing(tmp_path: Path) -> None:
 ENDS = """
 import os, sys
 import anyio
-from gateway.leash import start_child
+from gateway.datastore.child_process import start_child
 
 async def main():
     with open(os.devnull, "wb") as null:
@@ -177,7 +177,7 @@ async def test_child_leaves_no_zombie(end: str, master: list[str]) -> None:
 async def test_other_orphans_are_left_to_init(tmp_path: Path) -> None:
     """A process that is neither process 1 nor the worker of it does not become the parent of what others leave."""
     with (tmp_path / "out").open("wb") as out:
-        async with start_leashed(["sleep", "60"], stdout=out.fileno(), stderr=out, stop_s=1):
+        async with start_child(["sleep", "60"], stdout=out.fileno(), stderr=out, stop_s=1):
             adopts = ctypes.c_int(-1)
             assert ctypes.CDLL(None).prctl(37, ctypes.byref(adopts), 0, 0, 0) == 0  # PR_GET_CHILD_SUBREAPER
             assert adopts.value == (os.getppid() == 1)

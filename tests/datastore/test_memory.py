@@ -95,7 +95,7 @@ def test_real_group_is_found() -> None:
         pytest.skip("no control group can be made here")
     try:
         command = "import os; open(f'{os.sys.argv[1]}/cgroup.procs', 'w').write(str(os.getpid())); "
-        command += "from gateway.memory import bound_redis; print(bound_redis())"
+        command += "from gateway.datastore.memory import bound_redis; print(bound_redis())"
         root = str(Path(__file__).parents[2])
         environment = {**os.environ, "PYTHONPATH": root}
         run = subprocess.run(

@@ -196,7 +196,7 @@ async def test_refusals_are_logged(open_gateway: OpenGateway, caplog: pytest.Log
         for _ in range(3):
             await client.get("/", headers={"Host": "evil.example"})
             await client.post("/", headers={"Origin": "http://evil.example"})
-    lines = [record.getMessage() for record in caplog.records if record.name == "gateway.guard"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "gateway.security"]
     assert lines == [
         "refused 127.0.0.1: This server is not 'evil.example'; ALLOWED_HOSTS says which names it has. (host-refused)",
         "refused 127.0.0.1: Writes from another site are refused. (cross-site)",

@@ -108,8 +108,8 @@ async def test_lookups_under_way() -> None:
 
 async def test_change_that_no_time_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing tells that a file has changed, name servers that do not answer have it read again."""
-    monkeypatch.setattr("gateway.tasks.names.SYSTEM_FILES", ())
-    monkeypatch.setattr("gateway.tasks.names.DOUBT_S", 0.0)
+    monkeypatch.setattr("gateway.tasks.probe.resolver.SYSTEM_FILES", ())
+    monkeypatch.setattr("gateway.tasks.probe.resolver.DOUBT_S", 0.0)
     async with make_server(FIRST) as first, make_server(SECOND) as second:
         CONF.write_text(name(first))
         resolver = Resolver()
