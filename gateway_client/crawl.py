@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .api import ApiError, GatewayApi, Refused, Silent, Unreachable
-from .inputs import Batch, Url, pack_tasks, read_urls
+from .inputs import TaskBatch, Url, pack_tasks, read_urls
 from .options import add_connection_options, add_version, check_timeout, read_defaults
 from .terminal import Exit, ProgressBar, escape_url, name_program, print_error, run_command
 
@@ -38,7 +38,7 @@ NOT_URLS = frozenset({"invalid_url", "unsupported_scheme"})
 
 
 @dataclass
-class RunningTask:
+class SentTask:
     """One task on the server: its URLs, how many of them were done at the last poll, how many lines are printed."""
 
     urls: Sequence[Url]
@@ -104,10 +104,10 @@ class Crawl:
         self._api = PatientApi(api)
         self._bar = bar
         self._as_json = as_json
-        self._running: deque[RunningTask] = deque()
+        self._running: deque[SentTask] = deque()
         self._finished = 0
 
-    def run(self, batches: Iterator[Batch]) -> None:
+    def run(self, batches: Iterator[TaskBatch]) -> None:
         """Send the tasks and print their lines. Whatever ends it, no task is left running.
 
         :raises ApiError: the server said no or is gone.
@@ -124,10 +124,10 @@ class Crawl:
             self._bar.hide()
             self._cancel_tasks()
 
-    def _start_task(self, batch: Batch) -> None:
+    def _start_task(self, batch: TaskBatch) -> None:
         headers = {"Content-Type": "application/json", "Idempotency-Key": os.urandom(16).hex()}
         state = self._api.call_json("POST", TASKS_PATH, content=batch.body, headers=headers)
-        self._running.append(RunningTask(batch.urls, TASKS_PATH + quote(str(state.get("id")), safe="")))
+        self._running.append(SentTask(batch.urls, TASKS_PATH + quote(str(state.get("id")), safe="")))
 
     def _cancel_tasks(self) -> None:
         deadline = time.monotonic() + CANCEL_S
@@ -155,7 +155,7 @@ class Crawl:
         if task.printed < len(task.urls):
             raise Refused("the task was cancelled") if state.get("status") == "cancelled" else self._nonsense()
 
-    def _poll(self, task: RunningTask) -> dict[str, Any]:
+    def _poll(self, task: SentTask) -> dict[str, Any]:
         wait_s = 1 if self._bar.on else POLL_WAIT_S
         timeout_s = self._api.api.timeout_s + wait_s
         state = self._api.poll_json(task.path, headers={"Prefer": f"wait={wait_s}"}, timeout_s=timeout_s)
@@ -163,7 +163,7 @@ class Crawl:
         task.done = done if isinstance(done, int) else 0
         return state
 
-    def _print_known(self, task: RunningTask) -> None:
+    def _print_known(self, task: SentTask) -> None:
         """Print what is known so far, up to the first URL that is not."""
         while task.printed < len(task.urls):
             probes = self._read_probes(task, task.printed)
@@ -172,7 +172,7 @@ class Crawl:
             if not known or len(known) < len(probes):
                 return
 
-    def _print_result(self, task: RunningTask, codes: list[Any]) -> None:
+    def _print_result(self, task: SentTask, codes: list[Any]) -> None:
         """Print a task that is ready. The server is asked for reasons only where a URL has no answer."""
         probes = [{"code": code} for code in codes]
         place = task.printed
@@ -183,14 +183,14 @@ class Crawl:
             place += len(reasons) or len(codes)
         self._print(task, probes[task.printed :])
 
-    def _read_probes(self, task: RunningTask, offset: int) -> list[dict[str, Any]]:
+    def _read_probes(self, task: SentTask, offset: int) -> list[dict[str, Any]]:
         page = self._api.call_json("GET", f"{task.path}/probes?offset={offset}&limit={PROBES_AT_ONCE}")
         probes = page.get("probes")
         if not isinstance(probes, list) or not all(isinstance(probe, dict) for probe in probes):
             raise self._nonsense()
         return probes
 
-    def _print(self, task: RunningTask, probes: list[dict[str, Any]]) -> None:
+    def _print(self, task: SentTask, probes: list[dict[str, Any]]) -> None:
         urls = task.urls[task.printed : task.printed + len(probes)]
         codes = [probe.get("code") for probe in probes]
         if len(urls) < len(codes):

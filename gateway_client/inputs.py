@@ -24,7 +24,7 @@ class Url(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Batch:
+class TaskBatch:
     """The URLs of one task, and its JSON body."""
 
     urls: Sequence[Url]
@@ -78,7 +78,7 @@ def cut_lines(file: IO[bytes]) -> Iterator[bytes]:
         yield line
 
 
-def pack_tasks(urls: Sequence[Url], *, follow_redirects: bool) -> Iterator[Batch]:
+def pack_tasks(urls: Sequence[Url], *, follow_redirects: bool) -> Iterator[TaskBatch]:
     """The URLs in tasks of at most `MAX_TASK_URLS` and `MAX_TASK_BYTES`, in order."""
     for start in range(0, len(urls), MAX_TASK_URLS):
         waiting = [urls[start : start + MAX_TASK_URLS]]
@@ -87,7 +87,7 @@ def pack_tasks(urls: Sequence[Url], *, follow_redirects: bool) -> Iterator[Batch
             sent = [url.text for url in part]
             body = json.dumps({"urls": sent, "follow_redirects": follow_redirects}).encode()
             if len(body) <= MAX_TASK_BYTES or len(part) == 1:
-                yield Batch(part, body)
+                yield TaskBatch(part, body)
             else:
                 middle = len(part) // 2
                 waiting += part[middle:], part[:middle]

@@ -94,7 +94,7 @@ class Health:
 
 
 @dataclass(frozen=True)
-class Server:
+class RedisServer:
     """A process of a Redis. `clustered`: it is a node of a Cluster."""
 
     run_id: str | None
@@ -134,12 +134,12 @@ async def check_commands(client: Client) -> None:
         raise ResponseError(refused.decode())
 
 
-async def read_server(client: Client) -> Server:
+async def read_server(client: Client) -> RedisServer:
     """What INFO says of the server; what it does not say, or this user may not ask, is empty."""
     info: dict[str, Any] = await _unless_refused(client.info("server", **_one_node(client)), {})
     name, number = info.get("server_name", "redis"), info.get("valkey_version") or info.get("redis_version", "")
     mode = info.get("server_mode") or info.get("redis_mode")
-    return Server(info.get("run_id"), info.get("process_id"), f"{name} {number}".strip(), mode == "cluster")
+    return RedisServer(info.get("run_id"), info.get("process_id"), f"{name} {number}".strip(), mode == "cluster")
 
 
 async def read_durability(client: Client) -> tuple[str, bool]:
