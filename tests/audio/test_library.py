@@ -24,7 +24,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from gateway.audio import index as catalogue
+from gateway.audio import index
 from gateway.audio.formats.bounded_reader import AudioType
 from gateway.audio.formats.detect import detect_type
 from gateway.audio.index import AudioFile, Index, to_moment
@@ -280,7 +280,7 @@ UPLOADER = """
 import sys, anyio
 from pathlib import Path
 from gateway.audio.library import Library
-from tests.audio.corpus import make_wave
+from tests.audio.formats.corpus import make_wave
 async def drip():
     data = make_wave(50_000_000)
     for at in range(0, len(data), 1_000_000):
@@ -563,8 +563,8 @@ async def test_parser_that_fails(
             raise error
         return detect_type(file, size_bytes)
 
-    monkeypatch.setattr(catalogue, "read_tags", stumble)
-    monkeypatch.setattr(catalogue, "identify", stop)
+    monkeypatch.setattr(index, "read_tags", stumble)
+    monkeypatch.setattr(index, "detect_type", stop)
     for name, size_bytes in (("good.wav", 5000), ("odd tags.wav", 6000), ("odd form.wav", 7000)):
         (folder / name).write_bytes(make_wave(size_bytes))
     for _ in range(3):

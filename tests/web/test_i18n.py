@@ -12,7 +12,7 @@ from gateway.web.i18n import RUSSIAN, Translator, choose_translator, format_dura
 pytestmark = pytest.mark.anyio
 AUDIO = Path(__file__).parents[2] / "gateway" / "audio"
 SCRIPTS = "".join(path.read_text() for path in (AUDIO / "static").glob("*.js"))
-SOURCES = SCRIPTS + "".join(path.read_text() for path in [*AUDIO.glob("*.py"), *AUDIO.glob("templates/*")])
+SOURCES = SCRIPTS + "".join(path.read_text() for path in [*AUDIO.rglob("*.py"), *AUDIO.glob("templates/*")])
 
 SENTENCES = sorted(set(re.findall(r'\b(?:say|count)\([^"()]*"([^"]+)"|"(\{n\} [^"]+)"', SCRIPTS)))
 
@@ -29,7 +29,7 @@ def test_table(sentence: str) -> None:
     names = r"\{(\w+)\}"
     assert set(re.findall(names, RUSSIAN[sentence])) == set(re.findall(names, sentence))
     assert re.search("[а-яё]", RUSSIAN[sentence])
-    elsewhere = {"This call needs the token of this server.", "Writes from another site are refused."}  # guard
+    elsewhere = {"This call needs the token of this server.", "Writes from another site are refused."}  # web.security
     said = sentence.replace("255", "{MAX_NAME_BYTES}").replace("`file`", "`{FIELD}`")
     assert SOURCES.replace(f'"{sentence}":', "").count(said) or sentence in elsewhere
 

@@ -50,9 +50,9 @@ def test_limit_concurrency() -> None:
 
 @pytest.mark.anyio
 async def test_cost_of_a_location() -> None:
-    """Ten redirects to 60,000 bytes that are no UTF-8 cost little CPU: they are not escaped one by one."""
+    """Ten redirects to 8,000 bytes that are not UTF-8 cost little CPU: they are not escaped one by one."""
     spent_s: list[float] = []
-    location = b"/x#" + b"\xff" * 60_000
+    location = b"/x#" + b"\xff" * 8_000
 
     async def script(line: Line) -> None:
         for _ in range(10):
@@ -68,4 +68,4 @@ async def test_cost_of_a_location() -> None:
             outcome = await prober.probe(f"{site.url}/", follow_redirects=True)
             spent_s.append(time.thread_time() - start)
     assert outcome.code == 200, outcome
-    assert min(spent_s) < 0.25
+    assert min(spent_s) < 0.1
