@@ -1,21 +1,15 @@
-"""HTTP/1.1 alone, and with turns for everybody, on the hypercorn that serves this process: owns hypercorn.
+"""Fixes of defects of hypercorn 0.18, while it serves this process: owns hypercorn.
 
-- hypercorn keeps a connection whose messages can be read in two ways (request smuggling), and has no setting that turns
-  HTTP/2 without TLS off: no browser speaks it, and four connections of a hostile client kept others waiting for 4 s and
-  grew the process from 73 to 559 MB. `framing` takes the place of its parser: it refuses the one and ignores the other.
-  With TLS hypercorn.toml leaves h2 out of ALPN.
-- What still comes of a body nobody wants any more it throws away without a pause: 1.5 s for four bodies of one byte a
-  chunk. With a pause for each event nobody else waits for over 0.1 s.
-- What it cannot read as HTTP it answers by itself, without a word; so a refusal of ours takes its place.
-- A connection that its client has closed is kept until it would have been idle for too long, and then leaves 48 objects
-  that refer to each other: 100 such connections a second led, after a minute, to a collection of garbage that held
-  the event loop for 0.9 s. Its parts are let go of when it ends.
-- A client that sends its next request at once and leaves during the answer is waited for as long as the process lives.
-  Here the wait ends with the connection.
-- It takes the body of an answer as bytes alone: here it takes parts of files too, where it speaks without TLS.
+- Request smuggling, and HTTP/2 without TLS, which has no bound on what a client can make the server do: `framing`
+  replaces the parser. With TLS hypercorn.toml leaves h2 out of ALPN.
+- While a dead body is thrown away, the event loop gets no turn: a yield for each event.
+- A message that cannot be read as HTTP gets an empty refusal: a problem with the security headers replaces it.
+- A closed connection is kept until its idle timeout and leaves a reference cycle: its parts are cleared at its end.
+- A pipelining client that leaves during an answer keeps its task for ever: the wait ends with the connection.
+- The body of an answer can only be bytes: without TLS, parts of files are accepted too and sent by sendfile.
 
-Seven methods of one pinned minor version are replaced, while the gateway is served; tests show that they are the right
-ones. Under another server nothing happens.
+Seven methods of one pinned minor version are replaced; tests fail when one of them is no longer the right one. Under
+another server nothing happens.
 """
 
 import logging
@@ -42,9 +36,7 @@ _PROTOCOL, _SERVER = "hypercorn.protocol.h11", "hypercorn.asyncio.tcp_server"
 
 @contextmanager
 def fixed_hypercorn(headers: Mapping[str, str], files: FileSender) -> Iterator[None]:
-    """In this block nobody gets to HTTP/2, each event of a dead stream is a turn of its own, a connection leaves
-    nothing behind and nobody waits for one that is gone, what is no HTTP is refused with `headers` and a problem, and
-    `files` sends parts of files."""
+    """Apply the fixes in this block. `headers` are those of a refusal, `files` sends parts of files."""
     protocol, server = sys.modules.get(_PROTOCOL), sys.modules.get(_SERVER)
     with ExitStack() as replaced:
         if protocol is not None and server is not None:
@@ -89,7 +81,7 @@ def _handle_and_offer(stream_class: Any) -> Any:
     handle = stream_class.handle
 
     async def handle_and_offer(stream: Any, event: Any) -> None:
-        """Each event of a dead stream is a turn of its own; who asks without TLS is told that files can be sent."""
+        """Yield for each event of a dead stream; offer sendfile to requests without TLS."""
         if stream.closed:
             await checkpoint()
         first = not hasattr(stream, "scope")

@@ -136,8 +136,7 @@ class Settings(BaseSettings):
         None,
         validation_alias="API_TOKEN",
         description=(
-            "The token that every call needs but `/healthz`, without blanks at its ends; unset: whoever reaches the "
-            "server may use it."
+            "The token that every call needs but `/healthz`, without blanks at its ends; unset: calls need no token."
         ),
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -1,8 +1,8 @@
-"""The list as a stream of events: each listener hears of a change, by this gateway or another program.
+"""The list as a stream of events: listeners hear of changes by this gateway and by other programs.
 
-Another gateway on the folder, and a file put there by hand, are seen by looking at the folder while anybody
-listens, once for all of them. An event is named after the state of the list (`listing.fingerprint`), so whoever
-comes back, to whichever gateway, with the name of what he saw, is told only if it is no longer so. Knows no HTTP.
+While there are listeners, the feed polls the folder once for all of them: other gateways and programs write to it too.
+The id of an event is a fingerprint of the list (`search.fingerprint`): a client that sends it back, to any gateway,
+gets an event only if the list has changed since. Knows no HTTP.
 """
 
 import logging

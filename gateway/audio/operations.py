@@ -236,7 +236,7 @@ GET_EVENTS = Operation(
     (
         ResponseSpec(
             200,
-            "Server-sent events: `changed`, whoever changed the list. A comment now and then, and the end after a "
+            "Server-sent events: `changed`, after a change by any program. A comment now and then, and the end after a "
             "minute, for the listener to come again. Who wants only JSON gets the file of this name.",
             (
                 stream_events(("changed",), _REVISION, 'id: 1f3a…\nevent: changed\ndata: {"revision":"1f3a…"}\n\n'),

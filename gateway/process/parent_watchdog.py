@@ -1,8 +1,8 @@
-"""A worker whose master is gone, or was not told of the end: it ends too, instead of holding the port for ever.
+"""Ends a worker whose parent process is gone, or that was not told to stop: it would hold the port for ever.
 
-Only where the server runs its applications in processes that multiprocessing started, as `hypercorn gateway:app` does
-without `workers = 0`: kill -9 of such a master leaves the worker behind, and SIGTERM to the worker alone is heard by
-nobody but `Shutdown`. What is lost by so hard an end is taken up as after a crash.
+This concerns servers that run the application in processes of multiprocessing, as `hypercorn gateway:app` does without
+`workers = 0`: kill -9 of the parent leaves the worker behind, and SIGTERM to the worker alone reaches only `Shutdown`.
+The recovery after so hard an end is that after a crash.
 """
 
 import logging

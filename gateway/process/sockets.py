@@ -1,9 +1,8 @@
-"""How much of an answer the system takes before its peer does: process-wide, so it stands alone.
+"""Bounds the unsent bytes of the sockets of this process (TCP_NOTSENT_LOWAT).
 
-Linux lets a socket hold megabytes that were not sent yet, and says that there is room again once a third of that is
-gone. A peer that takes 40 kB a second stands still for longer than the idle time then, as far as anybody here can see.
-TCP_NOTSENT_LOWAT bounds what is not sent; connections inherit it from the socket that listens. A server of ASGI shows
-its sockets to nobody, so they are looked for among the descriptors of the process.
+Linux buffers megabytes for a socket, and reports room again only when a third of them is sent: a peer that reads
+40 kB/s would exceed the idle timeout. Accepted connections inherit the bound from the listening socket. An ASGI
+server does not expose its sockets, so they are found among the descriptors of the process.
 """
 
 import os

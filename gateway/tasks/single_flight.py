@@ -133,8 +133,8 @@ class SingleFlight:
         """Send off one batch of a task; `land` is called for each place that is wanted, now or later.
 
         Returns once the domains are counted and the cache was asked; while Redis is away it waits. Nothing lands
-        before the whole batch is counted: a task that ended uncounted would stay so. Counters or a cache that
-        somebody has spoilt stop no task.
+        before the whole batch is counted: a task that ended uncounted would stay so. Corrupted counters or
+        cache entries stop no task.
         """
         targets = [target async for target in _read_targets(batch.urls)]
         domains = Counter(target.domain for target in targets if target.domain)

@@ -1,8 +1,8 @@
-"""One request and its answer, from the first byte to the last: its id, its figures, and an end in every case.
+"""The context of one request: its id, its byte counts, its status; and an answer in every case.
 
-The outermost ASGI middleware, so nothing is answered past it: every answer bears the request id and the headers for
-browsers, every end is told to whoever counts and logs, an exception that nobody caught is a 500, and at the end of
-the process what is still going on has `GRACE_S`. Of the routes it knows nothing; who does sets `RequestContext.route`.
+The outermost ASGI middleware: it adds the request id and the security headers to every answer, reports the end of every
+request to the metrics and the access log, turns an uncaught exception into a 500, and gives requests in progress
+`GRACE_S` when the process stops. It knows no routes: the views' side sets `RequestContext.route`.
 """
 
 import logging

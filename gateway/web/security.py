@@ -1,10 +1,9 @@
-"""Who may call: the token, the Host, the origin of a write; and the headers that tell browsers what is allowed.
+"""Access control: the token, the Host header, CSRF; and the security headers of every answer.
 
 - Host must be a name of this server: protection against DNS rebinding.
-- A write from another site is refused by what browsers say of themselves (Sec-Fetch-Site, Origin); a command line
-  says neither and is let through.
-- With a token set, every call needs it but /healthz. A right token is never refused, whoever else guesses behind the
-  same address; so the limit of wrong ones keeps guessing quiet and cheap, and the length of the token makes it vain.
+- CSRF: a write is refused when Sec-Fetch-Site or Origin say that another site sent it. A command line sends neither.
+- With a token set, every call needs it but /healthz. A right token is never refused, so that one client behind a shared
+  address cannot lock out another; the rate limit of wrong ones slows guessing, and the length of the token defeats it.
 """
 
 import hmac

@@ -84,10 +84,10 @@ class FileSender:
 
 
 class _Transfer:
-    """A socket and a file, by descriptors of their own that are closed once no thread is at them any more.
+    """A socket and a file, by duplicated descriptors that are closed once no thread uses them.
 
-    Whoever waits for the thread may be cancelled, and what it was at be closed: its numbers would soon be those of
-    another file and another connection.
+    The waiting request may be cancelled and its connection closed while the thread works: the numbers of the
+    descriptors would soon be those of another file and another connection.
     """
 
     def __init__(self, peer: int, file: int, threads: ThreadPoolExecutor) -> None:

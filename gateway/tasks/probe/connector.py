@@ -42,8 +42,8 @@ class DirectConnector(aiohttp.TCPConnector):
     its threads).
 
     `name_servers` ("192.0.2.1:53") are asked instead of the system's. TLS is verified against the authorities of the
-    system, or of SSL_CERT_FILE. It stands in for private names, so tests count the threads and read hostile answers,
-    should those change.
+    system, or of SSL_CERT_FILE. It overrides private methods of aiohttp: tests count the threads and
+    read hostile answers, so that a change of these shows.
     """
 
     def __init__(self, *, policy: Policy, name_servers: Sequence[str] = ()) -> None:
