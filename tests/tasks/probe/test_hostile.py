@@ -64,9 +64,9 @@ SLOW: dict[str, tuple[Script, int | str]] = {
     "head that never ends": (endless(OK + b"X: y\r\n", b"", 3600), "timeout"),
     "silence": (stay_silent, "timeout"),
     "deafness": (stay_deaf, "timeout"),
-    "100 for ever": (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01), "timeout"),
-    "102 for ever": (endless(b"", b"HTTP/1.1 102 Processing\r\n\r\n", 0.01), "timeout"),
-    "103 for ever": (endless(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 0.01), "timeout"),
+    "100 for ever": (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.05), "timeout"),
+    "102 for ever": (endless(b"", b"HTTP/1.1 102 Processing\r\n\r\n", 0.05), "timeout"),
+    "103 for ever": (endless(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 0.05), "timeout"),
 }
 FLOODS: dict[str, Script] = {
     "100": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
