@@ -78,8 +78,10 @@ async def redis(client: httpx.AsyncClient, settings: Settings) -> AsyncIterator[
 async def spoilt(redis: Redis, key: str, put: Put) -> AsyncIterator[None]:
     """The key holds something else."""
     before = await redis.dump(key)
-    await redis.delete(key)
-    await put(redis, key)
+    async with redis.pipeline(transaction=True) as pipeline:  # the gateway may write the key between two commands
+        pipeline.delete(key)
+        put(pipeline, key)
+        await pipeline.execute()
     yield
     if before:
         await redis.restore(key, 0, before, replace=True)
