@@ -5,8 +5,9 @@ import re
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -54,14 +55,12 @@ def serving(command: Path, folder: Path, port: int) -> Iterator[str]:
         gateway = subprocess.Popen([command, "--port", str(port)], cwd=folder, env=environment, stderr=log, stdout=log)
     url = f"http://127.0.0.1:{port}"
     try:
-        transport = httpx.HTTPTransport(retries=0)
-        with httpx.Client(transport=transport, trust_env=False) as client:
+        with httpx.Client(trust_env=False) as client:
             while gateway.poll() is None:
-                try:
+                with suppress(httpx.TransportError):
                     if client.get(f"{url}/readyz").status_code == 200:
                         break
-                except httpx.TransportError:
-                    pass
+                time.sleep(0.05)
         assert gateway.poll() is None, (folder / "log").read_text()
         yield url
     finally:
