@@ -1,8 +1,4 @@
-"""Tells the credentials of a species: a WSGI application, and a strict HTTP/1.1 server (RFC 9112) under it.
-
-Sections: application, limits, parser (bytes in, requests out, no I/O), response (PEP 3333), log, server, command line.
-The server calls the application on its event loop: an application that waits belongs under a server with threads.
-"""
+"""Tells the credentials of a species: a WSGI application, and a strict HTTP/1.1 server (RFC 9112) under it."""
 
 import sys
 
@@ -14,7 +10,6 @@ import asyncio
 import errno
 import io
 import os
-import queue
 import re
 import signal
 import socket
@@ -35,8 +30,7 @@ from wsgiref.util import is_hop_by_hop
 
 __version__ = "0.2.0"
 
-# ---- application -----------------------------------------------------------------------------------------------------
-
+# ---- table -----------------------------------------------------------------------------------------------------------
 CREDENTIALS = {
     "Cyberman": "John Lumic",
     "Dalek": "Davros",
@@ -51,38 +45,34 @@ CREDENTIALS = {
     "Zygon": "Broton",
 }
 ALLOW = ("Allow", "GET, HEAD, OPTIONS")
-NO_BODY = [b""]  # not []: hypercorn sends the head of an answer with its first block
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """`GET /?species=Time%20Lord` answers `{"credentials": "Rassilon"}`; anything but an exact name, `"Unknown"`."""
     method = environ["REQUEST_METHOD"]
-    status = "404 Not Found"
     holder = "Unknown"
     headers = [("Content-Type", "application/json")]
     if environ.get("PATH_INFO", "") not in ("", "/"):
-        pass
-    elif method in ("GET", "HEAD"):
-        # The first species counts. Bytes that are not UTF-8 become U+FFFD, which is in no name.
-        query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True, errors="replace")
-        holder = CREDENTIALS.get(query.get("species", [""])[0], "Unknown")
-        status = "404 Not Found" if holder == "Unknown" else "200 OK"
+        status = "404 Not Found"
     elif method == "OPTIONS":
         start_response("204 No Content", [ALLOW])
-        return NO_BODY
-    else:
+        return [b""]  # not []: hypercorn sends the head of an answer with its first block
+    elif method not in ("GET", "HEAD"):
         status = "405 Method Not Allowed"
         headers.append(ALLOW)
+    else:
+        query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+        holder = CREDENTIALS.get(query.get("species", [""])[0], holder)  # the first species counts
+        status = "404 Not Found" if holder == "Unknown" else "200 OK"
     body = b'{"credentials": "%b"}' % holder.encode()
     start_response(status, [*headers, ("Content-Length", str(len(body)))])
-    return NO_BODY if method == "HEAD" else [body]
+    return [b"" if method == "HEAD" else body]
 
 
 app = application
 
+
 # ---- limits ----------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Limits:
     """What one client may take of the server: sizes in bytes, times in seconds."""
@@ -108,54 +98,42 @@ class Limits:
     pause_s: float = 0.5  # a longer pause of the process does not count as a delay of its clients
 
 
-# ---- parser ----------------------------------------------------------------------------------------------------------
-
+# ---- grammar and constants -------------------------------------------------------------------------------------------
 WHOLE_LINES = re.compile(rb"(?:[\t -~\x80-\xff]++|\r\n)*+")  # RFC 9112, 2.2: no NUL, control, bare CR or bare LF
 FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2: a token, so obs-fold is refused
 FIELD_VALUE = re.compile(r"[\t -~\x80-\xff]*")  # RFC 9110, 5.5
-STATUS = re.compile(r"[1-9][0-9]{2} [\t -~]*")
 # RFC 3986, 3.2; in http it is never empty and has no user information (RFC 9110, 4.2).
 AUTHORITY = r"(?:\[[0-9A-Fa-f:.]+\]|(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?"
 # RFC 9112, 3: methods are in upper case; targets are of any visible ASCII but "#", as browsers send {|} and a lone %.
 TARGET = rf"(\*|(?:(?i:http)://({AUTHORITY}))?(/[!\"$->@-~]*)?(?:\?([!\"$-~]*))?)"
 REQUEST_LINE = re.compile(rf"([A-Z][A-Z-]*) {TARGET} (HTTP/([0-9])\.[0-9])")
 HOST = re.compile(AUTHORITY)
-LENGTH = re.compile(r"[0-9]{1,19}")
-CHUNK_LINE = re.compile(r"([0-9A-Fa-f]{1,16})([ \t]*;[\t -~\x80-\xff]*)?\r\n")  # RFC 9112, 7.1
-CHUNK_SIZE_CHARS = 16
+CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})([ \t]*;[\t -~\x80-\xff]*)?\r\n")  # RFC 9112, 7.1
+STATUS = re.compile(r"[1-9][0-9]{2} [\t -~]*")
+SERVER_ENVIRON: WSGIEnvironment = {"SCRIPT_NAME": "", "wsgi.version": (1, 0), "wsgi.url_scheme": "http"}
+SERVER_ENVIRON |= {"wsgi.multithread": False, "wsgi.multiprocess": False, "wsgi.run_once": False}
+FORGEABLE = re.compile(r"[^ !#-\[\]-~]")  # in a line of the log: all but visible ASCII, the quote and the backslash
+format_date = lru_cache(maxsize=1)(format_date_time)  # the same for all answers of one second
 
 
+# ---- parser ----------------------------------------------------------------------------------------------------------
 class HTTPError(Exception):
     """(status, reason): a request breaks a rule, or (500) the application does."""
 
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:  # noqa: ARG002
+        """Answers with the refusal, as a WSGI application."""
+        status, reason = self.args
+        retry = [("Retry-After", "1")] if status == HTTPStatus.SERVICE_UNAVAILABLE else []
+        headers = [("Content-Type", "text/plain"), *retry]
+        start_response(f"{status} {HTTPStatus(status).phrase}", headers, sys.exc_info())
+        return [f"{reason}\n".encode()]
+
 
 def require(met: Any, status: int, reason: str) -> Any:
-    """Gives `met` back where it is true.
-
-    :raises HTTPError: it is false: this rule is broken.
-    """
+    """Gives `met` back. :raises HTTPError: it is false."""
     if not met:
         raise HTTPError(status, reason)
     return met
-
-
-def parse_fields(lines: Iterable[str]) -> WSGIEnvironment:
-    """Field lines as environ keys. Repeated ones are joined (RFC 9110, 5.3), so a second Host or length is malformed.
-
-    Names with an underscore are left out: in an environ they pass for names with a hyphen.
-    """
-    fields: WSGIEnvironment = {}
-    for line in lines:
-        name, colon, raw_value = line.partition(":")
-        require(colon and FIELD_NAME.fullmatch(name) and FIELD_VALUE.fullmatch(raw_value), 400, "a malformed field")
-        if "_" in name:
-            continue
-        key = name.upper().replace("-", "_")
-        if key not in ("CONTENT_LENGTH", "CONTENT_TYPE"):
-            key = f"HTTP_{key}"
-        value = raw_value.strip(" \t")
-        fields[key] = f"{fields[key]}, {value}" if key in fields else value
-    return fields
 
 
 @lru_cache(maxsize=64)
@@ -167,124 +145,119 @@ def parse_head(head: bytes) -> WSGIEnvironment:
     require(major == "1", 505, "this server speaks HTTP/1 only")
     require(path or authority or (method, target) == ("OPTIONS", "*"), 400, "a malformed request target")
     environ = parse_fields(field_lines)
-    check_fields(environ, is_old=protocol == "HTTP/1.0")
+    is_old = protocol == "HTTP/1.0"
+    host = environ.get("HTTP_HOST")
+    expectation = environ.get("HTTP_EXPECT", "100-continue")
+    require(is_old if host is None else HOST.fullmatch(host), 400, "Host is missing or malformed")
+    require(is_old or expectation.lower() == "100-continue", 417, "the only expectation known is 100-continue")
+    require(re.fullmatch("[0-9]{1,19}", environ.get("CONTENT_LENGTH", "0")), 400, "a malformed Content-Length")
+    if (coding := environ.get("HTTP_TRANSFER_ENCODING")) is not None:  # RFC 9112, 6.1: against request smuggling
+        require(not is_old and "CONTENT_LENGTH" not in environ, 400, "a transfer coding with a length, or in HTTP/1.0")
+        require(coding.lower() == "chunked", 501, "the only transfer coding known is chunked")
     if authority:
         environ["HTTP_HOST"] = authority  # RFC 9112, 3.2.2: it overrides the field
         path = path or "/"
-    environ["REQUEST_METHOD"] = method
-    environ["SERVER_PROTOCOL"] = protocol
+    environ |= {"REQUEST_METHOD": method, "SERVER_PROTOCOL": protocol, "QUERY_STRING": query or ""}
     environ["PATH_INFO"] = unquote_to_bytes(path or "").decode("latin-1")
-    environ["QUERY_STRING"] = query or ""
     return environ
 
 
-def check_fields(environ: WSGIEnvironment, *, is_old: bool) -> None:
-    """Checks the fields that frame a request; `is_old`: it is HTTP/1.0."""
-    host = environ.get("HTTP_HOST")
-    expectation = environ.get("HTTP_EXPECT", "100-continue")
-    length = environ.get("CONTENT_LENGTH", "0")
-    coding = environ.get("HTTP_TRANSFER_ENCODING")
-    require(is_old if host is None else HOST.fullmatch(host), 400, "Host is missing or malformed")
-    require(is_old or expectation.lower() == "100-continue", 417, "the only expectation known is 100-continue")
-    require(LENGTH.fullmatch(length), 400, "a malformed Content-Length")
-    if coding is not None:  # RFC 9112, 6.1: both fields in one request are a sign of request smuggling
-        require(not is_old and "CONTENT_LENGTH" not in environ, 400, "a transfer coding with a length, or in HTTP/1.0")
-        require(coding.lower() == "chunked", 501, "the only transfer coding known is chunked")
+def parse_fields(lines: Iterable[str]) -> WSGIEnvironment:
+    """Field lines as keys of an environ; repeated fields are joined (RFC 9110, 5.3)."""
+    fields: WSGIEnvironment = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        require(colon and FIELD_NAME.fullmatch(name) and FIELD_VALUE.fullmatch(value), 400, "a malformed field")
+        key = name.upper().replace("-", "_")
+        key = key if key in ("CONTENT_LENGTH", "CONTENT_TYPE") else f"HTTP_{key}"
+        value = value.strip(" \t")
+        if "_" not in name:  # as a key it would pass for a name with a hyphen
+            fields[key] = f"{fields[key]}, {value}" if key in fields else value
+    return fields
 
 
 class Parser:
-    """Bytes go into `buffer`, requests come out of `requests`: None while it needs more bytes.
-
-    An `HTTPError` ends it: it is not known where the next request begins.
-    """
+    """Bytes go into `buffer`, requests come out of `requests`: None while it needs more, an `HTTPError` as the last."""
 
     def __init__(self, limits: Limits = Limits()) -> None:
         self.limits = limits
         self.buffer = bytearray()
-        self.requests = self._parse()
+        self.requests = self.parse()
         self.line = b""  # the last request line
         self.pending: WSGIEnvironment = {}  # a request whose body is not whole yet
 
-    def _parse(self) -> Generator[WSGIEnvironment | None, None, None]:
+    def parse(self) -> Generator[WSGIEnvironment | None, None, None]:
+        """Gives the environ of each request once its body is whole, and None until then."""
         while True:
-            environ = yield from self._take_head()
+            environ = yield from self.take_head()
             self.pending = environ
             if environ.pop("HTTP_TRANSFER_ENCODING", None):
-                body = yield from self._take_chunks()
+                body = yield from self.take_chunks()
                 environ["CONTENT_LENGTH"] = str(len(body))
             else:
                 size = int(environ.get("CONTENT_LENGTH", 0))
                 require(size <= self.limits.body_bytes, 413, "the body is too large")
-                body = yield from self._take(size)
+                body = yield from self.take(size)
             environ["wsgi.input"] = io.BytesIO(body)
             self.pending = {}
             yield environ
 
-    def _take_head(self) -> Generator[None, None, WSGIEnvironment]:
+    def take_head(self) -> Generator[None, None, WSGIEnvironment]:
         """Takes a head; refuses a wrong one before it is whole."""
         while True:
             start = 2 if self.buffer.startswith(b"\r\n") else 0  # RFC 9112, 2.2: one empty line before it is skipped
             end = self.buffer.find(b"\r\n\r\n", start)
             head = bytes(self.buffer[start : end + 2 if end >= 0 else None])
-            self._check_head(head)
+            self.line, crlf, fields = head.partition(b"\r\n")
+            require(self.line or not crlf, 400, "an empty request line")
+            require(len(self.line) <= self.limits.request_line_bytes, 414, "the request line is too long")
+            require(len(fields) <= self.limits.fields_bytes, 431, "the fields are too large")
+            require(fields.count(b"\r\n") <= self.limits.fields, 431, "too many fields")
+            require(WHOLE_LINES.fullmatch(head.removesuffix(b"\r")), 400, "a control character, CR or LF")
             if end >= 0:
                 del self.buffer[: end + 4]
                 return parse_head(head).copy()
             yield
 
-    def _check_head(self, head: bytes) -> None:
-        self.line, crlf, fields = head.partition(b"\r\n")
-        require(self.line or not crlf, 400, "an empty request line")
-        require(len(self.line) <= self.limits.request_line_bytes, 414, "the request line is too long")
-        require(len(fields) <= self.limits.fields_bytes, 431, "the fields are too large")
-        require(fields.count(b"\r\n") <= self.limits.fields, 431, "too many fields")
-        require(WHOLE_LINES.fullmatch(head.removesuffix(b"\r")), 400, "a control character, CR or LF")
-
-    def _take_chunks(self) -> Generator[None, None, bytes]:
-        """A chunked body (RFC 9112, 7.1). Extensions and trailer fields are checked, bounded and thrown away."""
+    def take_chunks(self) -> Generator[None, None, bytes]:
+        """Takes a chunked body (RFC 9112, 7.1). Extensions and trailers are checked, bounded and thrown away."""
         body = bytearray()
         room = self.limits.fields_bytes
         size = -1
         while size != 0:
-            line = yield from self._take_line(room + CHUNK_SIZE_CHARS)
+            line = yield from self.take_line(room + 16)
             match = require(CHUNK_LINE.fullmatch(line), 400, "a malformed chunk")
             size = int(match[1], 16)
-            room -= len(match[2] or "")
+            room -= len(match[2] or b"")
             require(len(body) + size <= self.limits.body_bytes, 413, "the body is too large")
             if size > 0:
-                body += yield from self._take(size)
-                end = yield from self._take(2)
-                require(end == b"\r\n", 400, "a chunk is not of its size")
-        line = yield from self._take_line(room)
-        while line != "\r\n":
-            parse_fields([line.removesuffix("\r\n")])
+                chunk = yield from self.take(size + 2)
+                require(chunk.endswith(b"\r\n"), 400, "a chunk is not of its size")
+                body += chunk[:-2]
+        line = yield from self.take_line(room)
+        while line != b"\r\n":
+            parse_fields([line.removesuffix(b"\r\n").decode("latin-1")])
             room -= len(line)
-            line = yield from self._take_line(room)
+            line = yield from self.take_line(room)
         return bytes(body)
 
-    def _take_line(self, limit: int) -> Generator[None, None, str]:
-        end = self.buffer.find(b"\n")
-        while end < 0 and len(self.buffer) <= limit + 1:
+    def take_line(self, limit: int) -> Generator[None, None, bytes]:
+        """Takes a line with its CRLF, before which there are at most `limit` bytes."""
+        while self.buffer.find(b"\n", 0, limit + 2) < 0:
+            require(len(self.buffer) < limit + 2, 431, "chunk extensions or trailer fields are too large")
             yield
-            end = self.buffer.find(b"\n")
-        require(0 <= end <= limit + 1, 431, "chunk extensions or trailer fields are too large")
-        line = yield from self._take(end + 1)
-        return line.decode("latin-1")
+        return (yield from self.take(self.buffer.index(b"\n") + 1))
 
-    def _take(self, size: int) -> Generator[None, None, bytes]:
+    def take(self, size: int) -> Generator[None, None, bytes]:
+        """Takes `size` bytes."""
         while len(self.buffer) < size:
             yield
         taken = bytes(self.buffer[:size])
-        self.buffer = self.buffer[size:]
+        del self.buffer[:size]
         return taken
 
 
 # ---- response --------------------------------------------------------------------------------------------------------
-
-UNKNOWN = -1  # a length
-format_date = lru_cache(maxsize=1)(format_date_time)  # the same for all answers of one second
-
-
 @dataclass
 class Response:
     """The answer to one request, framed as its version allows (PEP 3333; RFC 9112, 6.3). `send` takes the bytes."""
@@ -294,7 +267,7 @@ class Response:
     keep_alive: bool  # whether the connection can serve another request after it
     status: str = ""
     fields: str = ""
-    length: int = UNKNOWN
+    length: int | None = None  # of the body; None while it is not known
     body_bytes: int = 0
     begun: bool = False
     chunked: bool = False
@@ -305,26 +278,17 @@ class Response:
         try:
             result: Any = wsgi_application(self.environ, self.start_response)
             with closing(result) if hasattr(result, "close") else nullcontext():
-                whole = sum(map(len, result)) if isinstance(result, list) else UNKNOWN
+                whole = sum(map(len, result)) if isinstance(result, list) else None
                 for block in result:
                     self.write(block, whole)
-                self._end()
+                require(self.bodyless or self.length in (None, self.body_bytes), 500, "the body is short of its length")
+                if self.chunked or not self.begun:
+                    self.write(b"", 0, last=True)
         except Exception:
             traceback.print_exc(file=self.environ["wsgi.errors"])
-            self.fail(500, "Internal Server Error")
-
-    def fail(self, status: int, reason: str) -> None:
-        """Answers with a refusal. If the head is sent already, only the end of the connection tells that it failed."""
-        self.keep_alive = False
-        if self.begun:
-            return
-        headers = [("Content-Type", "text/plain")]
-        if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            headers.append(("Retry-After", "1"))
-        self.status = ""
-        self.start_response(f"{status} {HTTPStatus(status).phrase}", headers)
-        body = f"{reason}\n".encode()
-        self.write(body, len(body))
+            self.keep_alive = False  # if the head is sent already, only the end of the connection tells that it failed
+            if not self.begun:
+                self.run(HTTPError(500, "Internal Server Error"))
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
         """As PEP 3333 has it. No CR or LF passes, and no header that only the server may send."""
@@ -333,8 +297,8 @@ class Response:
         require(exc_info or not self.status, 500, "start_response again, without exc_info")
         require(STATUS.fullmatch(status), 500, "a malformed status")
         self.status = status
-        self.fields = ""
-        self.length = UNKNOWN
+        self.fields = f"Date: {format_date(int(time.time()))}\r\n"
+        self.length = None
         self.body_bytes = 0
         self.bodyless = status[0] == "1" or status[:3] in ("204", "304") or self.environ["REQUEST_METHOD"] == "HEAD"
         for name, value in headers:
@@ -345,122 +309,57 @@ class Response:
                 self.fields += f"{name}: {value}\r\n"
         return self.write
 
-    def write(self, block: bytes, whole: int = UNKNOWN) -> None:
-        """Sends a block, with the head if it is the first; an empty one sends nothing, as PEP 3333 asks.
-
-        `whole` is the length of all blocks, where it is known.
-        """
+    def write(self, block: bytes, whole: int | None = None, *, last: bool = False) -> None:
+        """Sends a block, and the head before the first. `whole`: length of all blocks, if known; `last`: the end."""
         require(isinstance(block, bytes), 500, "a block is bytes")
-        if not block:
+        if not block and not last:  # PEP 3333: not even the head is sent
             return
-        if not self.bodyless:
-            self.body_bytes += len(block)
-        require(self.length == UNKNOWN or self.body_bytes <= self.length, 500, "the body is over its length")
-        head = b"" if self.begun else self._begin(whole)
-        if self.chunked:
-            self.send(b"%b%x\r\n%b\r\n" % (head, len(block), block))
-        else:
-            self.send(head if self.bodyless else head + block)
+        body = b"" if self.bodyless else block
+        self.body_bytes += len(body)
+        require(self.length is None or self.body_bytes <= self.length, 500, "the body is over its length")
+        head = b"" if self.begun else self.begin(whole)
+        self.send(head + (b"%x\r\n%b\r\n" % (len(body), body) if self.chunked else body))  # the last chunk is empty
 
-    def _end(self) -> None:
-        complete = self.bodyless or self.length in (UNKNOWN, self.body_bytes)
-        require(complete, 500, "the body is short of its length")
-        head = b"" if self.begun else self._begin(0)
-        self.send(head + (b"0\r\n\r\n" if self.chunked else b""))
-
-    def _begin(self, whole: int) -> bytes:
+    def begin(self, whole: int | None) -> bytes:
         """The head, which says how the body ends."""
         require(self.status, 500, "start_response was never called")
-        code = int(self.status[:3])
-        is_old = self.environ["SERVER_PROTOCOL"] == "HTTP/1.0"
-        fields = self.fields
-        if self.length == UNKNOWN and not self.bodyless:
-            self.length = whole
         self.begun = True
-        self.chunked = self.length == UNKNOWN and not self.bodyless and not is_old
+        is_old = self.environ["SERVER_PROTOCOL"] == "HTTP/1.0"
+        if self.length is None and not self.bodyless:
+            self.length = whole
+        has_end = self.bodyless or self.length is not None
+        self.chunked = not has_end and not is_old
+        self.keep_alive = self.keep_alive and (has_end or self.chunked) and self.status[0] != "1"
         if self.chunked:
-            fields += "Transfer-Encoding: chunked\r\n"
-        elif self.length != UNKNOWN and code >= 200 and code != 204:  # RFC 9110, 8.6
-            fields += f"Content-Length: {self.length}\r\n"
-        has_end = self.chunked or self.bodyless or self.length != UNKNOWN
-        self.keep_alive = self.keep_alive and has_end and code >= 200
+            self.fields += "Transfer-Encoding: chunked\r\n"
+        elif self.length is not None and self.status[0] != "1" and self.status[:3] != "204":  # RFC 9110, 8.6
+            self.fields += f"Content-Length: {self.length}\r\n"
         if is_old or not self.keep_alive:
-            fields += f"Connection: {'keep-alive' if self.keep_alive else 'close'}\r\n"
-        return f"HTTP/1.1 {self.status}\r\nDate: {format_date(int(time.time()))}\r\n{fields}\r\n".encode("latin-1")
+            self.fields += f"Connection: {'keep-alive' if self.keep_alive else 'close'}\r\n"
+        return f"HTTP/1.1 {self.status}\r\n{self.fields}\r\n".encode("latin-1")
 
 
-# ---- log -------------------------------------------------------------------------------------------------------------
-
-FORGEABLE = re.compile(r"[^ !#-\[\]-~]")  # all but visible ASCII, the quote and the backslash
-
-
-class Log(io.TextIOBase):
-    """A file descriptor that never blocks: a thread writes to it; lines that it has no room for are dropped."""
-
-    def __init__(self, descriptor: int, limit_bytes: int = Limits.log_bytes) -> None:
-        self._descriptor = descriptor
-        self._limit_bytes = limit_bytes
-        self._lines = bytearray()
-        self._batches: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._idle = threading.Event()
-        threading.Thread(target=self._run, name="log", daemon=True).start()
-
-    def write(self, text: str) -> int:
-        """Takes lines for the next `flush`."""
-        if len(self._lines) < self._limit_bytes:
-            self._lines += text.encode("utf-8", "backslashreplace")
-        return len(text)
-
-    def flush(self) -> None:
-        """Hands the lines to the thread, unless it still writes those before."""
-        if self._lines and self._idle.is_set():
-            self._idle.clear()
-            self._batches.put(bytes(self._lines))
-            self._lines.clear()
-
-    def finish(self, wait_s: float = 1.0) -> None:
-        """Writes what is left, as far as the reader takes it in this time."""
-        if self._idle.wait(wait_s):
-            self.flush()
-            self._idle.wait(wait_s)
-
-    def _run(self) -> None:
-        while True:
-            self._idle.set()
-            batch = self._batches.get()
-            with suppress(OSError):  # the reader is gone
-                while batch:
-                    batch = batch[os.write(self._descriptor, batch) :]
-
-
-# ---- server ----------------------------------------------------------------------------------------------------------
-
-
-SERVER_ENVIRON: WSGIEnvironment = {"SCRIPT_NAME": "", "wsgi.version": (1, 0), "wsgi.url_scheme": "http"}
-SERVER_ENVIRON |= {"wsgi.multithread": False, "wsgi.multiprocess": False, "wsgi.run_once": False}
-
-
+# ---- connection ------------------------------------------------------------------------------------------------------
 class State(Enum):
-    """What a connection waits for."""
+    """What a connection waits for. The value names the limit of that time."""
 
-    IDLE = "the first byte of a request"
-    HEAD = "the rest of a head"
-    BODY = "the rest of a body"
-    SENDING = "the client to read its answer"
-    CLOSING = "the client to close, after the last answer"
+    IDLE = "keep_alive_s"  # the first byte of a request
+    HEAD = "head_s"  # the rest of a head
+    BODY = "body_s"  # the rest of a body
+    SENDING = "send_s"  # the client to read its answer
+    CLOSING = "linger_s"  # the client to close, after the last answer
 
 
 class Connection(asyncio.Protocol):
-    """One client. `deadline` is looked at by the server: a timer for each request would cost more."""
+    """One client. The server looks at `deadline`: a timer for each request would cost more."""
 
     def __init__(self, server: "Server") -> None:
         self.server = server
-        self.limits = server.limits
         self.parser = Parser(server.limits)
         self.state = State.IDLE
         self.unsent = 0
         self.begun = time.monotonic()  # the first byte of this request, or the end of the answer before it
-        self.deadline = self.begun + self.limits.head_s
+        self.deadline = self.begun + server.limits.head_s
 
     def connection_made(self, transport: Any) -> None:
         """Notes both addresses; refuses a connection over the limit."""
@@ -469,11 +368,11 @@ class Connection(asyncio.Protocol):
         self.environ = SERVER_ENVIRON | {"SERVER_NAME": host, "SERVER_PORT": str(port), "wsgi.errors": sys.stderr}
         self.environ |= {"REMOTE_ADDR": client, "REMOTE_PORT": str(client_port)}
         self.transport = transport
-        transport.max_size = self.limits.read_bytes
+        transport.max_size = self.server.limits.read_bytes
         transport.set_write_buffer_limits(0)
         self.server.connections.add(self)
         if len(self.server.connections) > self.server.room:
-            self.refuse(HTTPError(503, "too many connections"))
+            self.advance(HTTPError(503, "too many connections"))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Makes room for another connection."""
@@ -491,7 +390,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> None:
         """Refuses a request that breaks off. The transport sends what it still has, and closes."""
         if self.state not in (State.IDLE, State.CLOSING):
-            self.refuse(HTTPError(400, "the request breaks off"))
+            self.advance(HTTPError(400, "the request breaks off"))
 
     def resume_writing(self) -> None:
         """Goes on with a client that has read its answer."""
@@ -502,92 +401,66 @@ class Connection(asyncio.Protocol):
         self.transport.resume_reading()
         self.advance()
 
-    def advance(self) -> None:
-        """Answers the requests that are whole, then waits for what comes next."""
+    def advance(self, refusal: HTTPError | None = None) -> None:
+        """Answers the requests that are whole, or refuses the one that is not; then waits for what comes next."""
+        limits = self.server.limits
         try:
+            if refusal:
+                raise refusal
             while self.state not in (State.SENDING, State.CLOSING):
-                environ = next(self.parser.requests)
-                if environ is None:
+                if (environ := next(self.parser.requests)) is None:
+                    self.state = State.HEAD if self.parser.buffer else State.IDLE
                     break
-                self.answer(environ)
-            if self.parser.pending:
-                self._admit_body(self.parser.pending)
-        except HTTPError as refusal:
-            self.refuse(refusal)
-        self._wait()
+                self.answer(environ, self.server.application)
+            if (pending := self.parser.pending) and self not in self.server.bodies:
+                require(len(self.server.bodies) < limits.bodies, 503, "too many bodies")
+                self.server.bodies.add(self)
+                if pending.pop("HTTP_EXPECT", None) and pending["SERVER_PROTOCOL"] != "HTTP/1.0":
+                    self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        except HTTPError as refusal:  # it is not known where the next request begins
+            method = self.parser.line.partition(b" ")[0].decode("latin-1")
+            self.answer({"REQUEST_METHOD": method, "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_CONNECTION": "close"}, refusal)
+        if self.parser.pending:
+            self.state = State.BODY
+        wait_s = max(getattr(limits, self.state.value), limits.send_s * self.unsent / limits.unsent_bytes)
+        self.deadline = self.begun + wait_s
+        if self.state is State.BODY:
+            self.deadline = min(self.deadline, time.monotonic() + limits.body_idle_s)
 
-    def refuse(self, refusal: HTTPError) -> None:
-        """Answers with a refusal, and closes: it is not known where the next request begins."""
-        method = self.parser.line.partition(b" ")[0].decode("latin-1")
-        self.answer({"REQUEST_METHOD": method, "SERVER_PROTOCOL": "HTTP/1.1"}, refusal)
-        self._wait()
-
-    def answer(self, environ: WSGIEnvironment, refusal: HTTPError | None = None) -> None:
-        """Answers one request by the application, or with a refusal."""
+    def answer(self, environ: WSGIEnvironment, wsgi_application: WSGIApplication) -> None:
+        """Answers and logs one request."""
         environ |= self.environ
         options = [option.strip(" \t") for option in environ.get("HTTP_CONNECTION", "").lower().split(",")]
         persistent = environ["SERVER_PROTOCOL"] != "HTTP/1.0" or "keep-alive" in options  # RFC 9112, 9.3
         last = "close" in options or (self.server.stopping and not self.parser.buffer)
         response = Response(environ, self.transport.write, keep_alive=persistent and not last)
-        if refusal is None:
-            response.run(self.server.application)
-        else:
-            response.fail(*refusal.args)
-        self._log(response)
+        response.run(wsgi_application)
+        if self.server.log is not None:
+            line = FORGEABLE.sub(lambda match: f"\\x{ord(match[0]):02x}", self.parser.line.decode("latin-1"))
+            answer = f"{response.status[:3]} {response.body_bytes} {(time.monotonic() - self.begun) * 1000:.1f}ms"
+            self.server.log.write(f'{self.environ["REMOTE_ADDR"]} "{line}" {answer}\n')
         self.begun = time.monotonic()
+        self.server.bodies.discard(self)
         self.unsent = self.transport.get_write_buffer_size()
         if not response.keep_alive or self.transport.is_closing():
             self.state = State.CLOSING
-            self.parser = Parser(self.limits)  # frees what it holds
+            self.parser = Parser(self.server.limits)  # frees what it holds
             with suppress(OSError):  # the client is gone
                 self.transport.write_eof()
         elif self.unsent:
             self.state = State.SENDING
             self.transport.pause_reading()
 
-    def _admit_body(self, environ: WSGIEnvironment) -> None:
-        """Lets a client send its body, if there is room for it in memory."""
-        bodies = self.server.bodies
-        require(self in bodies or len(bodies) < self.limits.bodies, 503, "too many bodies")
-        bodies.add(self)
-        if environ.pop("HTTP_EXPECT", None) and environ["SERVER_PROTOCOL"] != "HTTP/1.0":
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _wait(self) -> None:
-        """Sets the state that follows from what has come, and its deadline."""
-        limits = self.limits
-        if self.state in (State.SENDING, State.CLOSING):
-            wait_s = limits.linger_s if self.state is State.CLOSING else limits.head_s
-            self.deadline = self.begun + max(wait_s, limits.send_s * self.unsent / limits.unsent_bytes)
-        elif self.parser.pending:
-            self.state = State.BODY
-            self.deadline = min(time.monotonic() + limits.body_idle_s, self.begun + limits.body_s)
-        elif self.parser.buffer:
-            self.state = State.HEAD
-            self.deadline = self.begun + limits.head_s
-        else:
-            self.state = State.IDLE
-            self.deadline = self.begun + limits.keep_alive_s
-        if self.state is not State.BODY:
-            self.server.bodies.discard(self)
-
-    def _log(self, response: Response) -> None:
-        if self.server.log is None:
-            return
-        line = FORGEABLE.sub(lambda match: f"\\x{ord(match[0]):02x}", self.parser.line.decode("latin-1"))
-        answer = f"{response.status[:3]} {response.body_bytes}"
-        taken_ms = (time.monotonic() - self.begun) * 1000
-        self.server.log.write(f'{self.environ["REMOTE_ADDR"]} "{line}" {answer} {taken_ms:.1f}ms\n')
-
-
+# ---- server ----------------------------------------------------------------------------------------------------------
 @dataclass(eq=False)
 class Server:
     """Accepts connections, ends those past their deadline, and stops in order. `room` is how many it holds at once."""
 
-    application: WSGIApplication
+    application: WSGIApplication  # called on the event loop: one that waits belongs under a server with threads
     limits: Limits = Limits()
     room: int = Limits.connections
-    log: Log | None = None
+    log: "Log | None" = None
     stopping: bool = False
     connections: set[Connection] = field(default_factory=set)
     bodies: set[Connection] = field(default_factory=set)  # the connections that are receiving one
@@ -595,55 +468,76 @@ class Server:
     async def serve(self, listeners: list[socket.socket]) -> None:
         """Serves until `stopping`, then finishes the requests in progress."""
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._report)
-        servers = []
+        loop.set_exception_handler(self.report)
+        servers = [await loop.create_server(lambda: Connection(self), sock=listener) for listener in listeners]
         for listener in listeners:
-            servers.append(await loop.create_server(lambda: Connection(self), sock=listener))
-            listener.listen(1024)  # again: asyncio has made it 100
+            listener.listen(1024)  # again: asyncio has made it 100, which is also how many it accepts at once
         while not self.stopping:
-            await self._sweep()
+            await self.sweep()
         await asyncio.sleep(2 * self.limits.sweep_s)  # accepts the connections that the kernel holds already
         for server in servers:
             server.close()
         for _ in range(round(self.limits.shutdown_s / self.limits.sweep_s)):
             if self.connections:
-                await self._sweep()
+                await self.sweep()
 
-    def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if not self.stopping and "socket" not in context:  # out of descriptors, asyncio repeats it for each accept
+    def report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Logs errors of the event loop, but not of accept: without descriptors, asyncio repeats them a hundredfold."""
+        if not self.stopping and "socket" not in context:
             loop.default_exception_handler(context)
 
-    async def _sweep(self) -> None:
-        now = time.monotonic()
+    async def sweep(self) -> None:
+        """Ends the connections past their deadline, and sleeps until the next sweep is due."""
+        begun = time.monotonic()
         for connection in list(self.connections):
-            late = connection.deadline < now
+            late = connection.deadline < begun
             idle = connection.state is State.IDLE
             if late and connection.state in (State.HEAD, State.BODY):
-                connection.refuse(HTTPError(408, "the request took too long"))
-            elif late or (self.stopping and idle and now - connection.begun > self.limits.sweep_s):
+                connection.advance(HTTPError(408, "the request took too long"))
+            elif late or (self.stopping and idle and begun - connection.begun > self.limits.sweep_s):
                 connection.transport.abort()
         await asyncio.sleep(self.limits.sweep_s)
-        self._forgive_pause(time.monotonic() - now - self.limits.sweep_s)
-        for log in (self.log, sys.stderr):
-            if isinstance(log, Log):
-                log.flush()
-
-    def _forgive_pause(self, held_s: float) -> None:
-        """Moves all deadlines after the process was stopped, or held by the application: bytes may wait to be read."""
-        if held_s > self.limits.pause_s:
+        held_s = time.monotonic() - begun - self.limits.sweep_s
+        if held_s > self.limits.pause_s:  # the process was stopped, or the application held it: bytes wait to be read
             for connection in self.connections:
                 connection.begun += held_s
                 connection.deadline = max(connection.deadline + held_s, time.monotonic() + self.limits.pause_s)
 
 
+class Log(io.TextIOBase):
+    """A file descriptor that never blocks: a thread writes to it; lines that it has no room for are dropped."""
+
+    def __init__(self, descriptor: int, limit_bytes: int = Limits.log_bytes) -> None:
+        self.descriptor = descriptor
+        self.limit_bytes = limit_bytes
+        self.lines = bytearray()
+        self.thread = threading.Thread(target=self.run, name="log", daemon=True)
+        self.thread.start()
+
+    def write(self, text: str) -> int:
+        """Takes lines for the thread."""
+        if len(self.lines) < self.limit_bytes:
+            self.lines += text.encode("utf-8", "backslashreplace")
+        return len(text)
+
+    def run(self) -> None:
+        """Writes what has come, every 50 ms: a write for each line would take a third of the speed."""
+        while self.lines or not self.closed:
+            time.sleep(0.05)
+            batch = bytes(self.lines)
+            with suppress(OSError):  # the reader is gone
+                batch = batch[: os.write(self.descriptor, batch)] if batch else batch
+            del self.lines[: len(batch)]
+
+    def finish(self, wait_s: float = 1.0) -> None:
+        """Ends the thread once all is written, and waits for it no longer than this."""
+        self.close()
+        self.thread.join(wait_s)
+
+
 # ---- command line ----------------------------------------------------------------------------------------------------
-
-
 def bind(host: str, port: int, unsent_bytes: int = Limits.unsent_bytes) -> list[socket.socket]:
-    """A listening socket for each address of the host; localhost is both loopbacks, whatever a hosts file says.
-
-    :raises OSError: the host does not resolve, is not of this machine, or the port is taken.
-    """
+    """Listens on each address of the host; for localhost on both loopbacks. :raises OSError: one cannot be used."""
     listeners: list[socket.socket] = []
     for name in ("127.0.0.1", "::1") if host == "localhost" else (host or None,):
         for family, _, _, _, address in socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM, 0, socket.AI_PASSIVE):
@@ -657,38 +551,26 @@ def bind(host: str, port: int, unsent_bytes: int = Limits.unsent_bytes) -> list[
     return listeners
 
 
-def open_standard_streams() -> None:
-    """Opens /dev/null for each standard stream that is closed: a client's connection would take its number."""
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
-
-
 def raise_file_limit(limits: Limits) -> int:
     """Raises the limit of file descriptors as far as needed and allowed; tells for how many connections they last."""
     import resource  # not on Windows, where only the application can be used
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = limits.connections + limits.spare_files
-    files = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    files = min(hard, limits.connections + limits.spare_files)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     return max(1, files - limits.spare_files)
 
 
 def main(limits: Limits = Limits()) -> None:
     """Serves the application; SIGTERM and SIGINT end it."""
-    open_standard_streams()
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if stream is None:  # closed: the connection of a client would take its number
+            os.open(os.devnull, os.O_RDWR)
     parser = argparse.ArgumentParser(prog="credentials.py", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "--host",
-        default=os.environ.get("HOST") or "localhost",
-        help="name or address to listen on (default: HOST, localhost)",
-    )
-    parser.add_argument(
-        "--port", default=os.environ.get("PORT") or "8888", type=int, help="port to listen on (default: PORT, 8888)"
-    )
+    host = os.environ.get("HOST") or "localhost"
+    port = os.environ.get("PORT") or "8888"
+    parser.add_argument("--host", default=host, help="name or address to listen on (default: HOST, localhost)")
+    parser.add_argument("--port", default=port, type=int, help="port to listen on (default: PORT, 8888)")
     parser.add_argument("--quiet", action="store_true", help="do not log requests")
     parser.add_argument("--version", action="version", version=f"credentials.py {__version__}")
     options = parser.parse_args()

@@ -4,6 +4,7 @@ A map of the code:
 
     factory           create_app wires everything; settings and errors are read by all
     hypercorn_fixes   the defects of hypercorn that cannot wait for a release
+    hypercorn_accept  which connections it takes, and its TLS
     web/              HTTP: request context, framing, security, flow of bodies, static files, /docs
     openapi/          what a view promises, as an OpenAPI document
     ops/              health, metrics, access log

@@ -1,10 +1,6 @@
-"""The command `gateway`, also `python -m gateway`: serves the application by hypercorn with the packaged settings.
-
-Owns the command line of the server. What the gateway does is told by `settings` (the environment and `.env`).
-"""
+"""The command `gateway`, also `python -m gateway`: serves the application by hypercorn with the packaged settings."""
 
 import argparse
-import os
 import socket
 import sys
 from collections.abc import Sequence
@@ -15,8 +11,10 @@ from hypercorn.run import run
 
 from credentials import __version__
 
+from .settings import read_settings
+
 CONFIG_NAME = "hypercorn.toml"
-"""In the wheel it is in the package; in a clone it is beside it."""
+"""It is in the package of a wheel, and beside the package in a clone."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,17 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("gateway", description="Serve the audio library and the task API.")
-    parser.add_argument(
-        "--host",
-        default=os.environ.get("HOST") or "127.0.0.1",
-        help="name or address to listen on (default: HOST, 127.0.0.1)",
-    )
-    parser.add_argument(
-        "--port",
-        type=int,
-        default=os.environ.get("PORT") or "8888",
-        help="port to listen on (default: PORT, 8888)",
-    )
+    settings = read_settings()
+    parser.add_argument("--host", default=settings.host, help="name or address to listen on (default: HOST, 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=settings.port, help="port to listen on (default: PORT, 8888)")
     parser.add_argument("--version", action="version", version=f"gateway {__version__}")
     options = parser.parse_args(arguments)
     if not 0 <= options.port < 65536:
@@ -56,7 +46,7 @@ def _read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _open_sockets(config: Config) -> None:
-    """Open the listening sockets now: an address that cannot be used is one line then, not a traceback.
+    """Open the listening sockets before hypercorn does: a bad address is then one line and not a traceback.
 
     :raises OSError: the host does not resolve or is not of this machine, or the port is taken.
     """

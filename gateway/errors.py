@@ -1,13 +1,15 @@
-"""The one error of the gateway and the one shape it takes on the wire.
+"""The base class of all errors of the gateway, and their one form in a response.
 
-    GatewayError                500  internal-error
+    GatewayError                500  internal-server-error
     ├── BadRequest              400  bad-request             (this module)
     ├── Unauthorized            401  unauthorized            web.security
     ├── CrossSite               403  cross-site              web.security
     ├── NotFound                404  not-found               (this module)
     ├── BodyTimeout             408  body-timeout            web.body_flow
-    ├── NameTaken               409  name-taken              audio.library
-    ├── OffsetMismatch          409  offset-mismatch         audio.uploads.resumable
+    ├── NameTaken               409  name-taken              audio.filenames
+    ├── ListChanged             409  list-changed            audio.listing
+    ├── OffsetMismatch          409  offset-mismatch         audio.uploads.partial
+    ├── NothingSelected         409  nothing-selected        tasks.results.selection
     ├── PreconditionFailed      412  precondition-failed     web.conditional
     ├── VersionUnsupported      412  tus-version-unsupported audio.uploads.operations
     ├── BodyTooLarge            413  too-large               (this module)
@@ -19,14 +21,13 @@
     ├── UploadLocked            423  upload-locked           audio.uploads.partial
     ├── QueueFull               429  queue-full              tasks.queue
     ├── TooManyWrongTokens      429  too-many-wrong-tokens   web.security
-    ├── ChecksumMismatch        460  checksum-mismatch       audio.uploads.resumable
     ├── Unavailable             503  unavailable             (this module)
     │   └── RedisUnavailable    503  unavailable             datastore.client
     │       ├── RedisFull       503  unavailable             datastore.client
     │       └── KeyCorrupted    503  unavailable             datastore.client
     └── NoSpace                 507  no-space                audio.uploads.storage
 
-A subclass used by one module is defined beside the code that raises it. This module imports nothing of the gateway.
+A subclass that one module raises is defined there. This module imports nothing of the gateway.
 """
 
 from http import HTTPStatus
@@ -35,22 +36,17 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 CONTENT_TYPE = "application/problem+json"
-_STATUSES = frozenset(HTTPStatus)
 
 
 class StartRefused(SystemExit):
-    """The process cannot start as it was told to: it ends with these lines on stderr, without a traceback."""
+    """The process cannot start: it ends with this text on stderr, without a traceback."""
 
 
 class GatewayError(Exception):
-    """A refusal or a failure that knows its HTTP answer.
-
-    `detail` is one sentence for the person who sent the request. `fields` are added to the answer
-    (`name`, `index`). `retry_after_s` becomes the Retry-After header.
-    """
+    """An error with its HTTP response: `detail` is a sentence for people, `fields` are added to the body."""
 
     status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal-error"
+    code: ClassVar[str] = "internal-server-error"
 
     def __init__(self, detail: str, *, retry_after_s: int | None = None, **fields: Any) -> None:
         super().__init__(detail)
@@ -60,7 +56,7 @@ class GatewayError(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers this answer needs beside its body."""
+        """The headers of the response beside Content-Type."""
         return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
 
 
@@ -89,19 +85,19 @@ class UnsupportedBody(GatewayError):
 
 
 class Unprocessable(GatewayError):
-    """The request is well formed and asks for something that cannot be."""
+    """The request is well formed, but asks for something impossible."""
 
     status, code = 422, "unprocessable"
 
 
 class Unavailable(GatewayError):
-    """Something this call needs is away for now: Redis, the folder."""
+    """Redis or the audio folder is not available for now."""
 
     status, code = 503, "unavailable"
 
 
 class Problem(BaseModel):
-    """The body of a refusal: a problem of RFC 9457. More fields may follow (`name`, `index`)."""
+    """The body of an error: a problem of RFC 9457. More fields may follow (`name`, `index`)."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -113,10 +109,10 @@ class Problem(BaseModel):
 
 
 def problem(status: int, code: str, detail: str, **fields: Any) -> dict[str, Any]:
-    """The body of an error answer, a `Problem` and its extra fields."""
+    """The body of an error, as a `Problem` describes it."""
     return {
         "type": name_problem(code),
-        "title": HTTPStatus(status).phrase if status in _STATUSES else code,
+        "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         **fields,

@@ -1,170 +1,69 @@
-"""Fixes of defects of hypercorn 0.18, while it serves this process: owns hypercorn.
+"""Fixes of defects of hypercorn 0.18 by its public names: subclasses take the place of its classes. Owns hypercorn.
 
-- Request smuggling, and HTTP/2 without TLS, which has no bound on what a client can make the server do: `framing`
-  replaces the parser. With TLS hypercorn.toml leaves h2 out of ALPN.
-- While a dead body is thrown away, the event loop gets no turn: a yield for each event.
-- A message that cannot be read as HTTP gets an empty refusal: a problem with the security headers replaces it.
-- A closed connection is kept until its idle timeout and leaves a reference cycle: its parts are cleared at its end.
-- A pipelining client that leaves during an answer keeps its task for ever: the wait ends with the connection.
-- The body of an answer can only be bytes: without TLS, parts of files are accepted too and sent by sendfile.
-
-Seven methods of one pinned minor version are replaced; tests fail when one of them is no longer the right one. Under
-another server nothing happens.
+- HTTP/2 without TLS is unbounded, and h11 takes messages whose end is in doubt: `framing` replaces the parser.
+- A client that pipelines and leaves keeps its task for ever; one that only leaves keeps its connection until the idle
+  timeout; one that stops reading keeps it for ever, since closing waits until all is sent.
+- While a body is thrown away after its answer, the event loop gets no turn.
 """
 
-import logging
-import sys
-from asyncio import CancelledError
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from typing import Any
-
 from anyio.lowlevel import checkpoint
-from pydantic_core import to_json
+from hypercorn import protocol
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.events import Closed, Event, Updated
+from hypercorn.protocol import events, h11
+from hypercorn.protocol.http_stream import HTTPStream
 
-from gateway.web import zerocopy
-from gateway.web.file_span import FileSpan
 from gateway.web.framing import StrictConnection
-from gateway.web.zerocopy import FileSender
 
-from .errors import CONTENT_TYPE, BadRequest, problem
-
-logger = logging.getLogger("gateway")
-
-_PROTOCOL, _SERVER = "hypercorn.protocol.h11", "hypercorn.asyncio.tcp_server"
+FLUSH_S = 10.0
+"""How long a connection that is closed has for its last bytes."""
 
 
-@contextmanager
-def fixed_hypercorn(headers: Mapping[str, str], files: FileSender) -> Iterator[None]:
-    """Apply the fixes in this block. `headers` are those of a refusal, `files` sends parts of files."""
-    protocol, server = sys.modules.get(_PROTOCOL), sys.modules.get(_SERVER)
-    with ExitStack() as replaced:
-        if protocol is not None and server is not None:
-            try:
-                for owner, name, new in _list_methods(protocol, server, headers, files):
-                    replaced.enter_context(_replacing(owner, name, new))
-            except AttributeError:
-                replaced.close()
-                logger.warning("this hypercorn is not known: it is left as it is, with HTTP/2 and without sendfile")
-        yield
+class FixedTCPServer(TCPServer):
+    """One connection."""
+
+    async def protocol_send(self, event: Event) -> None:
+        """Send bytes, or close: then wake the reader of a pipeline, which waits for the end of an answer."""
+        if isinstance(event, Closed) and self.writer.transport.get_write_buffer_size():
+            self.loop.call_later(FLUSH_S, self.writer.transport.abort)
+        await super().protocol_send(event)
+        http = self.protocol.protocol
+        if self.writer.is_closing() and isinstance(http, FixedH11Protocol):
+            http.connection.stop()
+            await http.can_read.set()
 
 
-def _list_methods(
-    protocol: Any, server: Any, headers: Mapping[str, str], files: FileSender
-) -> Iterator[tuple[Any, str, Any]]:
-    """The methods that are replaced: the class of each, its name, what takes its place."""
-    yield protocol.H11Protocol, "initiate", _begin_strictly
-    yield protocol.H11Protocol, "_send_error_response", _refuse_with(protocol.h11, headers)
-    yield protocol.HTTPStream, "handle", _handle_and_offer(protocol.HTTPStream)
-    yield protocol.HTTPStream, "app_send", _send_files_with(protocol, files)
-    yield server.TCPServer, "protocol_send", _stop_when_closed(server.TCPServer, protocol)
-    yield server.TCPServer, "_read_data", _end_when_closed(server.TCPServer)
-    yield server.TCPServer, "run", _forget_at_end(server.TCPServer)
+class Ended(Updated):
+    """The connection is over: no request is or will be read."""
 
 
-@contextmanager
-def _replacing(owner: Any, name: str, new: Any) -> Iterator[None]:
-    before = getattr(owner, name)
-    setattr(owner, name, new)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)
+class FixedH11Protocol(h11.H11Protocol):
+    """The requests of one connection."""
+
+    connection: StrictConnection
+
+    async def initiate(self) -> None:
+        """Before the first byte: take the strict parser."""
+        self.connection = StrictConnection(self.config.h11_max_incomplete_size)
+
+    async def handle(self, event: Event) -> None:
+        """Take bytes of the client, or its end, after which no idle timeout is waited for."""
+        await super().handle(event)
+        if isinstance(event, Closed):
+            await self.send(Ended(idle=False))
 
 
-async def _begin_strictly(protocol: Any) -> None:
-    """Before the first byte: the messages of this connection are framed strictly, and it stays HTTP/1.1."""
-    protocol.connection = StrictConnection(protocol.config.h11_max_incomplete_size)
+class FixedHTTPStream(HTTPStream):
+    """One request and its answer."""
 
-
-def _handle_and_offer(stream_class: Any) -> Any:
-    handle = stream_class.handle
-
-    async def handle_and_offer(stream: Any, event: Any) -> None:
-        """Yield for each event of a dead stream; offer sendfile to requests without TLS."""
-        if stream.closed:
+    async def handle(self, event: events.Event) -> None:
+        """Take a part of the request; of one that is answered, with a turn for others."""
+        if self.closed:
             await checkpoint()
-        first = not hasattr(stream, "scope")
-        await handle(stream, event)
-        if first and zerocopy.AVAILABLE and stream.scope["scheme"] == "http" and stream.scope["http_version"] < "2":
-            stream.scope["extensions"][zerocopy.EXTENSION] = {}  # the task of the application has not begun yet
-
-    return handle_and_offer
+        await super().handle(event)
 
 
-def _send_files_with(module: Any, files: FileSender) -> Any:
-    app_send = module.HTTPStream.app_send
-
-    async def send(stream: Any, message: Any) -> None:
-        if message is None or message["type"] != zerocopy.EXTENSION:
-            await app_send(stream, message)
-            return
-        if stream.closed:
-            raise CancelledError("the client of this answer is gone")
-        protocol = stream.send.__self__
-        server = protocol.send.__self__
-        span = FileSpan(message["file"], message["offset"], message["count"])
-        if protocol.connection.our_state is module.h11.ERROR:
-            raise ConnectionAbortedError("the request went wrong, and was refused already")
-        for part in protocol.connection.send_with_data_passthrough(module.h11.Data(data=span)):
-            if part is not span:
-                await protocol.send(module.RawData(data=part))
-                continue
-            async with server.send_lock:
-                try:
-                    await files.send(server.writer, span)
-                except ConnectionError:
-                    if stream.closed:  # of an answer that was cut short Quart lets the task go on, unwatched
-                        raise CancelledError("the client of this answer is gone") from None
-                    raise
-
-    return send
-
-
-def _stop_when_closed(server_class: Any, module: Any) -> Any:
-    protocol_send = server_class.protocol_send
-
-    async def send_or_stop(server: Any, event: Any) -> None:
-        await protocol_send(server, event)
-        protocol = server.protocol.protocol
-        if server.writer.is_closing() and isinstance(protocol, module.H11Protocol):
-            protocol.connection.next_event = lambda: module.h11.NEED_DATA  # not PAUSED, which it would say for ever
-            await protocol.can_read.set()
-
-    return send_or_stop
-
-
-def _end_when_closed(server_class: Any) -> Any:
-    read_data = server_class._read_data  # noqa: SLF001
-
-    async def read_to_the_end(server: Any) -> None:
-        await read_data(server)
-        await server.idle_task.stop()
-
-    return read_to_the_end
-
-
-def _forget_at_end(server_class: Any) -> Any:
-    run = server_class.run
-
-    async def run_and_forget(server: Any) -> None:
-        try:
-            await run(server)
-        finally:
-            vars(server).clear()
-
-    return run_and_forget
-
-
-def _refuse_with(h11: Any, given: Mapping[str, str]) -> Any:
-    async def refuse(protocol: Any, status: int) -> None:
-        """What the parser found against the request: 400, 431 for too many bytes of header, 501 for a coding."""
-        complaint = f": {protocol.connection.complaint}." if protocol.connection.complaint else "."
-        body = to_json(problem(status, BadRequest.code, f"This server cannot read the request{complaint}"))
-        headers = {**given, "Content-Type": CONTENT_TYPE, "Content-Length": str(len(body)), "Connection": "close"}
-        ours = [(name.encode(), value.encode()) for name, value in headers.items()]
-        ours += protocol.config.response_headers("h11")
-        for event in (h11.Response(status_code=status, headers=ours), h11.Data(data=body), h11.EndOfMessage()):
-            await protocol._send_h11_event(event)  # noqa: SLF001
-
-    return refuse
+def fix_hypercorn() -> None:
+    """Serve requests by the classes above from now on; `hypercorn_accept` takes the connections."""
+    protocol.H11Protocol = FixedH11Protocol  # type: ignore[attr-defined]
+    h11.HTTPStream = FixedHTTPStream  # type: ignore[attr-defined]

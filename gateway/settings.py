@@ -1,49 +1,86 @@
-"""The settings of the gateway: the only reader of the environment and of `.env`.
+"""The settings of the gateway, from the environment, then `.env`, then the default.
 
-The environment overrides `.env`, `.env` overrides the default. A bad value stops the start and names its
-field. Field names carry their unit; the name in the environment is the `validation_alias` of each field, and the
-descriptions are the table in docs/settings.md.
+A field has its unit in its name, and its name in the environment as `validation_alias`. The descriptions are the table
+in docs/settings.md.
 """
 
+import os
 import re
 import string
+from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import ada_url
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import StartRefused
 
-GIB = 1024**3
+MIN_MAXMEMORY_BYTES = 4 * 1024**2
+"""An empty server takes 2 MB; for Redis 0 means no limit."""
+MAX_BYTES = 1024**5
+"""One PiB: twice as many still fit a file size, a number of JavaScript and a number of Lua."""
+MAX_KEPT_S = 31_536_000
+"""A year: the longest time for which something is kept. Redis and the clock of the system take it in milliseconds."""
+MAX_WAIT_S = 3600
+"""The longest time for which the gateway waits for one client or one site."""
+MAX_REQUESTS = 60_000
+"""An address has no more ports to one other."""
+_ALLOWED_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|\[[0-9a-f:.]+\]")
+"""What the Host header of a browser is without its port, and what the check of hosts compares with."""
+_DELIMITERS = set(":/?#@%\\")
+"""What ends a host name within a URL."""
 _NO_TOKEN = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]")
-MIN_MAXMEMORY_BYTES, MAX_MAXMEMORY_BYTES = 4 * 1024**2, 1024**5
-"""An empty server takes 2 MB; 0 would be no bound."""
-
-
-UNIT_BYTES = {
-    "": 1, "b": 1, "k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3, "gb": 1024**3,
-}  # fmt: skip
-"""The units of redis.conf."""
+_UNIT_BYTES = {"k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3, "gb": 1024**3}
 
 
 class SettingsInvalid(StartRefused):
-    """A setting has a value that cannot be: one line a field."""
+    """Settings have invalid values: one line for each."""
 
 
 def _read_bytes(value: object) -> object:
     """A number of bytes in the units of redis.conf: `100mb`, `1gb`, `64k` (1000), `1048576`."""
     if not isinstance(value, str):
         return value
-    found = re.fullmatch(r"(\d{1,18})([kmg]?b?)", value.strip().lower(), re.ASCII)
+    found = re.fullmatch(r"(\d{1,18})([kmg]b?|b?)", value.strip().lower(), re.ASCII)
     if not found:
         raise ValueError("must be a whole number of bytes, or one with kb, mb or gb")
-    return int(found[1]) * UNIT_BYTES[found[2]]
+    return int(found[1]) * _UNIT_BYTES.get(found[2], 1)
+
+
+def _read_environment(names: set[str]) -> dict[str, Any]:
+    """The settings in the environment, as UTF-8 whatever the locale says."""
+    found = {}
+    for name, value in os.environb.items():
+        given = name.decode("utf-8", "replace").upper()
+        if given in names and value:
+            found[given] = value.decode("utf-8", "surrogateescape")
+    return found
+
+
+def _read_path(value: object) -> object:
+    """A path of UTF-8 as functions of `os` take it in the locale of this process."""
+    return os.fsdecode(value.encode("utf-8", "surrogateescape")) if isinstance(value, str) else value
+
+
+def _encode_host(word: str) -> str:
+    """A name of this server as browsers send it: in lower case, in IDNA.
+
+    :raises ValueError: no Host header can be this name.
+    """
+    name = word
+    if not word.isascii() and not set(word) & _DELIMITERS:
+        with suppress(ValueError):
+            name = ada_url.URL(f"http://{word}/").hostname
+    if not _ALLOWED_HOST.fullmatch(name):
+        raise ValueError(f"{word!r} is no name such as audio.example.com, without scheme, port, * and dots at its ends")
+    return name
 
 
 class Settings(BaseSettings):
-    """Everything a gateway can be told, read once at the start."""
+    """All settings of a gateway."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -55,10 +92,22 @@ class Settings(BaseSettings):
         extra="ignore",
     )
 
+    host: str = Field(
+        "127.0.0.1",
+        validation_alias="HOST",
+        description="Name or address on which `gateway` and `make run` listen; `::` is IPv6 and IPv4.",
+    )
+    port: int = Field(
+        8888,
+        ge=0,
+        le=65_535,
+        validation_alias="PORT",
+        description="Port on which they listen. Other servers have options of their own, such as `hypercorn -b :8888`.",
+    )
     cache_timeout_s: float = Field(
         60,
         gt=0,
-        le=31_536_000,
+        le=MAX_KEPT_S,
         validation_alias="TIMEOUT",
         description="Seconds for which the code of a seen URL is reused.",
     )
@@ -73,40 +122,63 @@ class Settings(BaseSettings):
     redis_maxmemory_bytes: Annotated[int, BeforeValidator(_read_bytes)] | None = Field(
         None,
         ge=MIN_MAXMEMORY_BYTES,
-        le=MAX_MAXMEMORY_BYTES,
+        le=MAX_BYTES,
         validation_alias="REDIS_MAXMEMORY",
         description=(
             "The most memory for the data of the embedded server, in bytes or with `kb`, `mb`, `gb`; unset: a quarter "
             "of what the control group or the machine has, at most 512 MB."
         ),
     )
-    data_dir: Path = Field(
+    data_dir: Annotated[Path, BeforeValidator(_read_path)] = Field(
         Path("data"),
         validation_alias="DATA_DIR",
-        description="Where the embedded Redis and the audio folder live.",
+        description="The folder of the embedded Redis and of `audio`; a relative path is one from the working folder.",
     )
-    audio_dir_override: Path | None = Field(
-        None, validation_alias="AUDIO_DIR", description="The audio folder; unset: `audio` in `DATA_DIR`."
+    audio_dir_override: Annotated[Path, BeforeValidator(_read_path)] | None = Field(
+        None,
+        validation_alias="AUDIO_DIR",
+        description="The audio folder; unset: `audio` in `DATA_DIR`. A relative path is one from the working folder.",
     )
     max_upload_bytes: int = Field(
-        2 * GIB, gt=0, validation_alias="MAX_UPLOAD_BYTES", description="The largest file taken."
+        2 * 1024**3,
+        gt=0,
+        le=MAX_BYTES,
+        validation_alias="MAX_UPLOAD_BYTES",
+        description="The largest file taken.",
     )
     upload_idle_timeout_s: float = Field(
         30,
         gt=0,
+        le=MAX_WAIT_S,
         validation_alias="UPLOAD_IDLE_TIMEOUT",
-        description="Idle timeout of request and response bodies, in seconds.",
+        description="Idle timeout of request bodies, in seconds.",
+    )
+    accel_redirect: str | None = Field(
+        None,
+        pattern=r"^/([A-Za-z0-9._~-]+/)*$",
+        validation_alias="ACCEL_REDIRECT",
+        description=(
+            "A path of the proxy, as `/audio-files/`, at which it serves the audio folder to `X-Accel-Redirect` alone "
+            "(nginx, Caddy); unset: the gateway sends the files itself."
+        ),
+    )
+    root_path: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        validation_alias="ROOT_PATH",
+        description="The path below which a proxy serves all of this, as `/app`; unset: that of `--root-path`.",
     )
     upload_ttl_s: int = Field(
         86_400,
         gt=0,
+        le=MAX_KEPT_S,
         validation_alias="UPLOAD_TTL",
         description="Seconds for which an unfinished resumable upload is kept after its last byte.",
     )
     probe_timeout_s: float = Field(
         30,
         gt=0,
-        le=3600,
+        le=MAX_WAIT_S,
         validation_alias="PROBE_TIMEOUT",
         description="Seconds for one URL, from DNS to headers, redirects included.",
     )
@@ -118,19 +190,19 @@ class Settings(BaseSettings):
     concurrency: int = Field(
         1000,
         gt=0,
-        le=60_000,
+        le=MAX_REQUESTS,
         validation_alias="CONCURRENCY",
-        description="Requests at once, fewer where the limit of open files is lower.",
+        description="Requests at once, at most half of the limit of open files.",
     )
     per_host: int = Field(
-        20,
-        gt=0,
-        le=60_000,
-        validation_alias="PER_HOST",
-        description="Requests at once to one host.",
+        20, gt=0, le=MAX_REQUESTS, validation_alias="PER_HOST", description="Requests at once to one host."
     )
     task_ttl_s: int = Field(
-        86_400, gt=0, validation_alias="TASK_TTL", description="Seconds for which an ended task is kept."
+        86_400,
+        gt=0,
+        le=MAX_KEPT_S,
+        validation_alias="TASK_TTL",
+        description="Seconds for which an ended task is kept.",
     )
     api_token: SecretStr | None = Field(
         None,
@@ -142,12 +214,15 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias="ALLOWED_HOSTS",
-        description="Names of this server, with commas, beside addresses and names without a dot.",
+        description=(
+            "Names of this server, with commas, beside addresses and names without a dot; each as `audio.example.com`, "
+            "without scheme, port, `*` or a dot at its ends, `пример.рф` as it is or as `xn--e1afmkfd.xn--p1ai`."
+        ),
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias="TRUSTED_PROXIES",
-        description="Addresses, networks and `unix`, with commas, whose `X-Forwarded-For` is believed.",
+        description="Addresses, networks and `unix`, with commas, whose `X-Forwarded-For` and `-Proto` are believed.",
     )
     log_format: Literal["text", "json"] = Field(
         "text", validation_alias="LOG_FORMAT", description="`text`, or `json`: an object a line."
@@ -156,7 +231,7 @@ class Settings(BaseSettings):
     @field_validator("api_token", mode="before")
     @classmethod
     def _strip_token(cls, value: object) -> object:
-        """The token without the line end of a file it was read from; what is blank was meant to be one."""
+        """The token without blanks and line ends around it; a blank token is a mistake."""
         if not isinstance(value, str):
             return value
         token = value.strip(string.whitespace)
@@ -173,12 +248,16 @@ class Settings(BaseSettings):
             return value
         return tuple(word.strip().lower() for word in value.split(",") if word.strip())
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _encode_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_encode_host(word) for word in value)
+
     @field_validator("trusted_proxies")
     @classmethod
     def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for word in value:
-            if word != "unix":
-                ip_network(word)
+        for word in set(value) - {"unix"}:
+            ip_network(word)
         return value
 
     @property
@@ -190,10 +269,10 @@ class Settings(BaseSettings):
 def read_settings() -> Settings:
     """The settings of this process.
 
-    :raises SettingsInvalid: a value cannot be; the text names each field as the environment does.
+    :raises SettingsInvalid: values are invalid; the text has their names in the environment.
     """
     try:
-        return Settings()
+        return Settings(**_read_environment({str(field.validation_alias) for field in Settings.model_fields.values()}))
     except ValidationError as error:
         lines = [f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
         raise SettingsInvalid("\n".join(["bad settings:", *lines])) from None

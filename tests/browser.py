@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.programs import need
 
@@ -15,28 +15,26 @@ FLAGS = [
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--mute-audio",
 ]  # fmt: skip
 
+expect.set_options(timeout=60_000)
+
 
 @asynccontextmanager
-async def open_browser() -> AsyncIterator[Browser]:
+async def open_browser(*flags: str) -> AsyncIterator[Browser]:
     """Chromium as the machine has it."""
     path = need("chromium", "chromium-browser", "google-chrome")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
         yield browser
         await browser.close()
 
 
 @asynccontextmanager
-async def open_page(url: str, *, browser: Browser | None = None, **options: Any) -> AsyncIterator[Page]:
-    """The page at `url` in a fresh browser, or in a fresh profile of `browser`; `options` as for a profile.
+async def open_page(browser: Browser, url: str, **options: Any) -> AsyncIterator[Page]:
+    """The page at `url` in a fresh profile of `browser`; `options` as for a profile.
 
     An error in a script, or a resource that the policy refuses, fails the test. Statuses and a server that is away
     are logged by Chromium itself, and are what some tests are about.
     """
-    if browser is None:
-        async with open_browser() as own, open_page(url, browser=own, **options) as page:
-            yield page
-        return
     complaints: list[str] = []
     context = await browser.new_context(**options)
     page = await context.new_page()
@@ -60,5 +58,5 @@ def make_audio(path: Path, seconds: float = 2.0, *arguments: str) -> Path:
     """A tone, in the format that the ending of `path` says."""
     source = f"sine=frequency=440:duration={seconds}"
     command = [need("ffmpeg"), "-v", "error", "-f", "lavfi", "-i", source, *arguments, "-y", str(path)]
-    subprocess.run(command, check=True, timeout=20)
+    subprocess.run(command, check=True, timeout=60)
     return path

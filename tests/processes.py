@@ -15,8 +15,7 @@ from pathlib import Path
 from gateway.settings import Settings
 
 ROOT = Path(__file__).parent.parent
-START_S = 15
-STOP_S = 20
+START_S = STOP_S = 60
 SETTINGS = {str(field.validation_alias) for field in Settings.model_fields.values()}
 
 
@@ -35,6 +34,11 @@ class Gateway:
 
     config: tuple[str, ...] = ("--config", str(ROOT / "hypercorn.toml"))
     app = "gateway:app"
+    host = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
+    """The beginning of its command: a program that starts it."""
+    output: int | None = None
+    """The descriptor of its standard output and error; None: the file `log`."""
 
     def __init__(self, folder: Path, port: int | None = None, **settings: str) -> None:
         self.folder = folder
@@ -54,11 +58,12 @@ class Gateway:
 
     def launch(self) -> None:
         """Start it, in a process group of its own, and return at once."""
-        serve = [sys.executable, "-m", "hypercorn", *self.config]
+        serve = [*self.prefix, sys.executable, "-m", "hypercorn", *self.config]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*serve, "--bind", f"127.0.0.1:{self.port}", self.app],
-                cwd=self.folder, env=self._environment, stdout=log, stderr=log, start_new_session=True,
+                [*serve, "--bind", f"{self.host}:{self.port}", self.app],
+                cwd=self.folder, env=self._environment, stdout=self.output or log, stderr=self.output or log,
+                start_new_session=True,
             )  # fmt: skip
 
     def start(self, path: str = "/readyz") -> None:
@@ -105,7 +110,7 @@ class Gateway:
 class BareGateway(Gateway):
     """A gateway as `hypercorn gateway:app` serves it, without hypercorn.toml: a master and a worker."""
 
-    config = ()
+    config: tuple[str, ...] = ()
 
 
 class HeartGateway(Gateway):

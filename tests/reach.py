@@ -23,7 +23,8 @@ DEADLINES = "tests/credentials/test_deadlines.py"
 processes: list[object] = []
 
 
-def pytest_configure() -> None:
+@pytest.hookimpl(specname="pytest_configure")
+def note_processes() -> None:
     """Notes every process that is started."""
     sys.addaudithook(lambda event, arguments: processes.append(arguments) if event == "subprocess.Popen" else None)
 

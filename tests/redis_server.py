@@ -12,14 +12,19 @@ from gateway.datastore.embedded import find_server
 
 
 @asynccontextmanager
-async def serving(folder: Path, port: int, *options: str) -> AsyncIterator[Process]:
-    """A server that listens, until the block ends or it is killed; what it wrote into `folder` it reads again."""
+async def serving(folder: Path, port: int, *options: str, server: Path | None = None) -> AsyncIterator[Process]:
+    """A server that listens, until the block ends or it is killed; what it wrote into `folder` it reads again.
+
+    `server`: its program; None: that of the embedded server.
+    """
     await anyio.Path(folder).mkdir(exist_ok=True)
-    base = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+    base = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--set-proc-title", "no"]
     log_file = str(folder / "log")
-    process = await anyio.open_process([str(find_server()), *base, "--logfile", log_file, *options], stdin=None)
+    process = await anyio.open_process(
+        [str(server or find_server()), *base, "--logfile", log_file, *options], stdin=None
+    )
     try:
-        with anyio.fail_after(8):
+        with anyio.fail_after(60):
             while not await accepts(port):
                 await anyio.sleep(0.01)
         yield process

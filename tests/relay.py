@@ -24,14 +24,28 @@ class Relay:
         self.target_port = target_port
         self.delay_s = 0.0
         """How long each piece from the server is on its way."""
+        self._clients: set[SocketStream] = set()
+
+    async def cut(self) -> None:
+        """Reset all connections that are open."""
+        for client in list(self._clients):
+            _prepare_reset(client)
+            await client.aclose()
 
     async def carry(self, client: SocketStream) -> None:
         """One connection, until an end closes it or it is cut."""
         self.connections += 1
-        server = await anyio.connect_tcp("127.0.0.1", self.target_port)
-        async with client, server, anyio.create_task_group() as group:
+        async with client:
+            with suppress(OSError):
+                server = await anyio.connect_tcp("127.0.0.1", self.target_port)
+                self._clients.add(client)
+                await self._join(client, server)
+        self._clients.discard(client)
+
+    async def _join(self, client: SocketStream, server: SocketStream) -> None:
+        async with server, anyio.create_task_group() as group:
             group.start_soon(self._pass_up, client, server, group.cancel_scope)
-            with suppress(anyio.BrokenResourceError):
+            with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
                 async for data in server:
                     await anyio.sleep(self.delay_s)
                     await client.send(data)
@@ -39,17 +53,23 @@ class Relay:
 
     async def _pass_up(self, client: SocketStream, server: SocketStream, connection: anyio.CancelScope) -> None:
         passed_bytes = 0
-        with suppress(anyio.BrokenResourceError):
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             async for data in client:
                 passed_bytes += len(data)
                 self.sent_bytes += len(data)
                 await server.send(data)
                 if self.cuts and passed_bytes >= self.cuts[0]:
                     self.cuts.pop(0)
-                    raw = client.extra(SocketAttribute.raw_socket)
-                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # RST
+                    _prepare_reset(client)
                     break
         connection.cancel()
+
+
+def _prepare_reset(client: SocketStream) -> None:
+    """Let the end of a connection be an RST, unless it has ended already (the browser closed it)."""
+    raw = client.extra(SocketAttribute.raw_socket)
+    if raw.fileno() != -1:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
 
 @asynccontextmanager

@@ -9,15 +9,25 @@ import pytest
 
 from tests.programs import need
 
+_STOP_S = 2
+
 
 @contextmanager
 def failing(pid: int, calls: str, path: Path, *, error: str = "EIO", when: str = "1+") -> Iterator[None]:
-    """In all threads of the process, these calls (`fsync,close`) on `path` fail; `when`: which of each thread's.
+    """In all threads of the process, these calls (`fsync,close`) on `path` fail; `when`: which of each thread's."""
+    with injecting(pid, path, f"{calls}:error={error}:when={when}"):
+        yield
+
+
+@contextmanager
+def injecting(pid: int, path: Path, *faults: str) -> Iterator[None]:
+    """In all threads of the process, calls on `path` have these faults, as `-e inject=` of strace takes them.
 
     Where tracing is not allowed the test is skipped.
     """
-    inject = [f"trace={calls}", "-e", f"inject={calls}:error={error}:when={when}"]
-    command = [need("strace"), "-f", "-p", str(pid), "-P", str(path), "-o", "/dev/null", "-e", *inject]
+    traced = ",".join(fault.partition(":")[0] for fault in faults)
+    options = ["-e", f"trace={traced}", *(option for fault in faults for option in ("-e", f"inject={fault}"))]
+    command = [need("strace"), "-f", "-p", str(pid), "-P", str(path), "-o", "/dev/null", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:
         assert strace.stderr
         said = ""
@@ -28,3 +38,7 @@ def failing(pid: int, calls: str, path: Path, *, error: str = "EIO", when: str =
             yield
         finally:
             strace.terminate()
+            try:
+                strace.wait(_STOP_S)
+            except subprocess.TimeoutExpired:  # it may wait for threads of a process that was killed
+                strace.kill()

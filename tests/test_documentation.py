@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -33,24 +34,27 @@ def name(path: Path) -> str:
 
 @dataclass
 class Example:
-    """A command, and what it is said to print."""
+    """A command, and what it is said to print; `on_terminal`: it stands in a block of `console terminal`."""
 
     command: str
+    on_terminal: bool = False
     answer: list[str] = field(default_factory=list)
 
 
 def list_examples(document: Path) -> list[Example]:
     """The commands of the console blocks, in order."""
     examples: list[Example] = []
-    for block in re.findall(r"^```console\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL):
+    blocks = re.findall(r"^```console( terminal)?\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+    for terminal, block in blocks:
         for line in block.splitlines():
             if line.startswith("$ "):
-                examples.append(Example(line[2:]))
+                examples.append(Example(line[2:], bool(terminal)))
             else:
                 examples[-1].answer.append(line)
     return examples
 
 
+@pytest.mark.slow
 def test_tables() -> None:
     """Every setting, call, refusal, option and module has its row, as the code says it, and there is no other row."""
     run = subprocess.run(
@@ -107,22 +111,23 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("document", [path for path in DOCUMENTS if list_examples(path)], ids=name)
 def test_examples(document: Path, folder: Path) -> None:
     """Every command runs, one after the other, against a real gateway, and prints what is told; `…` is anything."""
     need("curl")
     examples = [example for example in list_examples(document) if example.command.split()[0] not in ELSEWHERE]
     with running(folder, PROBE_TARGETS="any") as gateway, open_shell(folder, gateway.url) as shell:
-        seen = {"8888": str(gateway.port), "8889": str(free_port())}
+        seen = {"8888": str(gateway.port), "8889": str(free_port()), "8890": str(free_port())}
         for example in examples:
-            said = ask_shell(shell, replace_all(example.command, seen))
+            command = replace_all(example.command, seen)
+            said = ask_shell(shell, on_terminal(command) if example.on_terminal else command)
             if example.answer:
                 seen |= compare(replace_all("\n".join(example.answer), seen), said)
             else:
                 assert not said, f"{example.command} prints {said}"
             if example.command.endswith("&"):
-                wait_for_port(int(seen["8889"]))
+                wait_for_port(int(re.findall(r"\d{4,5}", command)[-1]))
 
 
 @contextmanager
@@ -139,6 +144,11 @@ def open_shell(folder: Path, url: str) -> Iterator["subprocess.Popen[str]"]:
     finally:
         os.killpg(shell.pid, signal.SIGKILL)
         shell.communicate()
+
+
+def on_terminal(command: str) -> str:
+    """The same command on a terminal of its own, without colours."""
+    return f"TERM=dumb {need('script')} --quiet --return --command {shlex.quote(command)} /dev/null < /dev/null"
 
 
 def ask_shell(shell: "subprocess.Popen[str]", command: str) -> str:

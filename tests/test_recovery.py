@@ -14,11 +14,10 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 async def test_kill_in_the_middle(tmp_path: Path) -> None:
     """A task of 2,000 URLs whose whole process group is killed becomes ready with every code after a restart."""
     gateway = Gateway(tmp_path)
-    async with Target(hosts=20) as target, httpx.AsyncClient(base_url=gateway.url, timeout=35) as client:
+    async with Target(hosts=20) as target, httpx.AsyncClient(base_url=gateway.url, timeout=60) as client:
         urls = [f"http://{target.hosts[i % 20]}:{target.port}/delay/0.2?{i}" for i in range(2000)]
         await anyio.to_thread.run_sync(gateway.start)
         location = (await client.post("/api/v1/tasks/", json=urls)).headers["Location"]
@@ -41,11 +40,10 @@ async def test_kill_in_the_middle(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 async def test_term_in_the_middle(tmp_path: Path) -> None:
     """SIGTERM in the middle of a task ends the gateway with 0, and the next one goes on with the task at once."""
     gateway = Gateway(tmp_path)
-    async with Target() as target, httpx.AsyncClient(base_url=gateway.url, timeout=35) as client:
+    async with Target() as target, httpx.AsyncClient(base_url=gateway.url, timeout=60) as client:
         urls = [f"{target.url}/delay/0.2?{i}" for i in range(200)]
         await anyio.to_thread.run_sync(gateway.start)
         location = (await client.post("/api/v1/tasks/", json=urls)).headers["Location"]

@@ -1,5 +1,6 @@
 """The settings: where they come from, and that .env tells of them truly."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import Settings, SettingsInvalid, read_settings
+from gateway.web.security import check_host
 
 ROOT = Path(__file__).parent.parent
 NAMES = {str(field.validation_alias): field for field in Settings.model_fields.values()}
@@ -37,10 +39,31 @@ def test_order(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [("TIMEOUT", "soon"), ("TIMEOUT", "0"), ("TIMEOUT", "nan"), ("CONCURRENCY", "-1"), ("PER_HOST", "1.5"),
      ("PROBE_TARGETS", "all"), ("LOG_FORMAT", "xml"), ("MAX_UPLOAD_BYTES", "2G"), ("TASK_TTL", "inf"),
      ("REDIS_MAXMEMORY", "lots"), ("REDIS_MAXMEMORY", "0"), ("REDIS_MAXMEMORY", "-1mb"), ("REDIS_MAXMEMORY", "1.5gb"),
-     ("REDIS_MAXMEMORY", "25%"), ("REDIS_MAXMEMORY", "100kb"), ("REDIS_MAXMEMORY", "9" * 30)],
+     ("REDIS_MAXMEMORY", "25%"), ("REDIS_MAXMEMORY", "100kb"), ("REDIS_MAXMEMORY", "9" * 30),
+     ("ALLOWED_HOSTS", "example.com:8888"), ("ALLOWED_HOSTS", "http://example.com"), ("ALLOWED_HOSTS", "*"),
+     ("ALLOWED_HOSTS", "*.example.com"), ("ALLOWED_HOSTS", ".example.com"), ("ALLOWED_HOSTS", "example.com."),
+     ("ALLOWED_HOSTS", "example.com/"), ("ALLOWED_HOSTS", "good.example.com,bad..example.com"),
+     ("ALLOWED_HOSTS", "a b.example.com"), ("ALLOWED_HOSTS", "x" * 64 + ".com"), ("ALLOWED_HOSTS", "::1"),
+     ("ALLOWED_HOSTS", "пример.рф:8888"), ("ALLOWED_HOSTS", "http://пример.рф"), ("ALLOWED_HOSTS", "*.пример.рф"),
+     ("ALLOWED_HOSTS", "пример.рф."), ("ALLOWED_HOSTS", "пример.рф/"), ("ALLOWED_HOSTS", "я" * 64 + ".рф"),
+     ("TRUSTED_PROXIES", "10.0.0.1:80"), ("TRUSTED_PROXIES", "10.0.0.1/8"), ("TRUSTED_PROXIES", "proxy")],
 )  # fmt: skip
 def test_bad_value(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A value that cannot be ends the start, and the message names its field."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid, match=rf"(?m)^{name}: "):
+        read_settings()
+
+
+NUMBERS = [name for name, field in NAMES.items() if re.search("int|float", str(field.annotation))]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-1", "0", "1e20", "9" * 30, "9" * 5000])
+def test_number_that_cannot_be(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No number is without a bound: what overflows a clock, a file size or Redis ends the start."""
+    if (name, value) == ("PORT", "0"):  # a free one
+        return
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsInvalid, match=rf"(?m)^{name}: "):
         read_settings()
@@ -63,7 +86,7 @@ def test_start_with_a_bad_value(name: str, value: str, monkeypatch: pytest.Monke
     monkeypatch.setenv(name, value)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     command = [sys.executable, "-c", "import gateway"]
-    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=9)
+    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert run.returncode == 1
     assert name in run.stderr
     assert value not in run.stderr
@@ -106,6 +129,15 @@ def test_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     """ALLOWED_HOSTS is a list with commas, in any case."""
     monkeypatch.setenv("ALLOWED_HOSTS", "audio.example.com, Example.ORG,")
     assert read_settings().allowed_hosts == ("audio.example.com", "example.org")
+
+
+def test_international_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name outside ASCII is taken as browsers send it, and then matches their Host header."""
+    monkeypatch.setenv("ALLOWED_HOSTS", "Пример.рф, straße.example.com, xn--bcher-kva.example, [2001:db8::1]")
+    names = ("xn--e1afmkfd.xn--p1ai", "xn--strae-oqa.example.com", "xn--bcher-kva.example", "[2001:db8::1]")
+    assert read_settings().allowed_hosts == names
+    for name in names:
+        check_host(f"{name}:8888", names)
 
 
 def test_frozen() -> None:

@@ -1,7 +1,7 @@
 """The list as a stream of events: listeners hear of changes by this gateway and by other programs.
 
 While there are listeners, the feed polls the folder once for all of them: other gateways and programs write to it too.
-The id of an event is a fingerprint of the list (`search.fingerprint`): a client that sends it back, to any gateway,
+The id of an event is the revision of the list (`Listing.revision`): a client that sends it back, to any gateway,
 gets an event only if the list has changed since. Knows no HTTP.
 """
 
@@ -15,16 +15,15 @@ from gateway.errors import GatewayError
 from gateway.process.shutdown import Shutdown
 
 from .library import Library
-from .search import fingerprint
 
-INTERVAL_S = 1.0
+INTERVAL_S = 0.5
 """How long a change made elsewhere goes unseen."""
 HEARTBEAT_S = 15.0
 """After so long a silence a comment is sent, so that proxies keep the stream, and a lost peer is noticed."""
 LIFE_S = 60.0
 """How long a stream lasts before its listener has to come again: no server is held longer by one."""
 _PAUSE_S = 0.1
-_SHARE = 20
+_SHARE = 1
 """A look at the folder is followed by a pause this many times as long, so that a slow disk has some left."""
 
 logger = logging.getLogger(__name__)
@@ -40,16 +39,12 @@ class ChangeFeed:
         self._shutdown = shutdown
         self._heartbeat_s = heartbeat_s
         self._life_s = life_s
-        self._listeners = 0
+        self.listeners = 0
+        """How many listen now."""
         self._revision: str | None = None
         self._turned = anyio.Event()
         self._look = anyio.Event()
         library.on_change = self._look_now
-
-    @property
-    def listeners(self) -> int:
-        """How many listen now."""
-        return self._listeners
 
     async def run(self) -> None:
         """Look at the folder while anybody listens; at once when this gateway itself has changed it."""
@@ -65,7 +60,7 @@ class ChangeFeed:
         None after a silence. Ends after its life, and at shutdown.
         """
         ends_at = monotonic() + self._life_s
-        self._listeners += 1
+        self.listeners += 1
         self._look_now()
         try:
             while not self._shutdown.begun and (left_s := ends_at - monotonic()) > 0:
@@ -79,18 +74,21 @@ class ChangeFeed:
                 if silence.cancelled_caught:
                     yield None
         finally:
-            self._listeners -= 1
+            self.listeners -= 1
 
     async def _watch(self) -> None:
         while True:
-            while not self._listeners:
+            while not self.listeners:
                 self._revision = None
                 self._look = anyio.Event()
                 await self._look.wait()
             self._look = anyio.Event()
             started = monotonic()
             try:
-                self._tell(fingerprint(await self._library.list_files()))
+                revision = (await self._library.look()).revision
+                if revision != self._revision:
+                    self._revision = revision
+                    self._turn()
             except GatewayError:  # the folder is away: that is no change of it
                 pass
             except Exception:
@@ -99,12 +97,8 @@ class ChangeFeed:
             with anyio.move_on_after(INTERVAL_S):
                 await self._look.wait()
 
-    def _tell(self, revision: str) -> None:
-        if revision != self._revision:
-            self._revision = revision
-            self._turn()
-
     def _turn(self) -> None:
+        """Wake every listener."""
         self._turned.set()
         self._turned = anyio.Event()
 

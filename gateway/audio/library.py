@@ -1,4 +1,4 @@
-"""The folder of audio files: take one in whole or not at all, list, open, delete.
+"""The folder of audio files: take one in whole or not at all, list, open, rename, delete.
 
 Decides what is taken. Knows no HTTP but the status of its errors.
 """
@@ -6,45 +6,52 @@ Decides what is taken. Knows no HTTP but the status of its errors.
 import os
 import weakref
 from collections.abc import AsyncIterable, Callable, Sequence
+from dataclasses import replace
 from io import FileIO
 from pathlib import Path
+from typing import TypeVar, TypeVarTuple
 
 import anyio
 from anyio import to_thread
 
 from gateway.audio.uploads.atomic_file import AtomicFile, open_atomic
-from gateway.audio.uploads.descriptors import close_quietly
+from gateway.audio.uploads.descriptors import close_quietly, sync_folder
+from gateway.audio.uploads.renaming import sweep_claims
 from gateway.audio.uploads.storage import Storage
 from gateway.audio.uploads.writer import NotAudio, UploadWriter
-from gateway.errors import GatewayError
+from gateway.errors import Unprocessable
 
-from .filenames import check_name, find_entry
+from .filenames import IMPOSSIBLE, NameTaken, check_name, find_entry, refuse_taken, to_disk
 from .index import AudioFile, Index, find_cover, not_found
+from .listing import ListChanged, Listing
+from .order import NEWEST
+from .rename import rename_entry
 from .tags import Cover
 
+_EXPLAINED_BYTES = 16 * 1024
+"""How much of a refused file is read for the words of the refusal."""
+_READ_AT_ONCE = 100
+"""So many new files are read before the list is answered: in a tenth of a second."""
+_KEPT = 8
+"""How many states of the list are kept for clients that read it part by part."""
 
-class NameTaken(GatewayError):
-    """A file of this name is in the library."""
-
-    status, code = 409, "name-taken"
-
-    def __init__(self, name: str) -> None:
-        super().__init__("A file of this name already exists.", name=name)
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
 
 class OpenAudio:
-    """A file of the library held open: its bytes stay readable even if it is deleted meanwhile."""
+    """A file of the library held open: its bytes stay readable even if it is deleted meanwhile.
 
-    def __init__(self, audio: AudioFile, file: FileIO, limiter: anyio.CapacityLimiter) -> None:
+    `disk_name` is its name in the folder, which may have another Unicode form than that of `audio`.
+    """
+
+    def __init__(self, audio: AudioFile, file: FileIO, disk_name: str, limiter: anyio.CapacityLimiter) -> None:
         self.audio = audio
+        self.disk_name = disk_name
         self._fd = os.dup(file.fileno())
         # The request may be cancelled before the first byte: then the file is closed with the last reference.
         self._close = weakref.finalize(self, close_quietly, self._fd)
         self._limiter = limiter
-
-    def fileno(self) -> int:
-        """Its descriptor, until `close`."""
-        return self._fd
 
     async def read(self, offset: int, count: int) -> bytes:
         """Up to `count` bytes from `offset` on; fewer at the end."""
@@ -58,7 +65,8 @@ class OpenAudio:
 class Library:
     """The audio files of one folder, which other gateways and other programs may use at the same time.
 
-    `nameless=False` does not even try `O_TMPFILE`. `on_change` is called after a file was added or deleted here.
+    `nameless=False` does not even try `O_TMPFILE`. `on_change` is called after a file was added, renamed or deleted
+    here.
     """
 
     def __init__(self, folder: Path, *, max_upload_bytes: int, nameless: bool = True) -> None:
@@ -69,17 +77,25 @@ class Library:
         self._catalogue = Index(folder)
         self._scanning = anyio.Lock()
         self._scans = 0
-        self._listed: tuple[int, Sequence[AudioFile]] = (0, ())
+        self._looked = 0
+        self._listing = Listing([])
+        self._earlier: dict[str, Listing] = {}
+        self._scanned: Sequence[AudioFile] = ()
+        self._found: Listing | None = None
+        """What a scan has found that was not taken over yet: its request may be cancelled before."""
+        self._processors = anyio.CapacityLimiter(2)
+        self.new_files = anyio.Event()
+        """Set when a look has left new files to `read_new`."""
+        self.reads_later = False
+        """Whether something calls `read_new`; otherwise a look reads all new files itself."""
 
     async def add(self, name: str, chunks: AsyncIterable[bytes]) -> AudioFile:
         """Take in a file: whole, audio, under a new name, on the disk; or not at all.
 
-        :raises Unprocessable: the name cannot be.
+        :raises Unprocessable: the name cannot be, in general or on this disk.
         :raises NameTaken: a file of this name is there, in whatever Unicode form.
-        :raises NotAudio: decided as early as the bytes tell.
-        :raises BodyTooLarge: more than `max_upload_bytes`.
-        :raises NoSpace: the disk is full.
-        :raises Unavailable: the folder is away, read-only or broken.
+        :raises NotAudio, BodyTooLarge: decided as early as the bytes tell.
+        :raises NoSpace, Unavailable: as `Storage.run`.
         """
         name = check_name(name)
         staged = await self.disk.run(self._stage, name)
@@ -90,19 +106,84 @@ class Library:
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(staged.close, limiter=self.disk.writes)
 
-    async def list_files(self) -> Sequence[AudioFile]:
-        """All files that are audio, by name. Those who wait at the same time share one look at the folder.
+    async def look(self) -> Listing:
+        """The list as it is now. Those who wait at the same time share one look at the folder.
 
         :raises Unavailable: the folder is away or broken.
         """
         begun = self._scans
         async with self._scanning:
-            number, files = self._listed
-            if number <= begun:  # what began before this call may have missed what was there by then
+            if self._looked <= begun:  # what began before this call may have missed what was there by then
                 self._scans += 1
-                number, files = self._scans, await self.disk.read(self._catalogue.scan)
-                self._listed = number, files
-            return files
+                number = self._scans
+                await self.disk.read(self._scan)
+                self._looked = number
+                if self._found is not None:
+                    self._take(self._found)
+                    self._found = None
+            return self._listing
+
+    async def list_files(self) -> Sequence[AudioFile]:
+        """All files that are audio, by name; raises as `look` does."""
+        return (await self.look()).files
+
+    async def select(self, listing: Listing, query: str, sort: str) -> Sequence[AudioFile]:
+        """The files of a list that a query finds, sorted in a thread: 20,000 of them take longer than the loop may.
+
+        :raises Unprocessable: there is no such order.
+        """
+        found = listing.recall(query, sort)
+        return await self.process(listing.select, query, sort) if found is None else found
+
+    async def process(self, call: Callable[[*Args], T], *args: *Args) -> T:
+        """A call that computes, in a thread. Two at a time: they share one processor with the event loop."""
+        return await to_thread.run_sync(call, *args, limiter=self._processors)
+
+    async def recall(self, revision: str) -> Listing:
+        """The list of a revision, for a client that reads it part by part; raises as `look` does, and
+
+        :raises ListChanged: it is neither that of now nor one of the last ones that this gateway has told.
+        """
+        listing = self._earlier.get(revision) or await self.look()
+        if listing.revision != revision:
+            raise ListChanged("The list has changed since. Begin again without `revision`.")
+        return listing
+
+    async def relist(self) -> bool:
+        """List what `read_new` has read; False if the folder has changed meanwhile. Requests do not wait for that."""
+        before = self._listing
+        listing = await self.process(self._list_known)
+        if self._listing is not before:
+            return False
+        self._take(listing)
+        return True
+
+    async def read_new(self, duration_s: float) -> int:
+        """Look into new files for so long; how many are left. Raises as `look` does."""
+        return await self.disk.read(self._catalogue.read_new, duration_s)
+
+    def _scan(self) -> None:
+        catalogue = self._catalogue
+        files = catalogue.scan(_READ_AT_ONCE if self.reads_later else None)
+        if files is not self._scanned:
+            self._scanned = files
+            self._found = Listing(files, entries=catalogue.entries, unread=catalogue.unread)
+
+    def _list_known(self) -> Listing:
+        catalogue = self._catalogue
+        unread = catalogue.unread  # first: what is read meanwhile may be listed as unread, not the other way
+        listing = Listing(catalogue.list_known(), entries=catalogue.entries, unread=unread)
+        listing.select("", NEWEST)
+        return listing
+
+    def _take(self, listing: Listing) -> None:
+        self._listing = listing
+        self._earlier.pop(listing.revision, None)
+        self._earlier[listing.revision] = listing
+        for revision in list(self._earlier)[:-_KEPT]:
+            del self._earlier[revision]
+        if listing.unread:
+            self.new_files.set()
 
     async def open(self, name: str) -> OpenAudio:
         """The file of this name, in whatever Unicode form, held open; the caller closes it.
@@ -122,24 +203,23 @@ class Library:
         """The picture in the file of this name; raises as `open` does, also where there is none in it."""
         return await self.disk.read(self._read_cover, name)
 
-    async def delete(self, name: str) -> None:
-        """Remove the file of this name; raises as `open` does."""
-        await self.disk.run(self._delete, name)
+    async def delete(self, name: str, check: Callable[[AudioFile], None] = lambda _: None) -> None:
+        """Remove the file of this name, unless `check` raises; raises as `open` does too."""
+        await self.disk.run(self._delete, name, check)
         self.on_change()
 
-    def refuse_taken(self, name: str) -> None:
-        """Blocking. :raises NameTaken: a file of this name is there, in whatever Unicode form."""
-        if find_entry(self.disk.folder, name):
-            raise NameTaken(name)
+    async def rename(self, name: str, new_name: str, check: Callable[[AudioFile], None] = lambda _: None) -> AudioFile:
+        """Give the file of this name another one, and have that on the disk; raises as `open` and `check` do, and
+
+        :raises Unprocessable: the new name cannot be.
+        :raises NameTaken: a file has it, in whatever Unicode form; nothing has changed.
+        """
+        audio = await self.disk.run(self._rename, name, check_name(new_name), check)
+        self.on_change()
+        return audio
 
     async def publish(self, staged: AtomicFile, name: str) -> AudioFile:
-        """Make a whole staged file one of the library, if it is audio, and have it on the disk.
-
-        :raises NotAudio: it is none.
-        :raises NameTaken: as `refuse_taken`.
-        :raises NoSpace: the disk is full.
-        :raises Unavailable: the folder is away, read-only or broken.
-        """
+        """Make a whole staged file one of the library, if it is audio, and have it on the disk; raises as `add`."""
         audio = await self.disk.run(self._publish, staged, name)
         self.on_change()
         return audio
@@ -149,36 +229,67 @@ class Library:
         os.utime(file.fileno())
         audio = self._catalogue.examine(name, file)
         if audio is None:
-            raise NotAudio
-        self.refuse_taken(name)
+            raise NotAudio(os.pread(file.fileno(), _EXPLAINED_BYTES, 0))
+        self._refuse_taken(name)
         try:
             staged.publish(name)
         except FileExistsError:
-            raise NameTaken(name) from None
-        return audio
+            raise NameTaken(self.disk.folder, name) from None
+        except OSError as error:
+            self._refuse_impossible(error, name)
+            raise
+        return self._catalogue.keep(audio, file)
+
+    def _refuse_taken(self, name: str) -> None:
+        """:raises NameTaken: a file has this name. An empty one that a killed gateway left is removed instead."""
+        if find_entry(self.disk.folder, name):
+            sweep_claims(self.disk.folder)
+            refuse_taken(self.disk.folder, name)
+
+    def _refuse_impossible(self, error: OSError, name: str) -> None:
+        """:raises Unprocessable: the error says that the file system cannot have this name."""
+        if error.errno in IMPOSSIBLE and self.disk.folder.is_dir():
+            raise Unprocessable("The disk of the library cannot have a file of this name.", name=name) from error
 
     def _stage(self, name: str) -> AtomicFile:
-        self.refuse_taken(name)
+        self._refuse_taken(name)
         return open_atomic(self.disk.folder, self.disk.writers, nameless=self._nameless)
 
     def _open(self, name: str) -> OpenAudio:
-        audio, file, _ = self._catalogue.open(name)
+        audio, file, disk_name = self._catalogue.open(name)
         with file:
-            return OpenAudio(audio, file, self.disk.reads)
+            return OpenAudio(audio, file, disk_name, self.disk.reads)
 
     def _read_cover(self, name: str) -> Cover:
         audio, file, _ = self._catalogue.open(name)
         with file:
             return find_cover(audio, file)
 
-    def _delete(self, name: str) -> None:
-        _, file, disk_name = self._catalogue.open(name)
+    def _rename(self, name: str, new_name: str, check: Callable[[AudioFile], None]) -> AudioFile:
+        audio, file, disk_name = self._catalogue.open(name)
+        with file:
+            check(audio)
+            if new_name != audio.name:
+                try:
+                    rename_entry(self.disk.folder, disk_name, new_name, file.fileno())
+                except FileExistsError:
+                    raise NameTaken(self.disk.folder, new_name) from None
+                except FileNotFoundError:  # another has renamed or deleted it meanwhile
+                    raise not_found(name) from None
+                except OSError as error:
+                    self._refuse_impossible(error, new_name)
+                    raise
+                self._catalogue.forget(disk_name)
+                audio = self._catalogue.keep(replace(audio, name=new_name), file)
+        return audio
+
+    def _delete(self, name: str, check: Callable[[AudioFile], None]) -> None:
+        audio, file, disk_name = self._catalogue.open(name)
         file.close()
-        folder_fd = os.open(self.disk.folder, os.O_RDONLY | os.O_DIRECTORY)
+        check(audio)
         try:
-            os.unlink(disk_name, dir_fd=folder_fd)
-            os.fsync(folder_fd)
+            (self.disk.folder / to_disk(disk_name)).unlink()
         except FileNotFoundError:
             raise not_found(name) from None
-        finally:
-            close_quietly(folder_fd)
+        self._catalogue.forget(disk_name)
+        sync_folder(self.disk.folder)

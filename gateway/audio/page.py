@@ -1,40 +1,53 @@
 """The page of the library: the list, the form, and what became of the files of a form, in the reader's language.
 
 The names of the files that were added are in the query of the redirect; the page shows only names that the library has,
-so a foreign link cannot make it say anything. No session, no cookie. The scripts fetch this same page and take
-its rows, so that a row is made in one place.
+so a foreign link cannot make it say anything. No session, no cookie. A page has a hundred rows; the scripts fetch this
+same page for the others and take its rows, so that a row is made in one place.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from math import ceil
+from typing import Any, cast
 from urllib.parse import quote
 
 from pydantic_core import to_json
-from quart import Blueprint, redirect, render_template, request, url_for
+from quart import Blueprint, Response, redirect, request, url_for
 from quart.typing import ResponseReturnValue
 
 from gateway.audio.uploads.form import UploadOutcome, receive_files
 from gateway.audio.uploads.fragment import refuse_names
 from gateway.audio.uploads.storage import NoSpace
 from gateway.audio.uploads.writer import NotAudio
-from gateway.errors import BadRequest, BodyTooLarge, GatewayError
+from gateway.errors import BadRequest, BodyTooLarge, GatewayError, Unprocessable
 from gateway.openapi.operations import describes
 from gateway.web.body_flow import StreamedRequest
+from gateway.web.form_fields import read_fields
+from gateway.web.frame import answer_page, compile_page
 from gateway.web.i18n import Translator, choose_translator, format_duration
 
-from . import operations as contract
+from . import operations
+from .filenames import NameTaken
 from .index import AudioFile
-from .library import Library, NameTaken
-from .search import fingerprint, select_files
+from .library import Library
+from .listing import ListChanged, Listing
+from .order import NEWEST
+from .representation import locate_bytes, read_progress
+from .rows import cut_name, find_covers
+from .words import RUSSIAN
 
 _QUERY_BYTES = 2000
 """How long the names in a redirect may be, percent-encoded; browsers and proxies take a few thousand bytes."""
+PAGE_ROWS = 100
+_FIELDS_BYTES = 1024 * 1024
+"""How long a form without files may be: the names of some thousand boxes that were checked by mistake."""
 _SORTS = {
-    "-uploaded_at": "Newest first",
+    NEWEST: "Newest first",
     "name": "By name",
-    "-duration_s": "Longest first",
-    "-size_bytes": "Largest first",
+    "artist": "By artist",
+    "title": "By title",
+    "-length": "Longest first",
+    "-size": "Largest first",
 }
 _HINTS: dict[str, str] = {
     NotAudio.code: "It was not kept. Its content decides, not its name.",
@@ -54,11 +67,16 @@ class Message:
     taken: bool = False
 
 
-def add_page(views: Blueprint, library: Library) -> None:
+def blueprint(library: Library) -> Blueprint:
     """The routes of the page."""
+    views = Blueprint("page", __name__, template_folder="templates")
+
+    @views.before_app_serving
+    async def prepare() -> None:
+        await compile_page("audio.html")
 
     @views.get("/")
-    @describes(contract.GET_PAGE)
+    @describes(operations.GET_PAGE)
     async def get_page() -> ResponseReturnValue:
         try:
             refuse_names(request.args)  # Resumable.js asks here for a part: 200 would tell it that it has arrived
@@ -67,7 +85,7 @@ def add_page(views: Blueprint, library: Library) -> None:
         return await _show_page(library, None)
 
     @views.post("/")
-    @describes(contract.POST_PAGE)
+    @describes(operations.POST_PAGE)
     async def post_page() -> ResponseReturnValue:
         try:
             outcomes = await receive_files(cast(StreamedRequest, request), library)
@@ -78,43 +96,87 @@ def add_page(views: Blueprint, library: Library) -> None:
             return await _show_page(library, outcomes)
         return redirect(_locate_taken(taken), 303)
 
+    @views.post("/rename")
+    @describes(operations.POST_RENAME)
+    async def post_rename() -> ResponseReturnValue:
+        names: list[str] = []
+        try:
+            fields = await read_fields(cast(StreamedRequest, request), _FIELDS_BYTES)
+            names, new_names = fields.get("name", []), fields.get("new_name", [""])
+            if len(names) != 1:
+                raise Unprocessable("Select the one file that is to be renamed.", field="name")
+            await library.rename(names[0], new_names[0])
+        except GatewayError as error:
+            return await _show_page(library, [UploadOutcome(names[0] if len(names) == 1 else "", error=error)])
+        return redirect(url_for("page.get_page"), 303)
 
-async def _show_page(library: Library, outcomes: list[UploadOutcome] | None) -> ResponseReturnValue:
+    return views
+
+
+async def _show_page(library: Library, outcomes: list[UploadOutcome] | None) -> Response:
     """The page as it is now, with the outcomes of a form, or with those that the query names."""
-    words = choose_translator(request.accept_languages)
-    files: Sequence[AudioFile] = ()
+    words = choose_translator(request.accept_languages, RUSSIAN)
+    listing = Listing([])
     error = next((outcome.error for outcome in outcomes or () if outcome.error), None)
     try:
-        files = await library.list_files()
+        listing = await _find_listing(library)
         messages = (
-            _read_taken(files, words) if outcomes is None else [_describe(outcome, words) for outcome in outcomes]
+            _read_taken(listing.files, words)
+            if outcomes is None
+            else [_describe(outcome, words) for outcome in outcomes]
         )
     except GatewayError as away:
         error, messages = away, [_describe(UploadOutcome("", error=away), words)]
-    query, sort = request.args.get("q", ""), request.args.get("sort", "")
-    sort = sort if sort in _SORTS else next(iter(_SORTS))
-    html = await render_template(
+    return await answer_page(
         "audio.html",
-        files=select_files(files, query=query, sort=sort),
-        total=len(files),
-        revision=fingerprint(files),
-        query=query,
-        sort=sort,
-        sorts=_SORTS,
+        words,
+        status=error.status if error else 200,
+        headers=error.headers if error else {},
+        **await _select_rows(library, listing),
+        total=len(listing.files),
+        revision=listing.revision,
+        reading=read_progress(listing),
         messages=messages,
         limit_bytes=library.max_upload_bytes,
-        words=words,
-        table=to_json(words.table).decode(),
         hints=to_json({code: words(hint) for code, hint in _HINTS.items()}).decode(),
         format_duration=format_duration,
+        locate_bytes=lambda name: request.root_path + locate_bytes(name),
+        cut_name=cut_name,
     )
-    headers = {
-        "Cache-Control": "no-store",
-        "Content-Language": words.language,
-        "Vary": "Accept-Language",
-        **(error.headers if error else {}),
+
+
+async def _find_listing(library: Library) -> Listing:
+    """The list that the query names if it is still known, otherwise that of now."""
+    revision = request.args.get("revision", "")
+    try:
+        return await (library.recall(revision) if revision else library.look())
+    except ListChanged:
+        return await library.look()
+
+
+async def _select_rows(library: Library, listing: Listing) -> dict[str, Any]:
+    """The hundred files that the query asks for, and where they stand among those that it finds."""
+    query, sort = request.args.get("q", ""), request.args.get("sort", "")
+    try:
+        found = await library.select(listing, query, sort)
+    except Unprocessable:
+        sort = NEWEST
+        found = await library.select(listing, query, sort)
+    pages = max(1, ceil(len(found) / PAGE_ROWS))
+    page = min(max(request.args.get("page", 1, type=int), 1), pages)
+    first = (page - 1) * PAGE_ROWS
+    files = found[first : first + PAGE_ROWS]
+    return {
+        "files": files,
+        "covers": find_covers(files, request.root_path),
+        "matching": len(found),
+        "first": first,
+        "page": page,
+        "pages": pages,
+        "query": query,
+        "sort": sort,
+        "sorts": _SORTS if sort in _SORTS else {**_SORTS, sort: sort},
     }
-    return html, error.status if error else 200, headers
 
 
 def _locate_taken(names: list[str]) -> str:
@@ -125,12 +187,13 @@ def _locate_taken(names: list[str]) -> str:
         if left_bytes < 0:
             break
         shown.append(name)
-    return url_for("audio.get_page", added=shown, more=len(names) - len(shown) or None)
+    return url_for("page.get_page", added=shown, more=len(names) - len(shown) or None)
 
 
 def _read_taken(files: Sequence[AudioFile], words: Translator) -> list[Message]:
-    present = {audio.name for audio in files}
-    names = [name for name in dict.fromkeys(request.args.getlist("added")) if name in present]
+    added = dict.fromkeys(request.args.getlist("added"))
+    present = {audio.name for audio in files if audio.name in added} if added else ()
+    names = [name for name in added if name in present]
     messages = [Message(name, words("Added"), taken=True) for name in names]
     more = request.args.get("more", 0, type=int)
     if messages and 0 < more < len(files):

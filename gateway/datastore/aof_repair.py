@@ -13,9 +13,9 @@ import stat
 import subprocess
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 _FILE = re.compile(r"appendonly\.aof\.(?P<seq>\d+)\.(?P<kind>base|incr)\.(rdb|aof)")
 _LINE = re.compile(r'file "?(?P<name>appendonly\.aof\.[\w.]+)"? seq \d+ type (?P<type>[bih])\b.*')
@@ -25,13 +25,12 @@ _WHOLE_UP_TO = re.compile(rb"\bsize=(\d+), ok_up_to=(\d+),")
 log = logging.getLogger("gateway.redis")
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """A file that the server wrote, by its name."""
 
-    path: Path
     kind: str
     seq: int
+    path: Path
 
 
 class AppendOnlyFiles:
@@ -82,8 +81,7 @@ class AppendOnlyFiles:
 
     def _list_parts(self) -> list[_Part]:
         found = ((path, _FILE.fullmatch(path.name)) for path in self._list_files())
-        parts = [_Part(path, name["kind"], int(name["seq"])) for path, name in found if name]
-        return sorted(parts, key=lambda part: (part.kind, part.seq))
+        return sorted(_Part(name["kind"], int(name["seq"]), path) for path, name in found if name)
 
     def _list_files(self) -> list[Path]:
         return [path for path in self._parts_folder.iterdir() if path.is_file()] if self._parts_folder.is_dir() else []

@@ -14,16 +14,8 @@ from typing import Any
 
 import anyio
 from anyio.abc import TaskStatus
-from redis.exceptions import (
-    ClusterError,
-    CrossSlotTransactionError,
-    InvalidPipelineStack,
-    InvalidResponse,
-    RedisClusterException,
-    ResponseError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis import exceptions
+from redis.exceptions import ClusterError, ResponseError
 
 from gateway.errors import Unavailable
 
@@ -41,12 +33,13 @@ BLOCK_S = 2.0
 EXAMINE_S = 1.5
 """How long one look at the health of Redis takes at most: twice the time to connect, and a little."""
 HEALTH_S = 1.0
-"""The pause between two looks."""
 AWAY_S = 0.05
-"""While Redis is away the pauses double from this up to the usual one."""
+"""The pause between two looks is HEALTH_S; while Redis is away it doubles from AWAY_S up to that."""
 
-_AWAY = (TimeoutError, RedisConnectionError, RedisTimeoutError, InvalidResponse, ClusterError, RedisClusterException)
-_OURS = (CrossSlotTransactionError, InvalidPipelineStack)
+_AWAY = (
+    TimeoutError, exceptions.ConnectionError, exceptions.TimeoutError, exceptions.InvalidResponse,
+    ClusterError, exceptions.RedisClusterException,
+)  # fmt: skip
 
 log = logging.getLogger("gateway.redis")
 
@@ -94,7 +87,6 @@ class Datastore:
         self._blocking_client: Client | None = None
         self._doubt = anyio.Event()
         self._run_id: object = None
-        self._readable = False
         self._refusal = ""
         self._trouble = ""
         self._told: set[str] = set()
@@ -102,19 +94,18 @@ class Datastore:
     def client(self, *, blocking: bool = False) -> Client:
         """The client for commands that answer at once, or, `blocking`, for those that BLOCK for up to BLOCK_S.
 
-        Bytes come out, in the shapes of RESP2.
-
         :raises RedisUnavailable: there is no Redis for now.
         """
         client = self._blocking_client if blocking else self._client
-        if client is None or not self._readable:
+        if client is None or not (self._health.available or self._trouble in READS_GO_ON):
             raise RedisUnavailable
         return client
 
     def describe_kind(self) -> str:
         """For the log: which Redis there is to be, without its password."""
-        size = f"{self._server.maxmemory_bytes / 1024**2:.0f} MB"
-        return f"Redis at {self._address.shown}" if self._address else f"embedded Redis of at most {size}"
+        if self._address:
+            return f"Redis at {self._address.shown}"
+        return f"embedded Redis of at most {self._server.maxmemory_bytes / 1024**2:.0f} MB"
 
     def describe(self) -> Health:
         """The health of Redis as last seen, at most a few seconds ago."""
@@ -122,15 +113,13 @@ class Datastore:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Turns what redis-py raises for a Redis that cannot serve into RedisUnavailable.
-
-        An error on a value (a wrong type, a failed script) passes through unchanged.
+        """Turns what redis-py raises for a Redis that cannot serve into RedisUnavailable; an error on a value passes.
 
         :raises RedisUnavailable: Redis is down, hangs, loads, is full, or refuses the command for any other reason.
         """
         try:
             yield
-        except _OURS:
+        except (exceptions.CrossSlotTransactionError, exceptions.InvalidPipelineStack):  # a defect here
             raise
         except _AWAY as error:
             self._doubt.set()
@@ -146,15 +135,13 @@ class Datastore:
 
     @contextmanager
     def open(self, *, blocking: bool = False) -> Iterator[Any]:
-        """`with datastore.open() as redis`: the client, and every error of Redis as RedisUnavailable.
+        """`with datastore.open() as redis`: the client, in the time of one answer, and its errors translated.
 
         What is read should be decoded inside the block: a value that cannot be is spoilt, like one of a wrong type.
-        The block as a whole has the time of one answer, so that a call fails within a second however many others
-        wait for a connection to a Redis that hangs. `blocking`: the client for commands that wait, without that
-        limit. It is typed as Any because redis-py types an answer as the union of what every protocol and decoding
-        would give; these give RESP2 shapes of bytes.
+        `blocking`: the client for commands that wait, without a limit of time. It is typed as Any because redis-py
+        types an answer as the union of what every protocol and decoding would give; these give RESP2 shapes of bytes.
 
-        :raises RedisUnavailable: as `translated`.
+        :raises RedisUnavailable: as `translated`; within a second however many others wait for a connection.
         :raises KeyCorrupted: a key holds something of another type than ours.
         """
         try:
@@ -165,18 +152,12 @@ class Datastore:
             raise KeyCorrupted("Redis does not hold what is expected of it.") from error
 
     async def eval(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """What a Lua script gives. It is sent whole, which a Redis that restarts or fails over does not mind.
-
-        :raises RedisUnavailable: as `open`.
-        """
+        """What a Lua script gives; raises as `open`. It is sent whole, so that a Redis may restart or fail over."""
         with self.open() as redis:
             return await redis.eval(script, len(keys), *keys, *args)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Keep Redis at hand, for ever; stop the embedded server when cancelled.
-
-        Reports started after the first attempt: within about a second where Redis is away.
-        """
+        """Keep Redis at hand until cancelled. Reports started after the first attempt, within about a second."""
         async with anyio.create_task_group() as group:
             address = self._address
             if address is None:
@@ -199,7 +180,6 @@ class Datastore:
                     await self._watch(address, self._client, task_status)
             finally:
                 self._client = self._blocking_client = None
-                self._readable = False
                 self._health = replace(self._health, available=False)
 
     async def _watch(self, address: RedisAddress, client: Client, task_status: TaskStatus[None]) -> None:
@@ -228,7 +208,7 @@ class Datastore:
         except Exception as error:  # whatever it is, the next look comes
             self._note_trouble(address, error)
             return
-        self._trouble, self._readable = "", True
+        self._trouble = ""
         if news:
             self._told.add(name_refusal(refusal))
             log.warning("redis: %s refused a command: %s", address.shown, refusal)
@@ -243,11 +223,10 @@ class Datastore:
             hint = HINTS.get(name_refusal(reason), "") if address.kind != "cluster" else ""
             log.warning("redis: %s %s: %s%s", address.shown, "refuses to work" if refuses else "is away", reason, hint)
         self._trouble = trouble
-        self._readable = trouble in READS_GO_ON
         self._health = replace(self._health, available=False)
 
     async def _examine(self, address: RedisAddress, client: Client, *, anew: bool) -> None:
-        """Ask Redis whether it works, which one it is and, once a process of it, what it can and how it keeps its data.
+        """Does it write, which one is it; once for each process, and `anew`: can it do all, how does it keep data.
 
         :raises RedisError: it does not work.
         """

@@ -21,19 +21,11 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskStatus
 
+from . import server_folder
 from .aof_repair import AppendOnlyFiles
 from .child_process import ChildProcess, private, start_child
 from .memory import bound_redis
-from .server_folder import (
-    describe_end,
-    find_log,
-    find_socket,
-    list_options,
-    open_lock,
-    prepare_folder,
-    socket_folder,
-    try_lock,
-)
+from .ping import ping
 
 LOCK_POLL_S = 0.25
 """How often a gateway that joined tries to take the lock."""
@@ -105,7 +97,7 @@ class EmbeddedServer:
     @cached_property
     def socket(self) -> Path:
         """The unix socket; the same for every gateway on the folder."""
-        return find_socket(self.folder)
+        return server_folder.find_socket(self.folder)
 
     async def run(self, binary: Path, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Own a server, or join another gateway's until it can be owned; for ever.
@@ -133,14 +125,15 @@ class EmbeddedServer:
         :raises ServerDied: it did.
         :raises OSError: the folder cannot be used, or the server cannot be started.
         """
-        prepare_folder(self.folder)
-        with private(open_lock(self.folder)) as lock:
+        server_folder.prepare_folder(self.folder)
+        with private(server_folder.open_lock(self.folder)) as lock:
             await self._take_lock(lock, report)
             while True:
                 self._files.prepare()
                 try:
                     async with self._start(binary, lock) as server:
-                        await self._serve(server, report)
+                        await self._load(server, report)
+                        await self._watch(server)
                 except StartFailed as error:
                     if not await self._mend_files(binary, error):
                         raise
@@ -163,21 +156,17 @@ class EmbeddedServer:
 
         :raises OSError: it cannot be started.
         """
-        log_path = find_log(self.folder)
+        log_path = server_folder.find_log(self.folder)
         log_path.unlink(missing_ok=True)  # it may be another user's
-        with socket_folder(self.folder), log_path.open("wb") as log_file:
-            command = [str(binary), *list_options(self.folder, self.maxmemory_bytes)]
+        with server_folder.socket_folder(self.folder), log_path.open("wb") as log_file:
+            command = [str(binary), *server_folder.list_options(self.folder, self.maxmemory_bytes)]
             # As stdout the lock passes through the shell, which cannot name a descriptor over 9.
             async with start_child(command, stdout=lock, stderr=log_file, stop_s=STOP_S) as server:
-                yield server
-
-    async def _serve(self, server: ChildProcess, report: Callable[[], None]) -> None:
-        self.pid = server.pid
-        try:
-            await self._load(server, report)
-            await self._watch(server)
-        finally:
-            self.pid = None
+                self.pid = server.pid
+                try:
+                    yield server
+                finally:
+                    self.pid = None
 
     async def _load(self, server: ChildProcess, report: Callable[[], None]) -> None:
         """Wait until the server has read its files; report as soon as it answers.
@@ -190,7 +179,10 @@ class EmbeddedServer:
             if not answer.startswith(b"-LOADING"):
                 return
             await anyio.sleep(LOADING_POLL_S)
-        code, words = server.returncode, describe_end(self.folder, server.returncode, "did not answer at its start")
+        code, words = (
+            server.returncode,
+            server_folder.describe_end(self.folder, server.returncode, "did not answer at its start"),
+        )
         if code in (None, -signal.SIGKILL, -signal.SIGTERM):
             raise ServerDied(words)
         raise StartCrashed(words) if code < 0 else StartFailed(words)
@@ -199,14 +191,14 @@ class EmbeddedServer:
         """Whether a server without files starts: then it is the files that keep the other from it, not the disk."""
         with tempfile.TemporaryDirectory(prefix="trial-", dir=self.folder) as data_dir:
             trial = EmbeddedServer(Path(data_dir), hang_s=self._hang_s)
-            prepare_folder(trial.folder)
-            with private(open_lock(trial.folder)) as lock:
+            server_folder.prepare_folder(trial.folder)
+            with private(server_folder.open_lock(trial.folder)) as lock:
                 async with trial._start(binary, lock) as server:
                     return bool(await trial._await_answer(server))
 
     async def _take_lock(self, lock: int, report: Callable[[], None]) -> None:
         waited = False
-        while not try_lock(lock):
+        while not server_folder.try_lock(lock):
             if not waited:
                 log.info("redis: another gateway runs the embedded server at %s; joining it", self.folder)
                 waited = True
@@ -236,18 +228,18 @@ class EmbeddedServer:
             group.start_soon(check_health)
             await server.wait()
             group.cancel_scope.cancel()
-        raise ServerDied(describe_end(self.folder, server.returncode, *reasons) + "; starting it again")
+        raise ServerDied(server_folder.describe_end(self.folder, server.returncode, *reasons) + "; starting it again")
 
     async def _await_answer(self, server: ChildProcess) -> bytes:
         """What the server answers to PING in time, or nothing: -LOADING and -MISCONF are signs of life."""
         with anyio.move_on_after(self._hang_s):
             while server.returncode is None:
                 try:
-                    async with await anyio.connect_unix(self.socket) as stream:
-                        await stream.send(b"PING\r\n")
-                        return await stream.receive()
-                except (OSError, anyio.EndOfStream, anyio.BrokenResourceError):
-                    await anyio.sleep(0.01)
+                    if answer := await ping(self.socket):
+                        return answer
+                except OSError:
+                    pass
+                await anyio.sleep(0.01)
         return b""
 
 

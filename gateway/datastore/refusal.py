@@ -13,7 +13,7 @@ _OF_A_VALUE = re.compile(
     r"|not an integer|not a valid float|not a number|overflow|out of range|exhausted|exceeds|equal or smaller"
 )
 _WORD = re.compile(r"\b(?!ERR\b)[A-Z]{3,}\b")
-_FRAME = re.compile(r"^Error running script \(call to \w+\): (@user_script: ?\d+: )*-?| script: .*")
+_FRAME = re.compile(r"^Error running script \(call to \w+\): (@user_script: ?\d+: )*-?|(?<!failure in) script: .*")
 _ARGUMENTS = re.compile(r",? with args beginning with.*", re.DOTALL)
 
 NO_MEMORY = "OOM"

@@ -1,18 +1,15 @@
-"""The OpenAPI 3.1 document of an application: what its views promise, for each rule and method of its map.
-
-Pure: routes go in, a JSON value comes out. Knows the form of such a document and no framework.
-"""
+"""The OpenAPI 3.1 document of an application. Pure: routes go in, a JSON value comes out; knows no framework."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from gateway.errors import CONTENT_TYPE, GatewayError, Problem
+from gateway.errors import CONTENT_TYPE, GatewayError, NotFound, Problem, name_problem
 
-from .operations import TEXT, Content, Operation, Parameter, ResponseSpec, refuse
+from .operations import TEXT, Content, Number, Operation, Parameter, ResponseSpec, Token, always
 
 ABOUT = (
     "An audio library, and a task API that tells the HTTP codes of many URLs. Every path is served with and without "
@@ -22,7 +19,15 @@ SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "The token of the server."},
     "basic": {"type": "http", "scheme": "basic", "description": "Any name; the token is the password."},
 }
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_ERROR_HEADERS = {
+    401: (always("WWW-Authenticate", "The ways to send the token."),),
+    405: (always("Allow", "The methods there are."),),
+    416: (always("Content-Range", "The size of the file: `bytes */<size>`."),),
+    429: (always("Retry-After", "Seconds to wait."),),
+    503: (Parameter("Retry-After", "Seconds to wait, where that can be said."),),
+}
+"""The headers of an error by its status."""
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _VARIABLE = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>")
 _REF = "#/components/schemas/{model}"
 
@@ -31,9 +36,9 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Route:
-    """One method of one rule (in the form of werkzeug), under the name of its endpoint (`tasks.get_task`).
+    """One method of one rule of werkzeug; `endpoint` is the name of its view (`tasks.get_task`).
 
-    `errors` are the refusals that any such call can meet; `is_open`: no token is needed whatever is set.
+    `errors` can come before the view is called; `is_open`: it never needs a token.
     """
 
     method: str
@@ -45,18 +50,18 @@ class Route:
 
     @property
     def path(self) -> str:
-        """The path as the document writes it."""
+        """The path in the form of OpenAPI."""
         return _VARIABLE.sub(r"{\2}", self.rule)
 
     @property
     def tag(self) -> str:
-        """The part of the API that it belongs to."""
+        """The group of operations that it belongs to."""
         return self.operation.group or self.endpoint.partition(".")[0]
 
 
 def build_document(routes: Iterable[Route], *, needs_token: bool, version: str) -> Object:
-    """The document of these routes. `needs_token`: a call without the token is refused."""
-    routes = sorted(routes, key=lambda route: (route.rule, METHODS.index(route.method)))
+    """The document of these routes. `needs_token`: calls without the token are refused."""
+    routes = sorted(routes, key=lambda route: (route.rule, _METHODS.index(route.method)))
     names = _choose_names(routes)
     schemas, components = _describe_models(routes)
     paths: Object = {}
@@ -81,7 +86,7 @@ def build_document(routes: Iterable[Route], *, needs_token: bool, version: str) 
 
 
 def _choose_names(routes: list[Route]) -> dict[tuple[str, str], str]:
-    """A name for each operation that can be one of a function: no two are the same, and they stay."""
+    """A unique and stable name for each operation, valid as the name of a function."""
     names: dict[tuple[str, str], str] = {}
     for route in routes:
         name = _name_operation(route.endpoint)
@@ -98,7 +103,7 @@ def _name_operation(endpoint: str) -> str:
 
 
 def _describe_models(routes: list[Route]) -> tuple[dict[int, Object], Object]:
-    """The schema of every model by its identity, and the schemas that these refer to."""
+    """The schema of every model by the id of the model, and the schemas that these refer to."""
     inputs: list[tuple[int, Any, TypeAdapter[Any]]] = [(id(Problem), "serialization", TypeAdapter(Problem))]
     for route in routes:
         sent = [content for answer in route.operation.answers for content in answer.contents]
@@ -119,7 +124,7 @@ def _describe_operation(route: Route, name: str, schemas: Mapping[int, Object]) 
     if operation.bodies:
         content = {body.media_type: _describe_content(body, schemas) for body in operation.bodies}
         described["requestBody"] = {"required": operation.body_required, "content": content}
-    described["responses"] = _describe_answers(route, schemas)
+    described["responses"] = _describe_responses(route, schemas)
     if route.is_open:
         described["security"] = []
     return described
@@ -133,16 +138,14 @@ def _describe_variables(route: Route) -> Iterator[Object]:
         yield {**described, "name": name, "in": "path", "required": True}
 
 
-def _describe_parameter(parameter: Any) -> Object:
-    if not isinstance(parameter, Parameter):
-        parameter = parameter.parameter
-    described = {"name": parameter.name, "in": parameter.where, "required": parameter.required}
-    return described | _describe_value(parameter)
+def _describe_parameter(parameter: Parameter | Number | Token) -> Object:
+    known = parameter if isinstance(parameter, Parameter) else parameter.parameter
+    return {"name": known.name, "in": known.where, **_describe_header(known)}
 
 
-def _describe_value(parameter: Parameter) -> Object:
-    example = {} if parameter.example is None else {"example": parameter.example}
-    return {"description": parameter.description, "schema": parameter.schema, **example}
+def _describe_header(header: Parameter) -> Object:
+    example = {} if header.example is None else {"example": header.example}
+    return {"required": header.required, "description": header.description, "schema": header.schema, **example}
 
 
 def _describe_content(content: Content, schemas: Mapping[int, Object]) -> Object:
@@ -151,15 +154,15 @@ def _describe_content(content: Content, schemas: Mapping[int, Object]) -> Object
     return {key: value for key, value in known.items() if value is not None}
 
 
-def _describe_answers(route: Route, schemas: Mapping[int, Object]) -> Object:
-    """The answers by status. Several that share one are told together."""
+def _describe_responses(route: Route, schemas: Mapping[int, Object]) -> Object:
+    """The responses by status; several of one status are merged."""
     has_body = route.method != "HEAD"
     responses: Object = {}
-    for answer in sorted((*route.operation.answers, *_list_refusals(route)), key=lambda answer: answer.status):
+    for answer in sorted((*route.operation.answers, *_list_errors(route)), key=lambda answer: answer.status):
         response = responses.setdefault(str(answer.status), {"description": answer.description})
         if response["description"] != answer.description:
             response["description"] += " " + answer.description
-        headers = {header.name: {"required": header.required} | _describe_value(header) for header in answer.headers}
+        headers = {header.name: _describe_header(header) for header in answer.headers}
         content = {content.media_type: _describe_content(content, schemas) for content in answer.contents}
         links = {
             _name_operation(endpoint): {"operationId": _name_operation(endpoint), "parameters": parameters}
@@ -171,14 +174,21 @@ def _describe_answers(route: Route, schemas: Mapping[int, Object]) -> Object:
     return responses
 
 
-def _list_refusals(route: Route) -> Iterator[ResponseSpec]:
-    """One answer for each status and media type of the errors that a call can meet."""
+def _list_errors(route: Route) -> Iterator[ResponseSpec]:
+    """One response for each status and media type of the errors of a route."""
+    grouped: dict[tuple[str, int], list[type[GatewayError]]] = {}
     operation = route.operation
-    meant = [*((operation.errors_as, error) for error in operation.errors), *((CONTENT_TYPE, e) for e in route.errors)]
-    by_answer: dict[tuple[str, int], list[type[GatewayError]]] = {}
-    for media_type, error in meant:
-        by_answer.setdefault((media_type, error.status), []).append(error)
-    for (media_type, status), errors in by_answer.items():
-        words = " ".join(dict.fromkeys((error.__doc__ or "").partition("\n")[0] for error in errors))
-        answer = refuse(status, words, *dict.fromkeys(error.code for error in errors))
-        yield answer if media_type == CONTENT_TYPE else replace(answer, contents=(Content(media_type, schema=TEXT),))
+    # A path whose variable has another form leads to no view: programs get that as JSON, also of a page.
+    no_view = (NotFound,) if operation.variables and NotFound in operation.errors else ()
+    for media_type, errors in (
+        (operation.errors_as, operation.errors),
+        (CONTENT_TYPE, (*route.errors, *no_view)),
+    ):
+        for error in errors:
+            grouped.setdefault((media_type, error.status), []).append(error)
+    for (media_type, status), group in grouped.items():
+        words = " ".join(dict.fromkeys((error.__doc__ or "").partition("\n")[0] for error in group))
+        types = [name_problem(code) for code in dict.fromkeys(error.code for error in group)]
+        problem = {"$ref": _REF.format(model="Problem"), "properties": {"type": {"enum": types}}}
+        content = Content(media_type, schema=problem if media_type == CONTENT_TYPE else TEXT)
+        yield ResponseSpec(status, words, (content,), _ERROR_HEADERS.get(status, ()))

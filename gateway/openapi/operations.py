@@ -1,8 +1,7 @@
-"""What a view promises to its callers: the source of the OpenAPI document.
+"""The operations of the API, from which the OpenAPI document is built; `describes` attaches one to its view.
 
-An `Operation` stands on its view through `describes`. Types of bodies are the models that the code itself uses, and
-refusals are its error classes, so that neither is said twice. A parameter of the query or of a header that has to
-be checked is read by the same object that documents it.
+Bodies are described by the models, and errors by the exceptions, that the code itself uses. A `Number` or a `Token`
+both documents and reads its parameter.
 """
 
 import re
@@ -13,7 +12,7 @@ from typing import Any, Literal, TypeVar
 from werkzeug.datastructures import Headers
 
 from gateway.errors import CONTENT_TYPE as PROBLEM
-from gateway.errors import GatewayError, Unprocessable, name_problem
+from gateway.errors import GatewayError, Unprocessable
 
 JSON = "application/json"
 HTML = "text/html"
@@ -21,6 +20,7 @@ EVENTS = "text/event-stream"
 OCTETS = "application/octet-stream"
 FORM = "multipart/form-data"
 TEXT = {"type": "string"}
+BINARY = {"type": "string", "format": "binary"}
 
 _ATTRIBUTE = "gateway_operation"
 View = TypeVar("View", bound=Callable[..., Any])
@@ -28,10 +28,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Parameter:
-    """A value in the query, in a header of the request, or (`where` is then of no meaning) of the answer.
-
-    `required` of an answer's header: it is always there.
-    """
+    """A value in the query or in a header of the request; or a header of the response, where `where` is ignored."""
 
     name: str
     description: str
@@ -39,6 +36,11 @@ class Parameter:
     schema: Mapping[str, Any] = field(default_factory=lambda: TEXT)
     example: Any = None
     required: bool = False
+
+
+def always(name: str, description: str) -> Parameter:
+    """A header that every such response has."""
+    return Parameter(name, description, required=True)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Number:
     def read(self, query: Mapping[str, str]) -> int:
         """The number, or the default.
 
-        :raises Unprocessable: it is none, or out of its range.
+        :raises Unprocessable: it is not a number, or out of its range.
         """
         text = query.get(self.name)
         if text is None:
@@ -65,39 +67,40 @@ class Number:
 
     @property
     def parameter(self) -> Parameter:
-        """What the document says of it."""
+        """Its description in the document."""
         schema = {"type": "integer", "minimum": self.least, "maximum": self.most, "default": self.default}
         return Parameter(self.name, self.description, schema=schema)
 
 
 @dataclass(frozen=True)
 class Token:
-    """A header of the request in which one of `form`, a regular expression, must stand."""
+    """A header of the request, or a value in its query, that must match `form`, a regular expression."""
 
     name: str
     description: str
     form: str
+    where: Literal["query", "header"] = "header"
 
-    def read(self, headers: Headers) -> str | None:
-        """The value, or None without one.
+    def read(self, values: Headers | Mapping[str, str]) -> str | None:
+        """The value among the headers or in the query, or None without one.
 
-        :raises Unprocessable: it has another form.
+        :raises Unprocessable: it does not match.
         """
-        value = headers.get(self.name)
+        value = values.get(self.name)
         if value is not None and not re.fullmatch(self.form, value):
             raise Unprocessable(f"{self.name} must be {self.description}", field=self.name)
         return value
 
     @property
     def parameter(self) -> Parameter:
-        """What the document says of it."""
+        """Its description in the document."""
         schema = {"type": "string", "pattern": f"^(?:{self.form})$"}
-        return Parameter(self.name, self.description, "header", schema)
+        return Parameter(self.name, self.description, self.where, schema)
 
 
 @dataclass(frozen=True)
 class Content:
-    """A body: its media type, and its form as a `model` that pydantic understands or as a JSON `schema`."""
+    """A body: its media type, and a `model` that pydantic understands or a JSON `schema`."""
 
     media_type: str = JSON
     model: Any = None
@@ -106,7 +109,7 @@ class Content:
 
 
 def stream_events(names: tuple[str, ...], data: Mapping[str, Any], example: str) -> Content:
-    """A stream of server-sent events; the schema is that of each, as OpenAPI 3.2 would say by `itemSchema`."""
+    """A stream of server-sent events; the schema is that of one event, like `itemSchema` of OpenAPI 3.2."""
     json = {"type": "string", "contentMediaType": JSON, "contentSchema": data}
     properties = {"id": TEXT, "event": {"enum": list(names)}, "data": json}
     return Content(EVENTS, schema={"type": "object", "properties": properties, "required": ["data"]}, example=example)
@@ -114,8 +117,7 @@ def stream_events(names: tuple[str, ...], data: Mapping[str, Any], example: str)
 
 @dataclass(frozen=True)
 class ResponseSpec:
-    """What may come back. `links` names the operations that go on from here: the view, and where its argument
-    is in this answer (an expression of OpenAPI)."""
+    """A possible response. `links`: the arguments of other views in this response, as expressions of OpenAPI."""
 
     status: int
     description: str
@@ -124,21 +126,11 @@ class ResponseSpec:
     links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-REFUSAL_HEADERS = {
-    401: (Parameter("WWW-Authenticate", "The ways to send the token.", required=True),),
-    405: (Parameter("Allow", "The methods there are.", required=True),),
-    416: (Parameter("Content-Range", "The size of the file: `bytes */<size>`.", required=True),),
-    429: (Parameter("Retry-After", "Seconds to wait.", required=True),),
-    503: (Parameter("Retry-After", "Seconds to wait, where that can be said."),),
-}
-"""Headers of a refusal of this status."""
-
-
 @dataclass(frozen=True)
 class Operation:
-    """One method of one route. `errors` are the refusals of its own, beside those that every call can meet.
+    """What a view takes and returns. `variables` describes the variable parts of the path.
 
-    They are of the media type `errors_as`; `variables` describes the variable parts of the path.
+    `errors` are those of the view itself, in the media type `errors_as`.
     """
 
     summary: str
@@ -153,15 +145,8 @@ class Operation:
     errors_as: str = PROBLEM
 
 
-def refuse(status: int, description: str, *codes: str) -> ResponseSpec:
-    """The problem that is answered under these stable words."""
-    types = [name_problem(code) for code in codes]
-    schema = {"$ref": "#/components/schemas/Problem", "properties": {"type": {"enum": types}}}
-    return ResponseSpec(status, description, (Content(PROBLEM, schema=schema),), REFUSAL_HEADERS.get(status, ()))
-
-
 def describes(operation: Operation) -> Callable[[View], View]:
-    """Attach an operation to a view; goes under the decorator of its route."""
+    """Attach an operation to a view, as the decorator below that of its route."""
 
     def note(view: View) -> View:
         view.__dict__[_ATTRIBUTE] = operation
@@ -171,6 +156,6 @@ def describes(operation: Operation) -> Callable[[View], View]:
 
 
 def find_operation(view: Callable[..., Any]) -> Operation | None:
-    """What a view describes, if it says so."""
+    """The operation of a view, if it has one."""
     found = getattr(view, _ATTRIBUTE, None)
     return found if isinstance(found, Operation) else None

@@ -1,4 +1,4 @@
-"""An OpenAPI document in words: types, links and commands as a person reads them. Pure."""
+"""An OpenAPI document in words, for the page /docs: types, links, commands. Pure."""
 
 import json
 import re
@@ -14,20 +14,28 @@ from .operations import FORM, JSON
 
 Object = dict[str, Any]
 _CODE = re.compile("`([^`]+)`")
-_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+_FIRST = ("tasks", "audio", "uploads", "operations")
+"""Groups of operations; the pages and their files come after these."""
+_EXAMPLE_ID = "5f0c1a52-8f6e-4a0c-9b0e-3c3ad6a1f8f4"
 
 
 def mark(text: str) -> Markup:
-    """A text as HTML, with text in backticks as code."""
-    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped in the same breath
+    """A text as HTML, with backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - it is escaped
+
+
+def list_tags(document: Object) -> list[str]:
+    """The groups of operations, those that most people look for first."""
+    names = [tag["name"] for tag in document["tags"]]
+    return sorted(names, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
 
 
 def list_operations(document: Object, tag: str) -> Iterator[tuple[str, str, Object]]:
-    """(method, path, operation) of one tag; a HEAD beside a GET goes without saying."""
-    for path, methods in document["paths"].items():
-        for method in _METHODS:
-            operation = methods.get(method)
-            if operation and tag in operation["tags"] and not (method == "head" and "get" in methods):
+    """(method, path, operation) of one tag, without the HEAD that goes with a GET; paths that name the tag first."""
+    for path in sorted(document["paths"], key=lambda path: f"/{tag}/" not in path):
+        methods = document["paths"][path]
+        for method, operation in methods.items():
+            if tag in operation["tags"] and not (method == "head" and "get" in methods):
                 yield method.upper(), path, operation
 
 
@@ -41,30 +49,23 @@ def name_type(schema: Object | None) -> Markup:
     if "const" in schema:
         return Markup("<code>{}</code>").format(schema["const"])
     if "enum" in schema:
-        return _join((Markup("<code>{}</code>").format(value) for value in schema["enum"]), ", ")
+        return Markup(", ").join(Markup("<code>{}</code>").format(value) for value in schema["enum"])
     for union in ("anyOf", "oneOf"):
         if union in schema:
-            return _join(map(name_type, schema[union]), " or ")
+            return Markup(" or ").join(map(name_type, schema[union]))
     if schema.get("type") == "array":
         return Markup("list of {}").format(name_type(schema.get("items")))
-    words = str(schema.get("type", "anything"))
-    if words == "string" and schema.get("format"):
-        words = {"binary": "bytes", "uuid": "UUID", "date-time": "time (RFC 3339)"}.get(schema["format"], words)
-    return escape(words + _limit(schema))
-
-
-def _limit(schema: Object) -> str:
-    least, most = schema.get("minimum"), schema.get("maximum")
-    limits = f", {least} to {most}" if most is not None else ""
-    return limits + (f", {schema['default']} by default" if "default" in schema else "")
-
-
-def _join(parts: Iterator[Markup], between: str) -> Markup:
-    return escape(between).join(parts)
+    name = str(schema.get("type", "anything"))
+    words = {"binary": "bytes", "uuid": "UUID", "date-time": "time (RFC 3339)"}.get(schema.get("format", ""), name)
+    if "maximum" in schema:
+        words += f", {schema.get('minimum')} to {schema['maximum']}"
+    if "default" in schema:
+        words += f", {schema['default']} by default"
+    return escape(words)
 
 
 def write_json(value: Any) -> str:
-    """An example as its body would be read: JSON in lines, text as it is."""
+    """An example of a body: indented JSON, or text as it is."""
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
@@ -84,16 +85,14 @@ def write_command(server: str, method: str, path: str, operation: Object) -> str
     return " ".join(word if re.fullmatch(r"[\w@%+=:,./-]+", word) else quote(word) for word in [*words, url])
 
 
-_EXAMPLE_ID = "5f0c1a52-8f6e-4a0c-9b0e-3c3ad6a1f8f4"
-
-
 def _choose_flags(method: str, operation: Object) -> list[str]:
     """What curl needs for the method and the body."""
     contents = operation.get("requestBody", {}).get("content", {})
     if FORM in contents:
         return ["-F", "file=@prelude.mp3"]
     if JSON in contents:
-        return ["--json", json.dumps(contents[JSON]["example"])]
+        flags = [] if method == "POST" else ["-X", method]
+        return [*flags, "--json", json.dumps(contents[JSON]["example"])]
     if method == "PUT":
         return ["-T", "prelude.mp3"]
     flags = {"GET": [], "HEAD": ["-I"]}.get(method, ["-X", method])

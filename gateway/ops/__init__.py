@@ -1,7 +1,7 @@
-"""What an operator asks.
+"""What an operator asks a gateway.
 
 health       /healthz, /readyz, /metrics
-metrics      the figures for Prometheus
+metrics      metrics for Prometheus
 access_log   one line for each request
-operations   what these routes promise
+operations   the operations of these routes
 """

@@ -4,12 +4,13 @@ import logging
 
 from gateway.web.request_context import RequestContext
 
-access = logging.getLogger("gateway.access")
+logger = logging.getLogger("gateway.access")
 
 
 def log_access(context: RequestContext) -> None:
-    """One line for an context that has ended; nothing in it can end a line or move a terminal's cursor."""
-    target = escape_target(context.target)
+    """Log one ended request; line ends and terminal sequences in it are escaped."""
+    target = context.target.decode("latin-1").encode("unicode_escape").decode("ascii").replace('"', "%22")
+    duration_ms = round(context.ended_s * 1000, 1)
     fields = {
         "message": f"{context.method} {target} {context.status}",
         "client": context.client,
@@ -20,22 +21,17 @@ def log_access(context: RequestContext) -> None:
         "whole": context.whole,
         "received_bytes": context.received_bytes,
         "sent_bytes": context.sent_bytes,
-        "duration_ms": round(context.ended_s * 1000, 1),
+        "duration_ms": duration_ms,
         "user_agent": context.user_agent,
     }
-    access.info(
+    logger.info(
         '%s "%s %s" %d %d %.1f ms%s',
         context.client,
         context.method,
         target,
         context.status,
         context.sent_bytes,
-        context.ended_s * 1000,
+        duration_ms,
         "" if context.whole else ", cut short",
         extra={"fields": fields},
     )
-
-
-def escape_target(target: bytes) -> str:
-    """A request target as it came, made harmless."""
-    return target.decode("latin-1").encode("unicode_escape").decode("ascii").replace('"', "%22")

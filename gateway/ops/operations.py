@@ -1,4 +1,4 @@
-"""What the views of `health` promise over HTTP: the source of /openapi.json and /docs."""
+"""The operations of `health` for /openapi.json and /docs."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ _STATUS = {"type": "object", "properties": {"status": {"const": "ok"}}, "require
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether a gateway can do its work, and what of it is away."""
+    """Whether a gateway can work, and the state of what it needs."""
 
     ready: bool
     redis: Health
@@ -19,21 +19,21 @@ class Readiness:
 
 
 GET_HEALTH = Operation(
-    "Does the process live?",
-    (ResponseSpec(200, "It does.", (Content(JSON, schema=_STATUS, example={"status": "ok"}),)),),
+    "Is the process alive?",
+    (ResponseSpec(200, "It is.", (Content(JSON, schema=_STATUS, example={"status": "ok"}),)),),
 )
 GET_READINESS = Operation(
-    "Can it do its work?",
+    "Can it work?",
     (
         ResponseSpec(200, "It can.", (Content(JSON, Readiness),)),
         ResponseSpec(
             503,
-            "It cannot: Redis or the folder is away or takes no writes, or the disk is full.",
+            "It cannot: Redis or the audio folder is not available or takes no writes, or the disk is full.",
             (Content(JSON, Readiness),),
         ),
     ),
     description="`redis` says which Redis it is, and how durable.",
 )
 GET_METRICS = Operation(
-    "What does it do, and how much?", (ResponseSpec(200, "For Prometheus.", (Content("text/plain", schema=TEXT),)),)
+    "How much does it do?", (ResponseSpec(200, "Metrics for Prometheus.", (Content("text/plain", schema=TEXT),)),)
 )

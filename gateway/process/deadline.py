@@ -1,8 +1,8 @@
-"""Deadlines that count only while the event loop runs: a process that was paused has not been kept waiting.
+"""Deadlines that count only while the event loop runs.
 
-After a SIGSTOP, a suspended machine or a call that held the loop, every timer is due at once, before the bytes are
-looked at that lie in the sockets meanwhile. So a deadline that has passed is followed by a look: it expires only if the
-loop was free for all of that time and nothing came.
+After a SIGSTOP, a suspended machine or a call that blocked the loop, every timer is due at once, before the loop reads
+the bytes that have arrived meanwhile. So a deadline that has passed expires only after the loop has run freely for
+`_GRACE_S` more.
 """
 
 import asyncio
@@ -12,37 +12,37 @@ from types import TracebackType
 
 import anyio
 
-LOOK_S = 0.5
-"""How long the loop must have been free before a deadline expires: what has arrived reaches its reader in that time."""
+_GRACE_S = 0.5
+"""Within this time bytes that have arrived reach their reader."""
 _LATE_S = 0.1
-"""A look that ends later than that was none: the loop was held."""
+"""A timer that fires later than this shows that the loop was blocked."""
 
 
 class Deadline:
-    """Calls `expire` after `delay_s` and a look, unless it is cancelled before."""
+    """Calls `expire` after `delay_s` and the grace period, unless it is cancelled before."""
 
     def __init__(self, delay_s: float, expire: Callable[[], object]) -> None:
         self._loop = asyncio.get_running_loop()
         self._expire: Callable[[], object] | None = expire
-        self._timer = self._loop.call_later(delay_s, self._look)
+        self._timer = self._loop.call_later(delay_s, self._start_grace)
 
     def cancel(self) -> None:
         """Never expire."""
         self._timer.cancel()
-        self._expire = None  # it may lead back to this
+        self._expire = None  # avoids a reference cycle
 
-    def _look(self) -> None:
-        ends_at = self._loop.time() + LOOK_S
-        self._timer = self._loop.call_at(ends_at, self._decide, ends_at)
+    def _start_grace(self) -> None:
+        ends_at = self._loop.time() + _GRACE_S
+        self._timer = self._loop.call_at(ends_at, self._end_grace, ends_at)
 
-    def _decide(self, ends_at: float) -> None:
+    def _end_grace(self, ends_at: float) -> None:
         if self._loop.time() - ends_at > _LATE_S:
-            self._look()
+            self._start_grace()
         elif self._expire:
             self._expire()
 
 
-class Scope:
+class DeadlineScope:
     """A block that is cancelled, and left, once its deadline expires."""
 
     def __init__(self, delay_s: float) -> None:
@@ -60,14 +60,14 @@ class Scope:
         return self._scope.__exit__(kind, error, trace)
 
 
-def move_on_after(delay_s: float) -> Scope:
-    """As that of anyio."""
-    return Scope(delay_s)
+def move_on_after(delay_s: float) -> DeadlineScope:
+    """`anyio.move_on_after` with such a deadline."""
+    return DeadlineScope(delay_s)
 
 
 @contextmanager
 def fail_after(delay_s: float) -> Iterator[None]:
-    """As that of anyio.
+    """`anyio.fail_after` with such a deadline.
 
     :raises TimeoutError: the deadline has expired.
     """
@@ -78,11 +78,9 @@ def fail_after(delay_s: float) -> Iterator[None]:
 
 
 class Timeout:
-    """One deadline for several blocks, each `async with` it, one after the other. To be cancelled behind the last.
+    """One deadline for several `async with` blocks in a row; `cancel` it after the last. Cheaper than a cancel scope.
 
-    It costs less than a scope of anyio.
-
-    :raises TimeoutError: the deadline expires in this block, or has expired before it.
+    :raises TimeoutError: the deadline expires in a block, or has expired before it.
     """
 
     def __init__(self, delay_s: float) -> None:

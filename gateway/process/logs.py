@@ -1,39 +1,54 @@
-"""How log lines look, and which request they belong to: text for a person, or one JSON object a line for a collector.
+"""The format of log lines, with the id of their request: text for people, or one JSON object a line for a collector.
 
-A line written while a request is answered bears its id. The server under us and asyncio write through here too, so
-that a collector meets one form.
+Lines of hypercorn and of libraries have the same format. No line has a raw control character.
 """
 
 import json
 import logging
+import re
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
+
+from .log_stream import LogStream, unblock_standard_streams
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the request that is being answered here, empty outside of any."""
+"""The id of the request in this context; empty outside of a request."""
 
-_OTHERS = ("hypercorn.error", "asyncio", "py.warnings")
+_UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff\ud800-\udfff]")
+"""Control characters (C0, C1), line separators, directions of writing, bytes that are not UTF-8 (PEP 383)."""
+_INDENT = "\n  "
+"""Before each line of a traceback: none begins as a record does."""
+
+
+def escape_text(text: str) -> str:
+    """Text of others in one line, as it can be shown on a terminal: control characters become `\\x1b`."""
+    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 class TextFormatter(logging.Formatter):
-    """`time LEVEL logger: message [request id]`."""
+    """`time LEVEL logger: message [request id]`, then the lines of a traceback."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
+    def format(self, record: logging.LogRecord) -> str:
+        """The lines of one record."""
+        head, *traceback = super().format(record).split("\n")
+        return _INDENT.join([head, *map(escape_text, traceback)])
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """The line, without a traceback."""
         request_id = REQUEST_ID.get()
-        line = super().formatMessage(record)
+        line = escape_text(super().formatMessage(record))
         return f"{line} [{request_id}]" if request_id else line
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: `time` (ISO 8601, UTC), `level`, `logger`, `message`, what the record has in `fields`.
+    """One JSON object a line: `time` (ISO 8601, UTC), `level`, `logger`, `message`, and the record's `fields`.
 
-    Beside them `request_id` inside of a request, and `error` with a traceback.
+    `request_id` is added within a request, `error` with a traceback.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -49,24 +64,52 @@ class JsonFormatter(logging.Formatter):
             line["request_id"] = request_id
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        text = json.dumps(line, ensure_ascii=False, default=str)
+        return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+class LogHandler(logging.StreamHandler[Any]):
+    """Writes records to the standard error of the process, and says how many were dropped."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        if isinstance(self.stream, LogStream) and (dropped := self.stream.take_dropped()):
+            text = "%d lines dropped: the reader of the log took none"
+            super().emit(logging.LogRecord("gateway", logging.WARNING, "", 0, text, (dropped,), None))
+        super().emit(record)
 
 
 def configure_logging(log_format: Literal["text", "json"]) -> None:
-    """Send the lines of the `gateway` loggers to stderr, unless a handler is set up for them already."""
+    """Send the lines of the `gateway` loggers to stderr, unless they have a handler already.
+
+    So with what reaches the root logger, and with what hypercorn writes to a standard stream.
+    """
     logger = logging.getLogger("gateway")
     if logger.handlers:
         return
-    handler = logging.StreamHandler(sys.stderr)
+    unblock_standard_streams()
+    handler = LogHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
+    if not logging.root.handlers:
+        logging.root.addHandler(handler)
+    logging.captureWarnings(capture=True)
 
     def take_over(record: logging.LogRecord) -> bool:
+        own = logging.getLogger(record.name).handlers
+        if any(isinstance(each, logging.FileHandler) for each in own):  # --error-logfile
+            return True
         handler.handle(record)
         return False
 
-    # hypercorn sets its own handlers when it first has something to say, which may be later; a filter stays.
-    for name in _OTHERS:
-        logging.getLogger(name).addFilter(take_over)
+    # hypercorn replaces handlers when it logs its first line; a filter remains.
+    logging.getLogger("hypercorn.error").addFilter(take_over)
+    logging.getLogger("hypercorn.access").addFilter(_escape_record)
+
+
+def _escape_record(record: logging.LogRecord) -> bool:
+    """Escape a line of hypercorn's own access log, which unquotes the path: %0A would begin another line."""
+    record.msg, record.args = escape_text(record.getMessage()), ()
+    return True

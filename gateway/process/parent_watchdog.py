@@ -1,8 +1,7 @@
-"""Ends a worker whose parent process is gone, or that was not told to stop: it would hold the port for ever.
+"""Ends a worker process whose parent is gone or does not stop it: it would keep the port for ever.
 
-This concerns servers that run the application in processes of multiprocessing, as `hypercorn gateway:app` does without
-`workers = 0`: kill -9 of the parent leaves the worker behind, and SIGTERM to the worker alone reaches only `Shutdown`.
-The recovery after so hard an end is that after a crash.
+`hypercorn gateway:app` without `workers = 0` runs the application in a process of multiprocessing. It survives a
+kill -9 of its parent, and a SIGTERM to it alone reaches only `Shutdown`. It is ended without cleaning up.
 """
 
 import logging
@@ -11,32 +10,37 @@ from multiprocessing import parent_process
 
 import anyio
 
+from .log_stream import drain_standard_streams
 from .shutdown import Shutdown
 
-PATIENCE_S = 15.0
-"""How long the server has from the signal to the end of the application, before this worker ends by itself."""
+STOP_TIMEOUT_S = 15.0
+"""How long the parent has to stop this worker once the shutdown has begun."""
 
 logger = logging.getLogger("gateway")
 
 
 async def end_with_parent(shutdown: Shutdown) -> None:
-    """End this process when its master has ended, or leaves it alone after the end began; else never return."""
-    master = parent_process()
-    if master is None:
+    """End this worker when its parent has ended, or `STOP_TIMEOUT_S` after the shutdown began.
+
+    Return at once if it has no parent.
+    """
+    parent = parent_process()
+    if parent is None:
         return
     async with anyio.create_task_group() as group:
-        group.start_soon(_await_neglect, shutdown)
-        await anyio.wait_readable(master.sentinel)
-        _end("the process that started this worker is gone")
+        group.start_soon(_end_after_shutdown, shutdown)
+        await anyio.wait_readable(parent.sentinel)
+        _end("its parent process is gone")
 
 
-async def _await_neglect(shutdown: Shutdown) -> None:
+async def _end_after_shutdown(shutdown: Shutdown) -> None:
     await shutdown.wait()
-    await anyio.sleep(PATIENCE_S)
-    _end("the server was not told of the end")
+    await anyio.sleep(STOP_TIMEOUT_S)
+    _end(f"its parent process has not stopped it for {STOP_TIMEOUT_S:g} s")
 
 
 def _end(reason: str) -> None:
-    logger.error("%s: it ends now", reason)
+    logger.error("ending this worker: %s", reason)
+    drain_standard_streams()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.raise_signal(signal.SIGTERM)

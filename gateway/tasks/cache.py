@@ -1,27 +1,31 @@
 """The codes of URLs seen lately, and the counters of requests by domain. Owns these keys of Redis:
 
-gateway:{codes}:<flags><url>   "<code> <ms when seen>", bears an expiry as a backstop
+gateway:{codes}:<key>          "<code> <ms when seen>", and the JSON of its `Extras`, if any; expires as
+                               a backstop; <key> is that of a `ProbeRequest`
 gateway:{codes}                sorted set of the above by ms when seen: what the clearing coroutine walks
 gateway:{domains}              sorted set of domains by requests
 gateway:{domains}:<task>       set of the batches of a task that are counted already
 
-Every age is measured by Redis' own clock, so that many gateways agree; what that clock, turned back, says is yet to
-come is as good as old. The words in braces keep what one script
-touches in one slot of a Cluster. Only lasting codes are kept here: never a failure, nor an answer that asks the client
-to come again later.
+Ages are measured by the clock of Redis, so that all gateways agree. When that clock is turned back, an entry may be
+dated in the future: it counts as expired. The words in braces put all keys of one script into one slot of a Cluster.
+Failures are not kept, nor answers that hold for now only, such as those with Retry-After or of bot protection.
 """
 
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from hashlib import blake2b
 
 import anyio
+from pydantic import ConfigDict, TypeAdapter
+from pydantic_core import to_json
 
 from gateway.datastore.client import Datastore, RedisFull, RedisUnavailable
+from gateway.tasks.probe.hosts import is_host
+from gateway.tasks.probe.request import ProbeRequest
 
 from .models import Domain, ProbeOutcome
+from .results.rows import Redirects, read_redirects, write_redirects
 
 MOST_REQUESTS = 2**53
 """Beyond this Redis does not count by one."""
@@ -31,15 +35,19 @@ BACKSTOP_S = 60
 """How much longer than its age Redis itself lets an entry live, should every gateway be dead."""
 COUNTED_S = 86_400
 """How long it is remembered which batches of a task are counted: longer than two batches can lie apart."""
-KEY_CHARS = 512
-"""The key of a longer URL has its first half and a hash."""
 MAX_CODES_AT_ONCE = 1000
 """Lua's unpack takes under 8,000 values; a batch stays well below, and below a millisecond."""
+ROWS_AT_ONCE = 1000
+"""How many counters are read at once: some may be left out."""
 
 TEMPORARY_CODES = frozenset({408, 425, 429, 503})
 """Request Timeout, Too Early, Too Many Requests (RFC 6585, 4: must not be stored), Service Unavailable."""
 
 logger = logging.getLogger("gateway.cache")
+
+Extras = str | Redirects | tuple[int, str | Redirects | None]
+"""Its location or redirects; of a server error also how often it was seen."""
+_EXTRAS: TypeAdapter[Extras] = TypeAdapter(Extras, config=ConfigDict(strict=True))
 
 _INDEX = "gateway:{codes}"
 _DOMAINS = "gateway:{domains}"
@@ -49,14 +57,14 @@ _NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] /
 _RECALL = (
     _NOW
     + """
-local oldest, codes = now - tonumber(ARGV[1]), {}
+local oldest, found = now - tonumber(ARGV[1]), {}
 for i, value in ipairs(redis.call('MGET', unpack(KEYS))) do
-    local code, seen = 0, 0
-    if value then code, seen = string.match(value, '^(%d%d%d) (%d+)$') end
+    local code, seen, extras
+    if value then code, seen, extras = string.match(value, '^(%d%d%d) (%d+)(.*)$') end
     seen = tonumber(seen or 0)
-    codes[i] = seen > oldest and seen <= now and tonumber(code) or 0
+    found[i] = seen > oldest and seen <= now and code .. extras or ''
 end
-return codes
+return found
 """
 )
 
@@ -65,9 +73,9 @@ _REMEMBER = (
     + """
 local index, expiry = KEYS[1], ARGV[1]
 for i = 2, #KEYS do
-    local code, age = ARGV[2 * i - 2], ARGV[2 * i - 1]
+    local code, age, extras = string.match(ARGV[i], '^(%d+) (%-?%d+)(.*)$')
     local seen = string.format('%.0f', now - age)
-    redis.call('SET', KEYS[i], code .. ' ' .. seen, 'PX', expiry)
+    redis.call('SET', KEYS[i], code .. ' ' .. seen .. extras, 'PX', expiry)
     redis.call('ZADD', index, seen, KEYS[i])
 end
 redis.call('PEXPIRE', index, expiry)
@@ -105,31 +113,32 @@ class Cache:
         self._datastore = datastore
         self._timeout_ms = max(1, round(timeout_s * 1000))
 
-    async def recall(self, urls: Sequence[str], *, follow_redirects: bool) -> list[int]:
-        """The codes of `urls` (normal forms, at most `MAX_CODES_AT_ONCE`) in order; 0 where none is known.
+    async def recall(
+        self, requests: Sequence[ProbeRequest], max_age_s: float | None = None
+    ) -> list[ProbeOutcome | None]:
+        """What is known of at most `MAX_CODES_AT_ONCE` requests in order: code, location and hops; None: nothing.
 
-        A temporary code, which a gateway of another version may have kept, is not known.
+        `max_age_s` is None for all that the timeout allows. An answer that must not be
+        kept, from a gateway of another version, is not known.
 
         :raises RedisUnavailable: there is no Redis for now.
         """
-        if not urls:
-            return []
-        keys = [_key(url, follow_redirects=follow_redirects) for url in urls]
-        codes = await self._datastore.eval(_RECALL, keys, [self._timeout_ms])
-        return [0 if code in TEMPORARY_CODES else code for code in codes]
+        age_ms = self._timeout_ms if max_age_s is None else min(self._timeout_ms, round(max_age_s * 1000))
+        if not requests or not age_ms:
+            return [None] * len(requests)
+        keys = [_key(request) for request in requests]
+        return [_read_entry(entry) for entry in await self._datastore.eval(_RECALL, keys, [age_ms])]
 
-    async def remember(self, seen: Iterable[tuple[str, bool, int, float]]) -> None:
-        """Keep codes, as long as Redis has room for them.
-
-        Each item: a URL in normal form, whether redirects were followed, its code, its age in seconds.
+    async def remember(self, seen: Iterable[tuple[ProbeRequest, ProbeOutcome, float]]) -> None:
+        """Keep answers, as long as Redis has room for them. Each item: a request, its answer, its age in seconds.
 
         :raises RedisUnavailable: there is no Redis for now.
         """
         keys: list[str] = [_INDEX]
-        values: list[int] = [self._timeout_ms + BACKSTOP_S * 1000]
-        for url, follow_redirects, code, age_s in seen:
-            keys.append(_key(url, follow_redirects=follow_redirects))
-            values += [code, round(age_s * 1000)]
+        values: list[int | bytes] = [self._timeout_ms + BACKSTOP_S * 1000]  # then for each key a value
+        for request, outcome, age_s in seen:
+            keys.append(_key(request))
+            values.append(b"%d %d%b" % (outcome.code, round(age_s * 1000), _write_extras(outcome)))
         if len(keys) == 1:
             return
         with suppress(RedisFull):  # they are asked for again
@@ -171,25 +180,54 @@ class Cache:
 
         :raises RedisUnavailable: there is no Redis for now.
         """
-        with self._datastore.open() as redis:
-            rows = await redis.zrevrange(_DOMAINS, 0, limit - 1, withscores=True)
-        counts = [
-            Domain(domain=name.decode(), requests=int(score))
-            for name, score in rows
-            if name.isascii() and 0 < score < MOST_REQUESTS
-        ]
-        if len(counts) < len(rows):
-            logger.warning("%s: %d rows are not counts of a domain", _DOMAINS, len(rows) - len(counts))
-        return counts
+        counts: list[Domain] = []
+        place, strange = 0, 0
+        while True:
+            with self._datastore.open() as redis:
+                rows = await redis.zrevrange(_DOMAINS, place, place + ROWS_AT_ONCE - 1, withscores=True)
+            found = [
+                Domain(domain=domain, requests=int(score))
+                for name, score in rows
+                if is_host(domain := name.decode("ascii", "replace")) and 0 < score < MOST_REQUESTS
+            ]
+            counts += found
+            strange += len(rows) - len(found)
+            place += len(rows)
+            if len(rows) < ROWS_AT_ONCE or len(counts) >= limit:
+                break
+        if strange:
+            logger.warning("%s: %d rows are not counts of a domain", _DOMAINS, strange)
+        return counts[:limit]
 
 
 def is_cacheable(outcome: ProbeOutcome) -> bool:
-    """Whether an outcome may be kept: an HTTP answer, but none that is a failure or speaks of a later time."""
-    answered = outcome.error is None and outcome.code > 0
-    return answered and outcome.code not in TEMPORARY_CODES and not outcome.has_retry_after
+    """Whether an outcome may be kept: an answer of the site that does not say that it is temporary."""
+    if outcome.error is not None or outcome.code == 0 or outcome.bot_protection is not None:
+        return False
+    return outcome.code not in TEMPORARY_CODES and not outcome.has_retry_after
 
 
-def _key(url: str, *, follow_redirects: bool) -> str:
-    if len(url) > KEY_CHARS:
-        url = f"{url[: KEY_CHARS // 2]}#{blake2b(url.encode(), digest_size=16).hexdigest()}"
-    return f"{_INDEX}:{'L' if follow_redirects else ''}{url}"
+def _read_entry(entry: bytes) -> ProbeOutcome | None:
+    """An answer out of `_RECALL`; None where there is none, or what is kept is of another form."""
+    code, _, text = entry.partition(b" ")
+    if not code.isdigit():
+        return None
+    try:
+        extras = _EXTRAS.validate_json(text) if text else None
+    except ValueError:
+        return None
+    attempts, redirects = extras if isinstance(extras, tuple) and len(extras) == 2 else (0, extras)
+    location, hops, final_url = read_redirects(redirects)
+    outcome = ProbeOutcome(int(code), location=location, hops=hops, final_url=final_url, attempts=attempts)
+    return outcome if is_cacheable(outcome) else None
+
+
+def _write_extras(outcome: ProbeOutcome) -> bytes:
+    """What an entry has behind its time; for most answers nothing."""
+    redirects = write_redirects(outcome)
+    extras = (outcome.attempts, redirects) if outcome.code >= 500 else redirects
+    return b" " + to_json(extras) if extras else b""
+
+
+def _key(request: ProbeRequest) -> str:
+    return f"{_INDEX}:{request.key}"

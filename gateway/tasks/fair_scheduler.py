@@ -1,57 +1,65 @@
-"""Whose turn it is: round robin over tasks, so many jobs at once, so many of one host at once. Pure, no I/O, no clock.
+"""Chooses the next job: round robin over tasks, with limits for all jobs and for those of one host. No I/O, no clock.
 
-A job whose host is full or held never blocks another: its task is parked at that host and goes on with
-its other hosts; a slot that frees wakes the task that has waited longest. The last tenth of the slots is for tasks
-with few jobs out, so that a short task never waits for the slow sites of a long one.
+Slots are counted by host, a hold is for one origin. A job whose host is full, or whose origin is held, never blocks
+another: its task is parked at that site and goes on with its other sites. A slot that is released wakes the task that
+has waited longest for its host. The last tenth of the slots is for tasks with few jobs out, so that a short task never
+waits for the slow sites of a long one.
 """
 
 from collections import Counter, deque
 from collections.abc import Hashable
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from gateway.tasks.probe.urls import Site
+
 RESERVE = 10
-"""One slot in so many is kept for tasks with few jobs out."""
+"""One slot in so many is reserved for tasks with less than `FEW` jobs out."""
 FEW = 4
-"""So many jobs out are few."""
 
 
 class Schedulable(Protocol):
-    """What is scheduled. It may be in the lanes of several tasks: once `started`, it is passed over."""
+    """A job. It may wait in the lanes of several tasks; its site may change while it is out.
 
-    host: str
-    started: bool
+    `dispatches` is how often it went out: a lane that holds the job with a smaller number has a stale entry.
+    """
+
+    site: Site
+    dispatches: int
 
 
 J = TypeVar("J", bound=Schedulable)
 
 
-class Turn(NamedTuple, Generic[J]):
-    """A job that is out, and the task whose turn it was; it holds a slot until it is given back with `release`."""
+class Slot(NamedTuple, Generic[J]):
+    """A slot in use until `release`: the job that is out, the site it went to, and the task it was taken from."""
 
     job: J
+    site: Site
     task: Hashable
 
 
 class _Lane(Generic[J]):
-    """The jobs of one task by host. `open_hosts` are those it is not parked at."""
+    """The jobs of one task by site, each with its `dispatches` when it was added.
 
-    __slots__ = ("in_ring", "jobs", "open_hosts")
+    `ready` has the sites where the task is not parked.
+    """
+
+    __slots__ = ("in_ring", "jobs", "ready")
 
     def __init__(self) -> None:
-        self.jobs: dict[str, deque[J]] = {}
-        self.open_hosts: deque[str] = deque()
+        self.jobs: dict[Site, deque[tuple[int, J]]] = {}
+        self.ready: deque[Site] = deque()
         self.in_ring = False
 
 
 class _Host:
-    """The slots of one host that are taken, and the tasks that wait for one, or for the end of its hold."""
+    """How many slots of one host are in use, and the tasks that wait for one, each with its site."""
 
-    __slots__ = ("busy", "held", "parked")
+    __slots__ = ("busy", "parked")
 
     def __init__(self) -> None:
         self.busy = 0
-        self.held = False
-        self.parked: deque[Hashable] = deque()
+        self.parked: deque[tuple[Hashable, Site]] = deque()
 
 
 class FairScheduler(Generic[J]):
@@ -61,15 +69,16 @@ class FairScheduler(Generic[J]):
         self._per_host = per_host
         self._lanes: dict[Hashable, _Lane[J]] = {}
         self._hosts: dict[str, _Host] = {}
+        self._held: dict[Site, list[Hashable]] = {}
         self._ring: deque[Hashable] = deque()
         self._out: Counter[Hashable] = Counter()
         self._busy = 0
         self.limit(slots)
 
     def limit(self, slots: int) -> None:
-        """Say how many jobs may be out at once from now on."""
+        """Set how many jobs may be out at once from now on."""
         self.slots = slots
-        self._open_slots = slots - slots // RESERVE
+        self._shared_slots = slots - slots // RESERVE
 
     @property
     def busy(self) -> int:
@@ -79,104 +88,118 @@ class FairScheduler(Generic[J]):
     def add(self, task: Hashable, job: J) -> None:
         """Put a job at the end of its task's lane."""
         lane = self._lanes.setdefault(task, _Lane())
-        jobs = lane.jobs.get(job.host)
+        jobs = lane.jobs.get(job.site)
         if jobs is not None:
-            jobs.append(job)
+            jobs.append((job.dispatches, job))
             return
-        lane.jobs[job.host] = deque([job])
-        self._open(task, lane, job.host)
+        lane.jobs[job.site] = deque([(job.dispatches, job)])
+        self._make_ready(task, lane, job.site)
 
-    def take(self) -> Turn[J] | None:
-        """The next job, None if there is none for now."""
+    def take(self) -> Slot[J] | None:
+        """A slot with the next job in it; None if no job can go out now."""
         passed = 0
         while self._busy < self.slots and passed < len(self._ring):
             task = self._ring[0]
-            if self._busy >= self._open_slots and self._out[task] >= FEW:
+            if self._busy >= self._shared_slots and self._out[task] >= FEW:
                 self._ring.rotate(-1)
                 passed += 1
                 continue
             job = self._take_from(task, self._lanes[task])
             if job is not None:
+                job.dispatches += 1
                 self._ring.rotate(-1)
                 self._busy += 1
                 self._out[task] += 1
-                return Turn(job, task)
+                return Slot(job, job.site, task)
         return None
 
-    def release(self, turn: Turn[J]) -> None:
-        """Give back the slot of a job that is done."""
+    def release(self, slot: Slot[J]) -> None:
+        """Give back a slot whose job is no longer out."""
         self._busy -= 1
-        self._out[turn.task] -= 1
-        if not self._out[turn.task]:
-            del self._out[turn.task]
-        self._hosts[turn.job.host].busy -= 1
-        self._wake_parked(turn.job.host)
+        self._out[slot.task] -= 1
+        if not self._out[slot.task]:
+            del self._out[slot.task]
+        self._hosts[slot.site.host].busy -= 1
+        self._wake_parked(slot.site.host)
 
-    def hold(self, host: str) -> bool:
-        """Let no job of a host out until `free`; False if it is held already."""
-        state = self._hosts.setdefault(host, _Host())
-        held, state.held = state.held, True
-        return not held
+    def hold(self, site: Site) -> bool:
+        """Let no job of a site out until `free` is called. Returns False if the site is held already."""
+        if site in self._held:
+            return False
+        self._held[site] = []
+        return True
 
-    def free(self, host: str) -> list[J]:
-        """End the hold of a host; the jobs that it has kept waiting."""
-        state = self._hosts[host]
-        state.held = False
-        jobs = [job for task in state.parked for job in self._lanes[task].jobs[host]]
-        self._wake_parked(host, everybody=True)
-        return jobs
+    def is_held(self, site: Site) -> bool:
+        """Whether no job of a site is let out."""
+        return site in self._held
+
+    def free(self, site: Site) -> list[J]:
+        """End the hold of a site. Returns the jobs that waited for it."""
+        waiting = []
+        for task in self._held.pop(site):
+            lane = self._lanes[task]
+            waiting += [job for number, job in lane.jobs[site] if number == job.dispatches]
+            self._make_ready(task, lane, site)
+        return waiting
 
     def remove(self, task: Hashable) -> list[J]:
-        """Forget a task; the jobs that were left of it."""
+        """Forget a task. Returns its jobs that were waiting."""
         lane = self._lanes.pop(task, None)
         if lane is None:
             return []
         if lane.in_ring:
             self._ring.remove(task)
-        for host in lane.jobs.keys() - set(lane.open_hosts):
-            self._hosts[host].parked.remove(task)
-        for host in lane.jobs:
-            self._wake_parked(host)
-        return [job for jobs in lane.jobs.values() for job in jobs]
+        for site in lane.jobs.keys() - set(lane.ready):
+            if task in self._held.get(site, ()):
+                self._held[site].remove(task)
+            else:
+                self._hosts[site.host].parked.remove((task, site))
+        for site in lane.jobs:
+            self._wake_parked(site.host)
+        return [job for jobs in lane.jobs.values() for number, job in jobs if number == job.dispatches]
 
     def _take_from(self, task: Hashable, lane: _Lane[J]) -> J | None:
-        """The next job of the lane at the head of the ring, which leaves the ring when it has none for now."""
-        while lane.open_hosts:
-            name = lane.open_hosts[0]
-            host = self._hosts.setdefault(name, _Host())
-            if host.held or host.busy >= self._per_host:
-                lane.open_hosts.popleft()
-                host.parked.append(task)
+        """The next job of the lane at the head of the ring; a lane without one leaves the ring."""
+        while lane.ready:
+            site = lane.ready[0]
+            if site in self._held:
+                lane.ready.popleft()
+                self._held[site].append(task)
+                self._wake_parked(site.host)  # the wake-up was for a slot of the host: pass it on
                 continue
-            job = lane.jobs[name].popleft()
-            lane.open_hosts.rotate(-1)
-            if not lane.jobs[name]:
-                del lane.jobs[name]
-                lane.open_hosts.pop()
-            if not job.started:
+            host = self._hosts.setdefault(site.host, _Host())
+            if host.busy >= self._per_host:
+                lane.ready.popleft()
+                host.parked.append((task, site))
+                continue
+            number, job = lane.jobs[site].popleft()
+            lane.ready.rotate(-1)
+            if not lane.jobs[site]:
+                del lane.jobs[site]
+                lane.ready.pop()
+            if number == job.dispatches:
                 host.busy += 1
                 return job
-            self._wake_parked(name)
+            self._wake_parked(site.host)
         lane.in_ring = False
         self._ring.popleft()
         if not lane.jobs:
             del self._lanes[task]
         return None
 
-    def _open(self, task: Hashable, lane: _Lane[J], host: str) -> None:
-        lane.open_hosts.append(host)
+    def _make_ready(self, task: Hashable, lane: _Lane[J], site: Site) -> None:
+        lane.ready.append(site)
         if not lane.in_ring:
             lane.in_ring = True
             self._ring.append(task)
 
-    def _wake_parked(self, name: str, *, everybody: bool = False) -> None:
+    def _wake_parked(self, name: str) -> None:
+        """Wake the task that has waited longest for a slot of a host; forget a host of which nothing is left."""
         host = self._hosts.get(name)
-        if host is None or host.held:
+        if host is None:
             return
-        while host.parked and host.busy < self._per_host:
-            task = host.parked.popleft()
-            self._open(task, self._lanes[task], name)
-            if not everybody:
-                return
-        if not host.busy and not host.parked:
+        if host.parked and host.busy < self._per_host:
+            task, site = host.parked.popleft()
+            self._make_ready(task, self._lanes[task], site)
+        elif not host.busy and not host.parked:
             del self._hosts[name]

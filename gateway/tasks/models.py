@@ -4,24 +4,18 @@ Pydantic stands at the edge (`NewTask`, `Task`, `Domain`); what is counted in te
 (`ProbeOutcome`, `Probe`) is a plain frozen dataclass.
 """
 
-import json
-import re
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, Field
 
-from gateway.errors import BadRequest, Unprocessable
-from gateway.tasks.probe.urls import UNREADABLE
+from gateway.tasks.probe.request import ProbeOptions
 
 MAX_URLS = 10_000
-MAX_ITEMS = MAX_URLS + 1_000
-"""Past so many items the words about them are fewer."""
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_WAIT_S = 30
 
@@ -50,19 +44,29 @@ class ProbeError(StrEnum):
     REDIRECTS = "redirects"
 
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+class Verdict(StrEnum):
+    """What a probe means for a page that has the URL as a link; `probe.verdict` has the rules."""
+
+    OK = "ok"
+    MOVED = "moved"
+    UNSURE = "unsure"
+    BROKEN = "broken"
+    INVALID = "invalid"
+
 
 UrlList = Annotated[list[str], Field(min_length=1, max_length=MAX_URLS)]
 """Any texts: one that is no URL, by its length or otherwise, is a probe that says so."""
 
 
-class NewTask(BaseModel):
+class NewTask(ProbeOptions):
     """What a client posts: this, or the bare list of URLs."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
     urls: UrlList
-    follow_redirects: bool = False
+
+    @property
+    def options(self) -> ProbeOptions:
+        """What is asked of each URL."""
+        return ProbeOptions.model_validate(self.model_dump(exclude={"urls"}))
 
 
 class Task(BaseModel):
@@ -78,6 +82,10 @@ class Task(BaseModel):
     )
     total: int = Field(description="How many URLs were sent.")
     done: int = Field(description="How many of them are known.")
+    counts: dict[str, int] = Field(
+        description="How many of those have each HTTP code, or each `error` where there was no answer."
+    )
+    verdicts: dict[Verdict, int] = Field(description="How many of those have each verdict.")
     created_at: datetime
     finished_at: datetime | None
 
@@ -90,11 +98,24 @@ class Domain(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeOutcome:
-    """What became of one URL. `code` is 0 when there was no HTTP answer; then `error` says why.
+class Hop:
+    """An answer on the way that redirected: its code, 301 and 308 for good, and the URL that gave it."""
 
-    `retry_after_s` is for how long its host asked to be left alone; `has_retry_after`: this answer, or one that
-    redirected to it, has a Retry-After of any kind. Neither is stored.
+    code: int
+    url: str
+
+
+@dataclass(slots=True)
+class ProbeOutcome:
+    """What became of one URL; not changed any more once it is handed on.
+
+    `code` is 0 when there was no HTTP answer; then `error` says why. `location` is that of the last answer. `hops` are
+    the redirects that were followed, `final_url` is where they led. `attempts` is how often the URL was asked: 0 for an
+    answer of the cache, but for a 5xx, with which the cache keeps it. `verdict` is set by `probe.verdict.judge`.
+
+    Three fields are not stored. `bot_protection` names the service that answered in place of the site, if one did.
+    `retry_after_s` is for how long its origin asked to be left alone. `has_retry_after`: this answer, or one that
+    redirected to it, has a Retry-After of any kind.
     """
 
     code: int
@@ -102,6 +123,11 @@ class ProbeOutcome:
     detail: str | None = None
     elapsed_s: float | None = None
     location: str | None = None
+    hops: tuple[Hop, ...] = ()
+    final_url: str | None = None
+    attempts: int = 0
+    verdict: Verdict = Verdict.OK
+    bot_protection: str | None = None
     retry_after_s: float | None = None
     has_retry_after: bool = False
 
@@ -116,15 +142,20 @@ class ProbeResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One URL of a task as a client sees it; `url` is as sent, `code` is null while it is not known."""
+    """One URL of a task as a client sees it: its place in the list sent; `code` is null while it is not known."""
 
+    index: int
     url: str
     code: int | None
     error: ProbeError | None
+    verdict: Verdict | None
     detail: str | None
     cached: bool
     elapsed_s: float | None
+    attempts: int | None
     location: str | None
+    hops: Sequence[Hop] | None
+    final_url: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +167,9 @@ class Tasks:
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """Some URLs of a task, in the order sent."""
+    """Some URLs of a task; `total` is how many match the filter, on all pages."""
 
+    total: int
     probes: list[Probe]
 
 
@@ -146,61 +178,3 @@ class Domains:
     """Some domains, the most requested first."""
 
     domains: list[Domain]
-
-
-def parse_new_task(body: bytes) -> NewTask:
-    """The task in a request body.
-
-    :raises BadRequest: it is not JSON in UTF-8.
-    :raises Unprocessable: it is JSON of another form, or has more in it than a task can have; `index` is the place of
-        the first URL that is at fault.
-    """
-    _weigh(body)
-    try:
-        data = _load_json(body)
-    except ValueError as error:
-        raise BadRequest(f"The body is not JSON: {error}.") from None
-    fields = {"urls": data} if isinstance(data, list) else data
-    try:
-        return NewTask.model_validate(fields)
-    except ValidationError as error:
-        raise _unprocessable(error) from None
-
-
-def _load_json(body: bytes) -> object:
-    """What a body says. Half of a surrogate pair, which JSON can hold (RFC 8259, 8.2), becomes `UNREADABLE`.
-
-    :raises ValueError: it is not JSON in UTF-8.
-    """
-    try:
-        return from_json(body, cache_strings="none")
-    except ValueError:
-        if b"\\ud" not in body.lower():
-            raise
-        with suppress(ValueError, RecursionError):
-            text = json.dumps(json.loads(body.decode()), ensure_ascii=False)
-            return from_json(_LONE_SURROGATE.sub(UNREADABLE, text).encode(), cache_strings="none")
-        raise
-
-
-def _weigh(body: bytes) -> None:
-    """Refuse a body before a parser makes a million objects of it (4 MiB of `[]` took 2.6 s, of deeper lists 4.6 s).
-
-    Counted are strings, and the bytes outside strings: both as the parser sees them as far as it can read at all.
-    """
-    text = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-    quotes = text.count(b'"')
-    if quotes <= 2 * MAX_ITEMS:
-        outside = b"".join(text.split(b'"')[::2]).translate(None, b" \t\r\n")
-        if len(outside) <= MAX_ITEMS:
-            return
-    raise Unprocessable(f"There is more in the body than a list of {MAX_URLS} URLs.")
-
-
-def _unprocessable(error: ValidationError) -> Unprocessable:
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = [part for part in first["loc"] if isinstance(part, int)]
-    if place:
-        return Unprocessable(f"URL {place[0]}: {first['msg']}.", index=place[0])
-    field = ".".join(str(part) for part in first["loc"])
-    return Unprocessable(f"{field}: {first['msg']}." if field else f"{first['msg']}.")

@@ -1,47 +1,43 @@
 """The hash of one task in Redis: its fields, the scripts that change it, and how it is read.
 
-status, total, done, follow, urls, created_at, finished_at, result: what the API shows and the runner needs
-entry         the entry of the queue through which the task is worked on; alone in the hash of one that was given up
+status, total, done, urls, created_at, finished_at, result: what the API shows and the worker needs
+tally         JSON of `TaskCounts`, written with `done`
+options       JSON of `ProbeOptions` without its headers
+headers       JSON of those, which may have a password: gone once the task has ended
+follow        1 or 0: what the version before reads in place of `options`
+entry         the entry of the queue through which the task is worked on; the only field if the entry was given up
 digest        of the body that came with an Idempotency-Key
-probes:<n>    JSON lists of rows; the last row of a place counts
+probes:<n>    JSON list of `rows`; of two rows of one URL that with the smaller <n> counts. <n> is how many fields there
+              were before; the number of fields never falls, so each <n> is below it.
 
 What Redis holds is read as strictly as a request: anyone who can write to Redis may have changed it. A field of another
-form is a ValueError, which the datastore reports as KeySpoiled. A chunk of probes that cannot be read is left out:
-a running task asks for those URLs again. Nothing here talks to Redis.
+form is a ValueError, which the datastore reports as KeyCorrupted. A chunk of probes that cannot be read is left out:
+a running task asks for those URLs again. No I/O.
 """
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from textwrap import shorten
-from typing import Annotated, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_core import to_json
 
 from gateway.errors import NotFound
+from gateway.tasks.probe.request import HeaderName, HeaderValue, ProbeOptions
 
-from .models import MAX_URLS, Probe, ProbeError, ProbeOutcome, ProbeResult, Task, TaskStatus
+from .models import MAX_URLS, ProbeError, Task, TaskStatus, Verdict
+from .results.rows import Code, Row, parse_value, read_chunk
 
-SUMMARY = ("status", "total", "done", "created_at", "finished_at")
+SUMMARY = ("status", "total", "done", "created_at", "finished_at", "tally")
 CHUNK = "probes:"
 """How the name of a field begins that holds some probes; a number follows."""
 
-logger = logging.getLogger("gateway.tasks")
-
-T = TypeVar("T")
-V = TypeVar("V")
-Code = Annotated[int, Field(ge=0, le=999)]
-Row = tuple[int, Code, ProbeError | None, str | None, bool, float | None, str | None]
-"""Place, code, error, detail, cached, elapsed_s, location."""
-
-_ROWS = TypeAdapter(list[Row], config=ConfigDict(strict=True, allow_inf_nan=False))
 _CODES = TypeAdapter(list[Code], config=ConfigDict(strict=True))
 _URLS = TypeAdapter(list[str], config=ConfigDict(strict=True))
 _TIME = TypeAdapter(AwareDatetime)
-
 
 CREATE = """
 local status, entry = unpack(redis.call('HMGET', KEYS[1], 'status', 'entry'))
@@ -70,7 +66,9 @@ redis.call('PERSIST', KEYS[1])
 local chunks = redis.call('HLEN', KEYS[1])
 while redis.call('HSETNX', KEYS[1], ARGV[3] .. chunks, ARGV[2]) == 0 do chunks = chunks + 1 end
 local done = string.match(redis.call('HGET', KEYS[1], 'done') or '', '^%d+$')
-if not done or tonumber(ARGV[1]) > tonumber(done) then redis.call('HSET', KEYS[1], 'done', ARGV[1]) end
+if not done or tonumber(ARGV[1]) > tonumber(done) then
+    redis.call('HSET', KEYS[1], 'done', ARGV[1], 'tally', ARGV[4])
+end
 return 1
 """
 
@@ -88,6 +86,23 @@ redis.call('EXPIRE', KEYS[1], ARGV[1])
 """
 
 
+@dataclass(slots=True)
+class TaskCounts:
+    """How many URLs of a task have each code or error, and each verdict."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+
+    def add(self, code: int, error: ProbeError | None, verdict: Verdict) -> None:
+        """Count one URL."""
+        self.counts[error or str(code)] += 1
+        self.verdicts[verdict] += 1
+
+
+_COUNTS = TypeAdapter(TaskCounts)
+_HEADERS: TypeAdapter[dict[HeaderName, HeaderValue]] = TypeAdapter(dict[HeaderName, HeaderValue])
+
+
 class _Summary(BaseModel):
     status: TaskStatus
     total: int = Field(ge=1, le=MAX_URLS)
@@ -98,12 +113,18 @@ class _Summary(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class TaskWork:
-    """What a task asks for, and what of it is saved already, by this gateway or one before it."""
+    """What a task asks for; `codes` and `counts` have what is saved already, by this gateway or one before it."""
 
     urls: list[str]
-    follow_redirects: bool
-    saved: list[ProbeResult]
+    options: ProbeOptions
+    codes: list[int | None]
+    counts: TaskCounts
     created_at: datetime
+
+
+def name_key(identity: UUID | str) -> str:
+    """The key of a task."""
+    return f"gateway:{{{identity}}}:task"
 
 
 def read_summary(identity: UUID, values: Sequence[bytes | None]) -> Task:
@@ -114,95 +135,82 @@ def read_summary(identity: UUID, values: Sequence[bytes | None]) -> Task:
     """
     if values[0] is None:
         raise NotFound(f"There is no task {identity}.")
-    strings = {name: value.decode() for name, value in zip(SUMMARY, values, strict=True) if value is not None}
-    summary = _parse(_Summary.model_validate_strings, strings)
-    return Task(id=identity, result=None, **summary.model_dump())
+    *summary, counts = values
+    strings = {name: value.decode() for name, value in zip(SUMMARY, summary, strict=False) if value is not None}
+    known = parse_value(_Summary.model_validate_strings, strings)
+    found = parse_value(_COUNTS.validate_json, counts) if counts else TaskCounts()
+    return Task(id=identity, result=None, counts=found.counts, verdicts=found.verdicts, **known.model_dump())
 
 
-def read_result(result: bytes | None, task: Task) -> list[int] | None:
-    """The codes of a task that is ready, else None.
+def read_task(identity: UUID, values: Sequence[bytes | None]) -> Task:
+    """A task, with its result once it is ready, from the fields `SUMMARY` and `result`.
 
-    :raises ValueError: they are missing, or not one for each URL.
+    :raises NotFound: there is none.
+    :raises ValueError: a field is missing or of another form.
     """
-    if task.status is not TaskStatus.READY:
-        return None
-    codes = _parse(_CODES.validate_json, result or b"")
-    if len(codes) != task.total:
-        raise ValueError(f"result: {len(codes)} codes for {task.total} URLs")
-    return codes
+    *summary, result = values
+    task = read_summary(identity, summary)
+    if task.status is TaskStatus.READY:
+        task.result = parse_value(_CODES.validate_json, result or b"")
+        if len(task.result) != task.total:
+            raise ValueError(f"result: {len(task.result)} codes for {task.total} URLs")
+    return task
 
 
-def read_job(fields: Mapping[bytes, bytes]) -> TaskWork:
-    """The work of a running task, from all its fields.
+def read_work(flat: Sequence[bytes]) -> TaskWork:
+    """The work of a running task, from the names and values of all its fields, as HGETALL gives them in a script.
 
-    :raises ValueError: its URLs, or when it was created, cannot be read.
+    :raises ValueError: its URLs, its options, or when it was created, cannot be read.
     """
-    created_at = _parse(_TIME.validate_strings, fields.get(b"created_at", b"").decode())
-    urls = _read_urls(fields)
-    saved = [
-        ProbeResult(place, ProbeOutcome(code, error, detail, elapsed_s, location), cached)
-        for place, code, error, detail, cached, elapsed_s, location in _read_rows(fields)
-        if 0 <= place < len(urls)
-    ]
-    return TaskWork(urls, fields.get(b"follow") == b"1", saved, created_at)
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    created_at = parse_value(_TIME.validate_strings, fields.get(b"created_at", b"").decode())
+    urls = read_urls(fields.get(b"urls", b""), fields.get(b"total", b""))
+    codes: list[int | None] = [None] * len(urls)
+    counts = TaskCounts()
+    for row in _read_rows(fields):
+        if 0 <= row[0] < len(urls) and codes[row[0]] is None:
+            codes[row[0]] = row[1]
+            counts.add(row[1], row[2], row[7])
+    return TaskWork(urls, read_options(fields), codes, counts, created_at)
 
 
-def read_probes(fields: Mapping[bytes, bytes], page: range) -> list[Probe]:
-    """What is known of the URLs at the places `page`, from all fields of a task.
+def read_urls(text: bytes, total: bytes) -> list[str]:
+    """The URLs of a task, from the fields `urls` and `total`.
 
-    :raises ValueError: the URLs cannot be read, or a probe is missing of a task that is ready.
+    :raises ValueError: they cannot be read, or are not as many.
     """
-    urls = _read_urls(fields)
-    known = {row[0]: row for row in _read_rows(fields) if row[0] in page}
-    places = range(len(urls))[page.start : page.stop]
-    if fields.get(b"status") == TaskStatus.READY.value.encode() and not known.keys() >= set(places):
-        raise ValueError("probes of a task that is ready are missing")
-    return [_probe(urls[place], known.get(place)) for place in places]
-
-
-def write_rows(landings: Iterable[ProbeResult]) -> bytes:
-    """One chunk of probes."""
-    return to_json(
-        [
-            (place, outcome.code, outcome.error, outcome.detail, cached, outcome.elapsed_s, outcome.location)
-            for place, outcome, cached in landings
-        ]
-    )
-
-
-def _read_urls(fields: Mapping[bytes, bytes]) -> list[str]:
-    urls = _parse(_URLS.validate_json, fields.get(b"urls", b""))
-    if str(len(urls)).encode() != fields.get(b"total"):
-        raise ValueError(f"urls: there are {len(urls)}, not {shorten(repr(fields.get(b'total')), 40)}")
+    urls = parse_value(_URLS.validate_json, text)
+    if str(len(urls)).encode() != total:
+        raise ValueError(f"urls: there are {len(urls)}, not {shorten(repr(total), 40)}")
     return urls
 
 
+def write_options(options: ProbeOptions) -> dict[str, str | bytes]:
+    """The fields `options` and `headers`."""
+    fields: dict[str, str | bytes] = {"options": options.model_dump_json(exclude={"headers"}, exclude_defaults=True)}
+    return fields | {"headers": to_json(options.headers)} if options.headers else fields
+
+
+def write_counts(counts: TaskCounts) -> bytes:
+    """The field `tally`."""
+    return to_json(counts)
+
+
+def read_options(fields: Mapping[bytes, bytes]) -> ProbeOptions:
+    """What a task asks of each URL.
+
+    :raises ValueError: it cannot be read.
+    """
+    if b"options" in fields:
+        options = parse_value(ProbeOptions.model_validate_json, fields[b"options"])
+        headers = parse_value(_HEADERS.validate_json, fields.get(b"headers", b"{}"))
+        return options.model_copy(update={"headers": headers}) if headers else options
+    return ProbeOptions(follow_redirects=fields.get(b"follow") == b"1")
+
+
 def _read_rows(fields: Mapping[bytes, bytes]) -> Iterator[Row]:
-    """All rows in the order in which they were saved: the last of a place counts."""
+    """All rows in the order in which they were saved."""
     prefix = CHUNK.encode()
     names = (name for name in fields if name.startswith(prefix) and name[len(prefix) :].isdigit())
     for name in sorted(names, key=lambda name: (len(name), name)):
-        try:
-            yield from _parse(_ROWS.validate_json, fields[name])
-        except ValueError as error:
-            logger.warning("probes of a task cannot be read: %s: %s", name.decode(), error)
-
-
-def _parse(validate: Callable[[V], T], value: V) -> T:
-    try:
-        return validate(value)
-    except ValidationError as error:
-        raise _odd(error) from None
-
-
-def _odd(error: ValidationError) -> ValueError:
-    """The first fault, in one line and without the value."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    return ValueError(shorten(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", 200))
-
-
-def _probe(url: str, row: Row | None) -> Probe:
-    if row is None:
-        return Probe(url, None, None, None, cached=False, elapsed_s=None, location=None)
-    _, code, error, detail, cached, elapsed_s, location = row
-    return Probe(url, code, error, detail, cached=cached, elapsed_s=elapsed_s, location=location)
+        yield from read_chunk(fields[name])

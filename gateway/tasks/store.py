@@ -1,21 +1,19 @@
-"""Tasks in Redis. Owns these keys:
+"""Tasks in Redis: owns their keys, gateway:{<id>}:task, of which `record` says what is in them.
 
-gateway:{<id>}:task      hash, see `record`
-gateway:recent           sorted set of task ids by the ms of their creation
-
-A task is one key, so that it expires or is evicted as a whole. Its entry is queued before it is stored, and the runner
-gives up an entry that gets no task, so that a crash at any moment leaves nothing behind. It bears no expiry before it
-has ended and a minute more: until then no maxmemory-policy but `allkeys-*` evicts it. An accepted task ends on a
-full Redis too: Redis carries out a script whose first write takes no memory, such as PERSIST (its documentation,
-"Scripting with Lua").
+A task is one key, so that it expires or is evicted as a whole. A POST first queues an entry, then stores the task; the
+worker drops an entry whose task does not come. So a crash at any moment leaves nothing behind. The key gets its expiry
+a minute after the task has ended: until then only a maxmemory-policy of `allkeys-*` evicts it. An accepted task also
+ends when Redis has no memory left: a script whose first write takes none, such as PERSIST, runs to its end (Redis
+documentation, "Scripting with Lua").
 """
 
 import logging
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from itertools import chain
+from math import inf
 from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -27,62 +25,50 @@ from gateway.datastore.client import Datastore, KeyCorrupted, RedisFull, RedisUn
 from gateway.errors import NotFound, Unprocessable
 from gateway.process.shutdown import Shutdown
 
+from . import record
 from .idempotency import Identity
-from .models import NewTask, Probe, ProbeResult, Task, TaskStatus
-from .queue import Claim, Queue
-from .record import (
-    CHUNK,
-    CREATE,
-    END,
-    EXPIRE,
-    SAVE,
-    SUMMARY,
-    TAKE,
-    TaskWork,
-    read_job,
-    read_probes,
-    read_result,
-    read_summary,
-    write_rows,
-)
+from .models import NewTask, ProbeResult, Task, TaskStatus
+from .queue import ENDED_AT_ONCE, Claim, Queue
+from .recent import RecentTasks
+from .results.reader import ProbeReader
+from .results.rows import write_rows
+from .results.selection import NothingSelected, Selection
 
-RECENT_TASKS = 10_000
-"""How many tasks the list of recent ones goes back."""
 MAKING_S = 0.5
 """How long a taken entry waits for its task, which the POST stores right after it."""
 PROTECTED_S = 60
-"""For how long a task that has ended bears no expiry, so that its clients can read it also on a full Redis."""
+"""How long a task that has ended has no expiry, so that its clients can read it also on a full Redis."""
 GIVEN_UP_S = 300
 """How long it is remembered that an entry was given up: longer than any POST lasts."""
 POLL_S = 0.5
 """How often a wait looks whether another gateway has ended the task; this one tells at once."""
 FIRST_POLL_S = 0.02
 """How soon it looks for the first time; the pauses double from this."""
-BEAT_S = 10.0
-"""How often a task without progress is sent again, as a heartbeat of the event stream."""
+
+_Signals = WeakValueDictionary[str, anyio.Event]
+"""The event by which requests wait for a change of a task, by its id."""
 
 logger = logging.getLogger("gateway.tasks")
 
-_RECENT = "gateway:recent"
-
-_LIST = """
-redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -ARGV[1] - 1)
-redis.call('ZADD', KEYS[1], 'NX', ARGV[2], ARGV[3])
-"""
-
 
 class Store:
-    """Tasks in Redis. `task_ttl_s` is how long an ended task is kept. Every method can raise RedisUnavailable."""
+    """Tasks in Redis. `task_ttl_s` is how long an ended task is kept. Every method can raise RedisUnavailable.
+
+    `recent` is the list of the last of them, `probes` reads what is known of their URLs.
+    """
 
     def __init__(self, datastore: Datastore, queue: Queue, shutdown: Shutdown, *, task_ttl_s: int) -> None:
+        self.recent = RecentTasks(datastore)
+        self.probes = ProbeReader(datastore)
         self._datastore = datastore
         self._queue = queue
         self._shutdown = shutdown
         self._task_ttl_s = task_ttl_s
-        self._ends: WeakValueDictionary[str, anyio.Event] = WeakValueDictionary()
+        self._ends: _Signals = WeakValueDictionary()
+        self._steps: _Signals = WeakValueDictionary()
 
     async def add_task(self, new: NewTask, identity: Identity | None = None) -> Task:
-        """Queue a task and store it; one that was made under this identity before is given as it is now.
+        """Queue a task and store it. If one was made under this identity before, returns that one as it is now.
 
         :raises QueueFull: the queue holds too many URLs already.
         :raises RedisFull: Redis has no room for it.
@@ -98,15 +84,20 @@ class Store:
             result=None,
             total=len(new.urls),
             done=0,
+            counts={},
+            verdicts={},
             created_at=datetime.now(UTC),
             finished_at=None,
         )
         made = await self._make_task(task, new, identity.digest)
         if made == b"given up":
             raise RedisUnavailable("Redis took too long for this task.")
-        if made == b"there":  # a POST of the same key was faster; the entry of this one is dropped by the runner
+        if made == b"there":  # a POST of the same key was faster; the entry of this one is dropped by the worker
             return await self._find_made(identity)
-        await self._list_task(task.id, task.created_at)
+        try:
+            await self.recent.add_task(task.id, task.created_at)
+        except RedisUnavailable as error:  # it is stored: the worker lists it when it takes it
+            logger.warning("task %s is not listed yet: %s", task.id, error.detail)
         return task
 
     async def _make_task(self, task: Task, new: NewTask, digest: str) -> bytes:
@@ -116,6 +107,7 @@ class Store:
             "status": task.status.value,
             "total": task.total,
             "done": task.done,
+            **record.write_options(new.options),
             "follow": int(new.follow_redirects),
             "urls": to_json(new.urls),
             "created_at": task.created_at.isoformat(),
@@ -123,14 +115,14 @@ class Store:
         }
         try:
             arguments = list(chain.from_iterable(fields.items()))
-            return bytes(await self._datastore.eval(CREATE, [_task_key(task.id)], arguments))
+            return bytes(await self._datastore.eval(record.CREATE, [record.name_key(task.id)], arguments))
         except (RedisFull, KeyCorrupted):  # certain: there is no such task, and its entry need not wait to be given up
             await self._queue.acknowledge(Claim(entry, str(task.id), task.total))
             raise
 
     async def _find_made(self, identity: Identity) -> Task:
         with self._datastore.open() as redis:
-            digest = await redis.hget(_task_key(identity.id), "digest")
+            digest = await redis.hget(record.name_key(identity.id), "digest")
         if digest is not None and digest != identity.digest.encode():
             raise Unprocessable("This Idempotency-Key came with another body before.")
         return await self.read_task(identity.id)
@@ -141,9 +133,7 @@ class Store:
         :raises NotFound: there is none, or it ended longer ago than tasks are kept.
         """
         with self._datastore.open() as redis:
-            result, *summary = await redis.hmget(_task_key(identity), ("result", *SUMMARY))
-            task = read_summary(identity, summary)
-            return task.model_copy(update={"result": read_result(result, task)})
+            return record.read_task(identity, await redis.hmget(record.name_key(identity), (*record.SUMMARY, "result")))
 
     async def wait_task(self, identity: UUID, wait_s: float) -> Task:
         """The task of this id once it has ended, or as it stands when `wait_s` have passed or this process is to end.
@@ -151,70 +141,47 @@ class Store:
         :raises NotFound: as `read_task`.
         """
         deadline = time.monotonic() + wait_s
+        async with aclosing(self._poll_task(identity, self._ends, deadline)) as tasks:
+            return [task async for task in tasks][-1]
+
+    def watch_task(self, identity: UUID) -> AsyncGenerator[Task, None]:
+        """The task of this id, again and again: when this gateway has saved some of it, at its end, every `POLL_S`.
+
+        The last time once it has ended, or when this process is to end.
+
+        :raises NotFound: as `read_task`.
+        """
+        return self._poll_task(identity, self._steps)
+
+    async def _poll_task(self, identity: UUID, news: _Signals, deadline: float = inf) -> AsyncGenerator[Task, None]:
+        """The task of this id, read now, at news or after a pause, until it has ended, the deadline, or shutdown."""
         pause_s = FIRST_POLL_S
         while True:
-            end = self._ends.setdefault(str(identity), anyio.Event())  # lives as long as a request waits
+            signal = news.setdefault(str(identity), anyio.Event())  # lives as long as a request waits
             task = await self.read_task(identity)
+            yield task
             left_s = deadline - time.monotonic()
             if task.status is not TaskStatus.RUNNING or left_s <= 0 or self._shutdown.begun:
-                return task
+                return
             with anyio.move_on_after(min(left_s, pause_s)):
-                await end.wait()
+                await signal.wait()
             pause_s = min(2 * pause_s, POLL_S)
 
-    async def watch_task(self, identity: UUID) -> AsyncGenerator[Task, None]:
-        """The task of this id whenever it has gone on, and at least every `BEAT_S`; the last time once it has ended.
-
-        It stops before that when this process is to end.
+    async def read_again(self, identity: UUID, selection: Selection) -> NewTask:
+        """A new task of some URLs of another one, with its options but for the headers, and nothing from the cache.
 
         :raises NotFound: as `read_task`.
+        :raises NothingSelected: there are no such URLs.
         """
-        done, due = -1, 0.0
-        while not self._shutdown.begun:
-            end = self._ends.setdefault(str(identity), anyio.Event())
-            task = await self.read_task(identity)
-            ended = task.status is not TaskStatus.RUNNING
-            if ended or task.done != done or time.monotonic() > due:
-                done, due = task.done, time.monotonic() + BEAT_S
-                yield task
-            if ended:
-                return
-            with anyio.move_on_after(POLL_S):
-                await end.wait()
-
-    async def list_tasks(self, offset: int, limit: int) -> list[Task]:
-        """Recent tasks, newest first, without their results, and without those that cannot be read."""
+        table = await self.probes.read(identity)
+        urls = [table.urls[place] for place in await selection.find_places(table)]
+        if not urls:
+            raise NothingSelected("There is no such URL in this task.")
         with self._datastore.open() as redis:
-            names = await redis.zrevrange(_RECENT, offset, offset + limit - 1)
-            listed = {name: identity for name in names if (identity := _read_id(name))}
-            summaries = redis.pipeline(transaction=False)
-            for identity in listed.values():
-                summaries.hmget(_task_key(identity), SUMMARY)
-            answers = await summaries.execute(raise_on_error=False) if listed else ()
-            found = dict(zip(listed.values(), answers, strict=True))
-            gone = [name for name in names if name not in listed or _is_gone(found[listed[name]])]
-            if gone:
-                await redis.zrem(_RECENT, *gone)
-        tasks = (self._read_listed(identity, values) for identity, values in found.items())
-        return [task for task in tasks if task]
-
-    def _read_listed(self, identity: UUID, values: Sequence[bytes | None] | Exception) -> Task | None:
-        with suppress(KeyCorrupted, NotFound), self._datastore.open():
-            if isinstance(values, Exception):
-                raise values
-            return read_summary(identity, values)
-        return None
-
-    async def list_probes(self, identity: UUID, offset: int, limit: int) -> list[Probe]:
-        """What is known of URLs `offset` to `offset + limit` of a task, in the order they were sent.
-
-        :raises NotFound: as `read_task`.
-        """
-        with self._datastore.open() as redis:
-            fields = await redis.hgetall(_task_key(identity))
-            if b"status" not in fields:
-                raise NotFound(f"There is no task {identity}.")
-            return read_probes(fields, range(offset, offset + limit))
+            values = await redis.hmget(record.name_key(identity), ("options", "follow"))
+            fields = zip((b"options", b"follow"), values, strict=True)
+            options = record.read_options({name: value for name, value in fields if value is not None})
+        return NewTask(urls=urls, **options.model_dump(exclude={"max_age_s"}), max_age_s=0)
 
     async def cancel_task(self, identity: UUID) -> Task:
         """End a running task where it stands; one that has ended stays as it is.
@@ -224,7 +191,7 @@ class Store:
         await self._end(str(identity), {"status": TaskStatus.CANCELLED.value})
         return await self.read_task(identity)
 
-    async def take_task(self, claim: Claim) -> TaskWork | None:
+    async def take_task(self, claim: Claim) -> record.TaskWork | None:
         """The work of a task from the queue; None if it has ended, is gone, or is worked on through another entry.
 
         From now on it is listed, whatever became of the call that made it.
@@ -235,12 +202,12 @@ class Store:
         while True:
             arguments = [claim.entry, int(claim.abandoned), GIVEN_UP_S]
             with self._datastore.open():
-                found = await self._datastore.eval(TAKE, [_task_key(claim.task)], arguments)
-                job = read_job(dict(zip(found[::2], found[1::2], strict=True))) if isinstance(found, list) else None
-            if job is not None:
-                await self._list_task(UUID(claim.task), job.created_at)
+                found = await self._datastore.eval(record.TAKE, [record.name_key(claim.task)], arguments)
+                work = record.read_work(found) if isinstance(found, list) else None
+            if work is not None:
+                await self.recent.add_task(UUID(claim.task), work.created_at)
             if found != b"unmade":
-                return job
+                return work
             if time.monotonic() > deadline:
                 raise RedisUnavailable("Its POST has not stored it.")
             await anyio.sleep(pause_s)
@@ -249,56 +216,47 @@ class Store:
     async def is_running(self, task: str) -> bool:
         """Whether a task has not ended."""
         with self._datastore.open() as redis:
-            return bool(await redis.hget(_task_key(task), "status") == TaskStatus.RUNNING.value.encode())
+            return bool(await redis.hget(record.name_key(task), "status") == TaskStatus.RUNNING.value.encode())
 
-    async def save_probes(self, task: str, landings: Iterable[ProbeResult], done: int) -> bool:
-        """Save what has become known; `done` is how much is known by then. Whether the task is still running.
+    async def save_probes(
+        self, task: str, results: Iterable[ProbeResult], done: int, counts: record.TaskCounts
+    ) -> bool:
+        """Save some results; `done` and `counts` are those of the task with them. Returns whether it still runs.
 
-        A gateway that was held for dead and comes back knows less than its heir: the task never goes backwards.
+        A smaller `done` than the saved one changes neither: it comes from a gateway that has lost its claim.
         """
-        arguments = [done, write_rows(landings), CHUNK]
-        return bool(await self._datastore.eval(SAVE, [_task_key(task)], arguments))
+        arguments = [done, write_rows(results), record.CHUNK, record.write_counts(counts)]
+        saved = bool(await self._datastore.eval(record.SAVE, [record.name_key(task)], arguments))
+        _wake(self._steps, task)
+        return saved
 
-    async def finish_task(self, task: str, result: Sequence[int]) -> None:
+    async def finish_task(self, task: str, result: Sequence[int], counts: record.TaskCounts) -> None:
         """Make a task ready: all its probes are saved, `result` has the code of each."""
         fields = {"status": TaskStatus.READY.value, "done": len(result), "result": to_json(result)}
-        await self._end(task, fields)
+        await self._end(task, fields | {"tally": record.write_counts(counts)})
 
     async def expire_tasks(self) -> None:
         """Let those tasks expire, and be evicted, that ended `PROTECTED_S` ago."""
         protected_s = min(PROTECTED_S, self._task_ttl_s)
-        ended = await self._queue.list_ended(protected_s)
-        for task in ended:
-            with suppress(KeyCorrupted):  # the others must not wait for it
-                await self._datastore.eval(EXPIRE, [_task_key(task)], [self._task_ttl_s - protected_s])
-        await self._queue.forget_ended(ended)
-
-    async def _list_task(self, identity: UUID, created_at: datetime) -> None:
-        """Put a task on the list of recent ones, once. Without a list it is a task all the same."""
-        try:
-            arguments = [RECENT_TASKS, created_at.timestamp() * 1000, str(identity)]
-            await self._datastore.eval(_LIST, [_RECENT], arguments)
-        except KeyCorrupted as error:
-            logger.error("task %s is not listed: %s", identity, error.__cause__)  # noqa: TRY400
+        while True:
+            ended = await self._queue.list_ended(protected_s)
+            for task in ended:
+                key = record.name_key(task.decode("utf-8", "replace"))
+                with suppress(KeyCorrupted):  # the others must not wait for it
+                    await self._datastore.eval(record.EXPIRE, [key], [self._task_ttl_s - protected_s])
+            await self._queue.forget_ended(ended)
+            if len(ended) < ENDED_AT_ONCE:
+                return
 
     async def _end(self, task: str, fields: Mapping[str, Any]) -> None:
-        ended = {**fields, "finished_at": datetime.now(UTC).isoformat()}
-        await self._datastore.eval(END, [_task_key(task)], list(chain.from_iterable(ended.items())))
-        end = self._ends.pop(task, None)
-        if end is not None:
-            end.set()
+        ended = {**fields, "finished_at": datetime.now(UTC).isoformat(), "headers": "{}"}
+        await self._datastore.eval(record.END, [record.name_key(task)], list(chain.from_iterable(ended.items())))
+        for signals in (self._ends, self._steps):
+            _wake(signals, task)
 
 
-def _task_key(task: UUID | str) -> str:
-    return f"gateway:{{{task}}}:task"
-
-
-def _read_id(name: bytes) -> UUID | None:
-    with suppress(ValueError):
-        identity = UUID(name.decode())
-        return identity if str(identity).encode() == name else None
-    return None
-
-
-def _is_gone(values: object) -> bool:
-    return isinstance(values, list) and values[0] is None
+def _wake(signals: _Signals, task: str) -> None:
+    """Wake the requests that wait for something of a task."""
+    signal = signals.pop(task, None)
+    if signal is not None:
+        signal.set()

@@ -1,15 +1,15 @@
-"""The flow of request and response bodies between the ASGI server and Quart.
+"""The flow of bodies between the ASGI server and Quart, as an ASGI middleware and a Request class.
 
-Quart reads a request body ahead without bound (a 300 MB upload: 342-375 MB of memory; with a `receive` that
-waits for its reader: 41-44 MB) and limits the time of a whole body rather than its idle time; and an answer
-given before the body was read is lost: the server closes, the peer sees a reset. This module mends the
-three in one ASGI middleware and one Request class, without a private name of Quart. Where the body of an answer
-is a part of a file, a server that can send it is given that part, and for another one it is read. Paths are decoded
-here too, as servers lose what is not UTF-8 and which slashes were encoded.
+Quart reads a request body ahead without bound, and limits the time of a whole body rather than its idle time. An answer
+that is given before the body was read is lost: the server closes, and the client sees a reset instead. Here the server
+waits for the reader of a body, bodies have idle timeouts both ways, and after an early answer the rest of the body is
+read and thrown away (lingering close). Paths are decoded here too, as servers lose what is not UTF-8 and which slashes
+were encoded.
 """
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from asyncio import CancelledError
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
@@ -19,31 +19,23 @@ from quart import Request
 from gateway.errors import BodyTooLarge, GatewayError
 from gateway.process.deadline import fail_after, move_on_after
 
-from .file_span import FileSpan
-from .zerocopy import EXTENSION
-
 AHEAD_BYTES = 256 * 1024
 """How much of a body may wait for its reader."""
-DRAIN_BYTES = 1024 * 1024
-"""How much of an unread body is still taken after the answer, so that the peer sees the answer."""
-DRAIN_S = 5.0
-"""How long that may take."""
+SEND_IDLE_S = 300.0
+"""How long a client may take nothing of an answer: one that listens at 5 kB/s takes more only every half a minute."""
+DRAIN_S = 300.0
+"""How long the rest of a body is thrown away at most: some clients look for an answer only when all is sent (Firefox,
+http.client, the proxies Apache and h2o)."""
+REFUSED_DRAIN_BYTES, REFUSED_DRAIN_S = 1024 * 1024, 5.0
+"""The same of a client that was not let in."""
 LINGER_S = 1.0
-"""How long the connection stays, unread, for a peer that sends more: it cannot go on, and looks for an answer.
+"""How long a connection stays open, unread, for a client that sends more than that.
 
-Closed at once, the reset reaches some before they have looked: curl on loopback, once in a hundred times.
+Closed at once, the reset reaches some clients before they have read the answer.
 """
-LATE_S = 300.0
-"""How long the whole body of a late reader is drained.
-
-Firefox (153) looks for an answer over HTTP/1.1 only when its request is sent whole: closed before that, it sends all
-of it again and then shows a network error (RFC 9110, 10.1.5: tailor answers to the limitations of a user agent).
-"""
-_LATE_READERS = b"Firefox/"
-_STRANGERS = frozenset({401, 403, 421, 429})
-"""Refusals of unauthorized clients: their bodies are never drained for long."""
+_NOT_LET_IN = frozenset({401, 403, 421, 429})
 _FLOW = "gateway.flow"
-_ORIGIN = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
+_ORIGIN = re.compile(rb"^[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 _ENCODED_SLASH = re.compile(b"%2[Ff]")
 _SURROGATE = re.compile("[\udc2f\udc80-\udcff]")
 
@@ -63,13 +55,13 @@ class _RequestFlow:
     """The two streams of one request. `receive` and `send` wrap those of the server."""
 
     def __init__(
-        self, receive: Receive, send: Send, idle_timeout_s: float, *, reads_late: bool, sends_files: bool
+        self, receive: Receive, send: Send, *, body_bytes: int, idle_timeout_s: float, drain_bytes: int
     ) -> None:
         self._receive = receive
         self._send = send
+        self._missing_bytes = body_bytes
         self.idle_timeout_s = idle_timeout_s
-        self._reads_late = reads_late
-        self._sends_files = sends_files
+        self._drain_limit_bytes, self._drain_s = drain_bytes, DRAIN_S
         self._ahead_bytes = 0
         self._room = anyio.Event()
         self._drained_bytes: int | None = None
@@ -77,6 +69,8 @@ class _RequestFlow:
         self._overflowed = False
         self._lingered = anyio.Event()
         self._gone = anyio.Event()
+        self.send_error: OSError | None = None
+        self.over = False
 
     async def receive(self) -> Message:
         """The next message of the server, once the reader has room for it."""
@@ -91,13 +85,14 @@ class _RequestFlow:
             self._gone.set()
             return message
         size_bytes = len(message.get("body", b""))
+        self._missing_bytes -= size_bytes
         if not message.get("more_body", False):
             self._ended.set()
         if self._drained_bytes is None:
             self._ahead_bytes += size_bytes
             return message
         self._drained_bytes += size_bytes
-        if self._drained_bytes >= DRAIN_BYTES and not self._reads_late and not self._ended.is_set():
+        if self._drained_bytes >= self._drain_limit_bytes and not self._ended.is_set():
             self._overflowed = True
             self._ended.set()
         return {**message, "body": b""}
@@ -109,11 +104,12 @@ class _RequestFlow:
 
     async def send(self, message: Message) -> None:
         """Pass a message on, within the idle time; before the last one, drain what is left of the body."""
-        if isinstance(message.get("body"), FileSpan):
-            await self._send_span(message["body"])
-            message = {**message, "body": b""}
-        if message.get("status") in _STRANGERS:
-            self._reads_late = False
+        if self.over:  # of a request that was cut short Quart 0.22 leaves a task that goes on
+            raise CancelledError
+        if message.get("status") in _NOT_LET_IN:
+            self._drain_limit_bytes, self._drain_s = REFUSED_DRAIN_BYTES, REFUSED_DRAIN_S
+        if message["type"] == "http.response.start" and self._missing_bytes > self._drain_limit_bytes:
+            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
         last = message["type"] == "http.response.body" and not message.get("more_body", False)
         if last and not self._ended.is_set():
             await self._pass({**message, "more_body": True})
@@ -132,46 +128,63 @@ class _RequestFlow:
     async def _drain(self) -> None:
         """Receive the rest of the body, until its end, its limit, or the idle timeout."""
         seen_bytes = -1
-        with move_on_after(LATE_S if self._reads_late else DRAIN_S):
+        with move_on_after(self._drain_s):
             while not self._ended.is_set() and self._drained_bytes != seen_bytes:
                 seen_bytes = self._drained_bytes or 0
                 with move_on_after(self.idle_timeout_s):
                     await self._ended.wait()
 
-    async def _send_span(self, span: FileSpan) -> None:
-        """A part of a file: by the server, which keeps the idle time itself then, or read and passed on."""
-        if self._sends_files:
-            for piece in span.cut():
-                what = {"file": piece.file, "offset": piece.offset, "count": piece.count}
-                await self._send({"type": EXTENSION, **what, "more_body": True})
-        else:
-            async for data in span.read():
-                await self._pass({"type": "http.response.body", "body": data, "more_body": True})
-
     async def _pass(self, message: Message) -> None:
-        with fail_after(self.idle_timeout_s):
-            await self._send(message)
+        try:
+            with fail_after(SEND_IDLE_S):
+                await self._send(message)
+        except OSError as error:
+            self.send_error = error
+            raise
 
 
 class BodyFlow:
-    """ASGI middleware: back-pressure on bodies, idle limits both ways, a drain after an early answer.
+    """ASGI middleware: back-pressure on bodies, idle timeouts both ways, a lingering close after an early answer.
 
-    `idle_timeout_s` is the idle timeout of request and response bodies.
+    `idle_timeout_s` is the idle timeout of request bodies. `drain_bytes`: how much of an unwanted one is read.
     """
 
-    def __init__(self, app: ASGI, *, idle_timeout_s: float) -> None:
+    def __init__(self, app: ASGI, *, idle_timeout_s: float, drain_bytes: int) -> None:
         self._app = app
         self._idle_timeout_s = idle_timeout_s
+        self._drain_bytes = drain_bytes
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one connection scope (ASGI 3)."""
+        """Serve one connection scope (ASGI 3).
+
+        :raises TimeoutError: the client took nothing of the answer for `SEND_IDLE_S`.
+        :raises OSError: of the server: the client is gone.
+        """
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        reads_late = any(name == b"user-agent" and _LATE_READERS in value for name, value in scope["headers"])
-        sends_files = EXTENSION in scope.get("extensions", {})
-        flow = _RequestFlow(receive, send, self._idle_timeout_s, reads_late=reads_late, sends_files=sends_files)
-        await self._app({**scope, "path": decode_path(scope["raw_path"]), _FLOW: flow}, flow.receive, flow.send)
+        flow = _RequestFlow(
+            receive,
+            send,
+            body_bytes=_read_length(scope["headers"]),
+            idle_timeout_s=self._idle_timeout_s,
+            drain_bytes=self._drain_bytes,
+        )
+        try:
+            path = scope.get("root_path", "") + decode_path(scope["raw_path"])
+            await self._app({**scope, "path": path, _FLOW: flow}, flow.receive, flow.send)
+        except Exception:
+            if not flow.send_error:
+                raise
+        finally:
+            flow.over = True
+        if flow.send_error:  # Quart 0.23 makes another error of it
+            raise flow.send_error
+
+
+def _read_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """The size of the body, in bytes, as far as a header says it; 0 for one in chunks."""
+    return int(dict(headers).get(b"content-length", b"0"))
 
 
 def decode_path(raw_path: bytes) -> str:

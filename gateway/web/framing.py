@@ -1,18 +1,20 @@
-"""Strict message framing (RFC 9112): h11 gets one message at a time, and only if its end is beyond doubt.
+"""Strict message framing (RFC 9112): protection against request smuggling.
 
-Request smuggling lives on messages whose end two readers see in two places. h11 takes Content-Length beside
+Request smuggling needs a message whose end two parsers find in two places. h11 accepts Content-Length beside
 Transfer-Encoding, repeated Content-Lengths, bare LF, folded lines, and blanks and bare CR in chunk lines; hypercorn
-keeps such a connection and answers what comes behind as the next request. Here such a message is refused, the
-connection ends, and what comes behind is not looked at. What no longer belongs to a message never reaches h11: an empty
-line before a request is skipped, and what follows the last request of a connection is dropped.
+then reads what follows as the next request. `Framer` refuses such a message, ends the connection and ignores the rest.
+h11 gets one message at a time: empty lines before a request, and all bytes after the last one, never reach it.
 
-Of hypercorn this module knows nothing. Upgrades are ignored (RFC 9110, 7.8): the gateway speaks neither WebSocket nor
-HTTP/2, and hypercorn would follow both.
+Bytes beyond ASCII in a target, which browsers escape and some programs send as they are, are escaped, as nginx and Go
+take them. Responses get their reason phrase, which some clients insist on.
+
+Upgrades are ignored (RFC 9110, 7.8): the gateway speaks neither WebSocket nor HTTP/2, and hypercorn would follow both.
+This module does not depend on hypercorn.
 """
 
 import re
 from contextlib import suppress
-from typing import NoReturn
+from http import HTTPStatus
 
 import h11
 
@@ -20,177 +22,184 @@ _LENGTH = re.compile(rb"[0-9]{1,19}")
 _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding)[ \t]*:([^\r]*)")  # of a head in lower case
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r]*", re.IGNORECASE)
 _VERSION = re.compile(rb" HTTP/(?!1\.[01])[0-9]\.[0-9]$")
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~\x80-\xff]*+)?\r\n")  # RFC 9112, 7.1.1
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _POISON = b"\0\r\n\r\n"
-"""No request line, chunk line or trailer: h11 has no other way to be told that its peer is in error."""
-
-
-class Malformed(Exception):
-    """The framing of a message breaks a rule. `status` is that of the answer."""
-
-    def __init__(self, detail: str, status: int = 400) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.status = status
+"""No request line, chunk line or trailer: it puts h11 into its error state, as nothing public does."""
 
 
 class Framer:
-    """The bytes of one connection, cut into messages. Without I/O; a head or a chunk line has `limit_bytes`."""
+    """Cuts the bytes of one connection into messages. No I/O; a head, chunk line or trailer has `limit_bytes`."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        self._unread = b""
+        self._unread = bytearray()  # drops bytes at its start without moving the others
         self._ended = False
         self._chunked = False
         self._in_trailer = False
-        self._left_bytes = 0  # of the body, or of a chunk and the CRLF behind it
+        self._left_bytes = 0  # of the body, or of a chunk and its CRLF
 
     def feed(self, data: bytes) -> None:
-        """Bytes of the client; none: it sends no more."""
-        self._unread = self._unread + bytes(data) if self._unread else bytes(data)
+        """Add bytes of the client; none: it has closed its side."""
+        self._unread += data
         self._ended = self._ended or not data
 
     @property
     def drained(self) -> bool:
-        """Whether the client has sent its last, and all of it was cut."""
+        """Whether the client has closed its side, and all its bytes were cut."""
         return self._ended and not self._unread
 
     def drop(self) -> None:
-        """Forget what was not cut."""
-        self._unread = b""
+        """Forget the bytes that were not cut."""
+        self._unread.clear()
 
     def find_next(self) -> bool:
-        """Whether another message has begun, empty lines before it left out (RFC 9112, 2.2)."""
+        """Whether another message has begun; empty lines before it are skipped (RFC 9112, 2.2)."""
         if found := _EMPTY_LINES.match(self._unread):
-            self._unread = self._unread[found.end() :]
+            self._take(found.end())
         return bool(self._unread)
 
     def cut_head(self) -> bytes:
-        """A request line and its fields, once they are there; a part of them where h11 will not take the whole.
+        """A request line and its fields, once they are complete.
 
-        :raises Malformed: the end of the message is ambiguous, or it is not HTTP/1.
+        :raises h11.RemoteProtocolError: the end of the message is ambiguous, or it is not HTTP/1.
         """
         if not self.find_next():
             return b""
-        end = self._unread.find(b"\r\n\r\n") + 4
-        head = self._unread[:end] if end > 3 else self._unread
-        _check_lines(head)
-        if end > 3:
-            self._left_bytes, self._chunked = _read_framing(head)
-            self._take(end)
-            return _UPGRADE.sub(b"", head) if b"\r\nupgrade:" in head.lower() else head
-        printable = head[0] > 0x20 or head == b"\r"
-        return b"" if printable and self._may_grow(len(head)) else self._take(len(head))
+        if self._unread[0] <= 0x20 and self._unread != b"\r":
+            raise h11.RemoteProtocolError("a request does not begin with its method")
+        size = self._measure_lines()
+        if not size:
+            return b""
+        head = self._take(size)
+        self._left_bytes, self._chunked = _read_framing(head)
+        head = _escape_target(head)
+        return _UPGRADE.sub(b"", head) if b"\r\nupgrade:" in head.lower() else head
 
     def cut_body(self) -> bytes:
-        """As much of the body as is there and well formed, as it was sent.
+        """The next part of the body: data, a chunk line with data, or a trailer; nothing if it has not arrived.
 
-        :raises Malformed: it goes on with a chunk line or a trailer that is none.
+        :raises h11.RemoteProtocolError: a chunk line or the trailer is malformed.
         """
-        if not self._chunked:
-            size = min(self._left_bytes, len(self._unread))
-            self._left_bytes -= size
-            return self._take(size)
-        at = 0
-        while self._chunked and at < len(self._unread):
-            if self._left_bytes:
-                step = min(self._left_bytes, len(self._unread) - at)
-                self._left_bytes -= step
-            else:
-                try:
-                    step = self._read_trailer(at) if self._in_trailer else self._read_chunk_line(at)
-                except Malformed:
-                    if at:  # h11 gets what is right first, so that it is at the same place
-                        break
-                    raise
-            if not step:
-                break
-            at += step
-        return self._take(at)
+        if self._in_trailer:
+            return self._cut_trailer()
+        line = self._cut_chunk_line() if self._chunked and not self._left_bytes else b""
+        data = self._take(min(self._left_bytes, len(self._unread)))
+        self._left_bytes -= len(data)
+        return line + data
 
-    def _read_chunk_line(self, at: int) -> int:
-        """The size of the chunk line at that place; 0: it is not whole yet."""
-        found = _CHUNK_LINE.match(self._unread, at)
+    def _cut_chunk_line(self) -> bytes:
+        found = _CHUNK_LINE.match(self._unread)
         if not found:
-            line, whole, _ = self._unread[at:].partition(b"\r\n")
+            line, complete, _ = self._unread.partition(b"\r\n")
             _check_lines(line)
-            if whole:
-                raise Malformed("a chunk does not begin with its size in hexadecimal digits")
-            return 0 if self._may_grow(len(line)) else len(line)
+            if complete:
+                raise h11.RemoteProtocolError("a chunk does not begin with its size in hexadecimal digits")
+            return self._take(self._wait_for_more(line))
         size = int(found[1], 16)
         self._left_bytes = size + 2 if size else 0
         self._in_trailer = not size
-        return found.end() - at
+        return self._take(found.end())
 
-    def _read_trailer(self, at: int) -> int:
-        """The size of the trailer at that place; 0: it is not whole yet."""
-        end = at + 2 if self._unread.startswith(b"\r\n", at) else self._unread.find(b"\r\n\r\n", at) + 4
-        trailer = self._unread[at:end] if end > 3 else self._unread[at:]
-        _check_lines(trailer)
-        if end > 3:
+    def _cut_trailer(self) -> bytes:
+        size = 2 if self._unread.startswith(b"\r\n") else self._measure_lines()
+        if size:
             self._chunked = self._in_trailer = False
-            return len(trailer)
-        return 0 if self._may_grow(len(trailer)) else len(trailer)
+        return self._take(size)
 
-    def _may_grow(self, size_bytes: int) -> bool:
-        return size_bytes <= self._limit_bytes and not self._ended
+    def _measure_lines(self) -> int:
+        """The size of the next lines with the empty one after them; 0: they are not complete."""
+        end = self._unread.find(b"\r\n\r\n") + 4
+        lines = self._unread[:end] if end > 3 else self._unread
+        _check_lines(lines)
+        return end if end > 3 else self._wait_for_more(lines)
+
+    def _wait_for_more(self, incomplete: bytearray) -> int:
+        if len(incomplete) > self._limit_bytes:
+            raise h11.RemoteProtocolError("a head, a chunk line or a trailer is too long", 431)
+        if self._ended and incomplete:
+            raise h11.RemoteProtocolError("the connection ends within a message")
+        return 0
 
     def _take(self, size_bytes: int) -> bytes:
-        taken, self._unread = self._unread[:size_bytes], self._unread[size_bytes:]
+        taken = bytes(self._unread[:size_bytes])
+        del self._unread[:size_bytes]
         return taken
 
 
-def _check_lines(data: bytes) -> None:
-    """Lines end with CRLF and none is folded (RFC 9112, 2.2 and 5.2); of the last one the end may be missing."""
+def _check_lines(data: bytearray) -> None:
+    """Lines end with CRLF and none is folded (RFC 9112, 2.2 and 5.2); the last one may be incomplete."""
     lines = data.removesuffix(b"\r")
     if not lines.count(b"\r\n") == lines.count(b"\r") == lines.count(b"\n"):
-        raise Malformed("a line does not end with CRLF, or has a bare CR or LF within")
+        raise h11.RemoteProtocolError("a line does not end with CRLF, or has a bare CR or LF within")
     if b"\n " in lines or b"\n\t" in lines:
-        raise Malformed("a field line begins with a blank")
+        raise h11.RemoteProtocolError("a field line begins with a blank")
+
+
+def _escape_target(head: bytes) -> bytes:
+    """A head whose target has `%D0%9F` for each byte that is not ASCII."""
+    line, end, fields = head.partition(b"\r\n")
+    if line.isascii():
+        return head
+    method, blank, rest = line.partition(b" ")
+    return method + blank + _NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], rest) + end + fields
 
 
 def _read_framing(head: bytes) -> tuple[int, bool]:
     """The length of the body, and whether it comes in chunks (RFC 9112, 6.3)."""
     line = head.partition(b"\r\n")[0]
     if _VERSION.search(line):
-        raise Malformed("this server speaks HTTP/1.1", 505)
+        raise h11.RemoteProtocolError("this server speaks HTTP/1.1", 505)
     method = line.partition(b" ")[0]
-    if method != method.upper():  # hypercorn would take it for the one in capitals, and h11 would not
-        raise Malformed("methods are written in capitals")
+    if method != method.upper():  # hypercorn turns it into capitals
+        raise h11.RemoteProtocolError("methods are written in capitals")
     fields = _FRAMING.findall(head.lower())
     if not fields:
         return 0, False
     if len(fields) > 1:
-        raise Malformed("Content-Length and Transfer-Encoding may occur once in a request, and not both")
+        raise h11.RemoteProtocolError("Content-Length and Transfer-Encoding may occur once in a request, and not both")
     [(name, value)] = fields
     if name == b"content-length":
         if not _LENGTH.fullmatch(value.strip(b" \t")):
-            raise Malformed("Content-Length is not one number")
+            raise h11.RemoteProtocolError("Content-Length is not one number")
         return int(value), False
     if not line.endswith(b"1.1"):
-        raise Malformed("there is no Transfer-Encoding in HTTP/1.0")
-    return 0, True  # in which coding, h11 looks: it knows chunked alone
+        raise h11.RemoteProtocolError("there is no Transfer-Encoding in HTTP/1.0")
+    return 0, True  # h11 refuses any other coding than chunked
 
 
 class StrictConnection(h11.Connection):
-    """The connection of a server to one client."""
+    """An h11 connection of a server that gets its bytes through a `Framer`."""
 
     def __init__(self, max_incomplete_event_size: int) -> None:
         super().__init__(h11.SERVER, max_incomplete_event_size)
         self._framer = Framer(max_incomplete_event_size)
-        self.complaint = ""
-        """What is wrong with what came, where this class has refused it."""
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Report no more events: the connection is closed, and pipelined requests are ignored."""
+        self._stopped = True
+
+    def send(self, event: h11.Event) -> bytes | None:  # type: ignore[override]  # h11 has overloads
+        """The bytes of an event of the server; those of a response have a reason in their first line."""
+        data = super().send(event)
+        if data and isinstance(event, h11.Response):
+            data = data.replace(b"\r\n", _REASONS.get(event.status_code, b"") + b"\r\n", 1)
+        return data
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes of the client; none: it sends no more."""
+        """Add bytes of the client; none: it has closed its side."""
         self._framer.feed(data)
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """What the client says next.
+        """The next event of the client.
 
-        :raises h11.RemoteProtocolError: it breaks a rule; with the status of the answer.
+        :raises h11.RemoteProtocolError: it breaks a rule; with the status of the response.
         """
+        if self._stopped:
+            return h11.NEED_DATA
         if self.their_state is h11.DONE and self._framer.find_next():
             return h11.PAUSED
         while (event := super().next_event()) is h11.NEED_DATA:
@@ -208,15 +217,11 @@ class StrictConnection(h11.Connection):
                 return self._framer.cut_head()
             if self.their_state is h11.SEND_BODY:
                 return self._framer.cut_body()
-        except Malformed as error:
-            self._refuse(error)
-        self._framer.drop()  # there is no next request: this one was the last (RFC 9112, 9.6)
+        except h11.RemoteProtocolError:
+            self._framer.drop()
+            super().receive_data(_POISON)
+            with suppress(h11.RemoteProtocolError):
+                super().next_event()
+            raise
+        self._framer.drop()  # the last request was read (RFC 9112, 9.6)
         return b""
-
-    def _refuse(self, malformed: Malformed) -> NoReturn:
-        self._framer.drop()
-        self.complaint = malformed.detail
-        super().receive_data(_POISON)
-        with suppress(h11.RemoteProtocolError):
-            super().next_event()
-        raise h11.RemoteProtocolError(malformed.detail, malformed.status)

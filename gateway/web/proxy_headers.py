@@ -1,8 +1,8 @@
-"""Whose request it is when proxies stand between: what X-Forwarded-For says, as far as it can be trusted.
+"""The client address and the scheme behind trusted proxies: X-Forwarded-For, X-Forwarded-Proto. Pure.
 
-Every hop appends the address it was called from, so only what trusted proxies wrote is true: read from the right, the
-first address that is none of theirs is the client's. Other X-Forwarded-* headers are not looked at: the gateway writes
-no absolute URL, and a proxy passes Host on. Pure.
+Every proxy appends the address of its peer, so only what trusted proxies wrote is true: read from the right, the first
+address that is no trusted proxy is the client. The scheme is that of the absolute URLs in the podcast and in the API
+document. Other X-Forwarded-* headers are ignored: a proxy passes Host on.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ UNIX = "unix"
 
 
 class TrustedProxies:
-    """The proxies that are trusted: addresses, networks, and `unix` for a unix socket.
+    """The trusted proxies: addresses, networks, and `unix` for a unix socket.
 
     :raises ValueError: one of them is none of these.
     """
@@ -25,26 +25,32 @@ class TrustedProxies:
 
     def find_client(self, peer: str | None, forwarded: Sequence[str]) -> str:
         """The address of the client behind `peer` (None: a unix socket), by the values of X-Forwarded-For."""
-        client = UNIX if peer is None else _normalize(peer) or peer
-        if not (forwarded and self._trusts(client)):
-            return client
+        client = _name_peer(peer)
         for hop in reversed(",".join(forwarded).split(",")):
-            address = _normalize(_strip_port(hop.strip()))
-            if address is None:  # what a trusted proxy cannot have written; what is left of it neither
-                break
-            client = address
             if not self._trusts(client):
                 break
+            address = _normalize(_strip_port(hop.strip()))
+            if address is None:  # no trusted proxy wrote this, nor anything left of it
+                break
+            client = address
         return client
+
+    def find_scheme(self, peer: str | None, forwarded: Sequence[str]) -> str | None:
+        """The scheme that the client has used, by the values of X-Forwarded-Proto; None: as the connection is."""
+        scheme = ",".join(forwarded).partition(",")[0].strip().lower()
+        return scheme if scheme in ("http", "https") and self._trusts(_name_peer(peer)) else None
 
     def _trusts(self, client: str) -> bool:
         if client == UNIX:
             return self._unix
         try:
-            address = ip_address(client)
+            return any(ip_address(client) in network for network in self._networks)
         except ValueError:
             return False
-        return any(address in network for network in self._networks)
+
+
+def _name_peer(peer: str | None) -> str:
+    return UNIX if peer is None else _normalize(peer) or peer
 
 
 def _normalize(text: str) -> str | None:

@@ -1,9 +1,9 @@
-"""Access control: the token, the Host header, CSRF; and the security headers of every answer.
+"""Access control: the token, the Host header, CSRF; and the security headers of every response.
 
-- Host must be a name of this server: protection against DNS rebinding.
-- CSRF: a write is refused when Sec-Fetch-Site or Origin say that another site sent it. A command line sends neither.
-- With a token set, every call needs it but /healthz. A right token is never refused, so that one client behind a shared
-  address cannot lock out another; the rate limit of wrong ones slows guessing, and the length of the token defeats it.
+- Host must be a name of this server, against DNS rebinding.
+- CSRF: a write is refused if Sec-Fetch-Site or Origin show that another site sent it. Command lines send neither.
+- If a token is set, every call but /healthz needs it. A right token is never refused, so that one client cannot lock
+  out another behind the same address; the rate limit of wrong tokens slows down guessing.
 """
 
 import hmac
@@ -15,7 +15,7 @@ from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from quart import Quart, request
 
@@ -28,10 +28,10 @@ from .target import read_target
 OPEN_PATHS = frozenset({"/healthz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
-    # without it caches use a heuristic lifetime (RFC 9111, 4.2.2)
+    # prevents heuristic freshness (RFC 9111, 4.2.2)
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
-    # no-referrer would make browsers send `Origin: null` with our own forms
+    # with no-referrer browsers would send `Origin: null` with the forms of the pages
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -42,9 +42,9 @@ HEADERS = {
     ),
 }
 SHORT_TOKEN_CHARS = 16
-"""A shorter token is warned of at the start: 10,000 guesses a second find one of 8 hexadecimal digits in a week."""
+"""A shorter token is reported at the start."""
 WRONG_TOKENS = 10
-"""So many wrong tokens an address may send at once, then one every `WRONG_EVERY_S`; of `MAX_ADDRESSES` it is known."""
+"""How many wrong tokens an address may send at once; then one every `WRONG_EVERY_S`."""
 WRONG_EVERY_S = 6.0
 MAX_ADDRESSES = 4096
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -61,30 +61,30 @@ logger = logging.getLogger("gateway.security")
 
 
 class Unauthorized(GatewayError):
-    """The call needs the token, and has none or a wrong one."""
+    """The call needs the token, and has no or a wrong one."""
 
     status, code = 401, "unauthorized"
 
     @property
     def headers(self) -> dict[str, str]:
-        """Both ways to send it; a browser asks its user when it sees Basic."""
+        """Both ways to send the token; for Basic a browser asks its user."""
         return {"WWW-Authenticate": 'Basic realm="gateway", charset="UTF-8", Bearer realm="gateway"'}
 
 
 class TooManyWrongTokens(GatewayError):
-    """Wrong tokens come from this address, and have for a while."""
+    """This address has sent too many wrong tokens."""
 
     status, code = 429, "too-many-wrong-tokens"
 
 
 class CrossSite(GatewayError):
-    """A write that another site made a browser send."""
+    """A write that a browser sent for another site (CSRF)."""
 
     status, code = 403, "cross-site"
 
 
 class HostRefused(GatewayError):
-    """A name that is not this server's (RFC 9110, 15.5.20)."""
+    """The Host is not a name of this server (RFC 9110, 15.5.20)."""
 
     status, code = 421, "host-refused"
 
@@ -95,11 +95,11 @@ class Security:
     def __init__(self, *, api_token: str | None, allowed_hosts: tuple[str, ...]) -> None:
         self._api_token = api_token
         self._allowed_hosts = allowed_hosts
-        self._wrong = RateLimiter(burst=WRONG_TOKENS, every_s=WRONG_EVERY_S, max_keys=MAX_ADDRESSES)
-        self._told = RateLimiter(burst=1, every_s=60, max_keys=MAX_ADDRESSES)
+        self._wrong_tokens = RateLimiter(burst=WRONG_TOKENS, every_s=WRONG_EVERY_S, max_keys=MAX_ADDRESSES)
+        self._logged = RateLimiter(burst=1, every_s=60, max_keys=MAX_ADDRESSES)
 
     def screen(self, app: ASGI) -> ASGI:
-        """ASGI middleware: Quart sees no target and no Host that it cannot read; `install` refuses such a request."""
+        """ASGI middleware: hides a target or Host that Quart cannot parse; `install` refuses the request."""
 
         async def serve(scope: Any, receive: Any, send: Any) -> None:
             await app(self._screen(scope) if scope["type"] == "http" else scope, receive, send)
@@ -112,65 +112,56 @@ class Security:
         try:
             target, authority = read_target(scope["method"], scope["raw_path"])
             check_host((authority or b"".join(hosts)).decode("latin-1"), self._allowed_hosts)
-        except GatewayError as refused:  # passed on as values: the exception itself would close a reference cycle
+        except GatewayError as refused:  # the exception itself would make a reference cycle
             path = scope["path"] if scope["raw_path"].startswith(b"/") else _NOWHERE
             return {**scope, "path": path, "headers": others, _REFUSED: (type(refused), refused.detail)}
-        if authority is None:
-            return scope
-        path = unquote(target.decode("ascii"))
-        return {**scope, "path": path, "raw_path": target, "headers": [(b"host", authority), *others]}
+        return scope if authority is None else {**scope, "raw_path": target, "headers": [(b"host", authority), *others]}
 
     def install(self, app: Quart) -> None:
-        """Put every route of `app` behind the checks, those that are not there too."""
+        """Check every request of `app`, also those without a route."""
 
         @app.before_request
-        async def check_call() -> None:
+        async def check_request() -> None:
+            client = find_context(request.scope).client
             try:
-                self._check()
-            except (HostRefused, CrossSite, TooManyWrongTokens) as refused:
-                self._tell(refused)
+                self._check(client)
+            except (HostRefused, CrossSite, TooManyWrongTokens) as refused:  # logged once a minute for each source
+                if not self._logged.take(f"{refused.code} {name_source(client)}", time.monotonic()):
+                    logger.warning("refused %s: %s (%s)", client, refused.detail, refused.code)
                 raise
 
     def describe(self) -> str:
-        """Who may call, in a line for the log of the start."""
+        """Who has access, for the log."""
         if self._api_token is None:
-            return "API_TOKEN is not set: everybody who reaches this server may use it"
+            return "API_TOKEN is not set: calls need no token"
         if len(self._api_token) < SHORT_TOKEN_CHARS:
-            return f"calls need the token, which is short: under {SHORT_TOKEN_CHARS} characters it can be guessed"
+            return f"calls need the token; it has under {SHORT_TOKEN_CHARS} characters and can be guessed"
         return "calls need the token"
 
-    def _check(self) -> None:
+    def _check(self, client: str) -> None:
         error, detail = cast(dict[str, Any], request.scope).get(_REFUSED, (None, ""))
         if error:
             raise error(detail)
+        headers = request.headers
         if self._api_token is not None and request.path not in OPEN_PATHS:
-            self._check_token(self._api_token)
+            self._check_token(headers.get("Authorization", ""), self._api_token, client)
         if request.method not in SAFE_METHODS:
-            host = request.headers.get("Host", "")
-            check_origin(request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin"), host)
+            check_origin(headers.get("Sec-Fetch-Site"), headers.get("Origin"), headers.get("Host", ""))
 
-    def _check_token(self, api_token: str) -> None:
-        authorization = request.headers.get("Authorization", "")
+    def _check_token(self, authorization: str, api_token: str, client: str) -> None:
         try:
             check_token(authorization, api_token)
         except Unauthorized:
-            if not authorization:  # a browser asks without first
+            if not authorization:  # a browser sends its first request without
                 raise
-            wait_s = self._wrong.take(name_source(find_context(request.scope).client), time.monotonic())
-            if wait_s:
-                detail = "Wrong tokens come from this address; a right one is taken at any time."
+            if wait_s := self._wrong_tokens.take(name_source(client), time.monotonic()):
+                detail = "Too many wrong tokens came from this address; the right one is always accepted."
                 raise TooManyWrongTokens(detail, retry_after_s=math.ceil(wait_s)) from None
             raise
 
-    def _tell(self, refused: GatewayError) -> None:
-        """A line in the log, at most one a minute for each address and kind."""
-        client = find_context(request.scope).client
-        if not self._told.take(f"{refused.code} {name_source(client)}", time.monotonic()):
-            logger.warning("refused %s: %s (%s)", client, refused.detail, refused.code)
-
 
 def name_source(client: str) -> str:
-    """What counts as one source: an address of IPv4, a /64 of IPv6, which is what one customer has at the least."""
+    """The source of a client for rate limits: an IPv4 address, or a /64 of IPv6, the least that one customer has."""
     try:
         address = ip_address(client)
     except ValueError:
@@ -179,7 +170,7 @@ def name_source(client: str) -> str:
 
 
 def list_refusals(method: str, path: str, *, needs_token: bool) -> tuple[type[GatewayError], ...]:
-    """The refusals that a call can meet here before any view sees it."""
+    """The errors of these checks that a call can get."""
     refusals: list[type[GatewayError]] = [HostRefused]
     if needs_token and path not in OPEN_PATHS:
         refusals += [Unauthorized, TooManyWrongTokens]
@@ -189,7 +180,7 @@ def list_refusals(method: str, path: str, *, needs_token: bool) -> tuple[type[Ga
 
 
 def check_host(value: str, allowed_hosts: tuple[str, ...]) -> None:
-    """Let an IP address, `localhost`, a name without a dot or an allowed name through; no Host at all is HTTP/1.0.
+    """Accept an IP address, a name without a dot, an allowed name, or no Host (HTTP/1.0).
 
     :raises HostRefused: it is another name.
     """
@@ -204,12 +195,12 @@ def check_host(value: str, allowed_hosts: tuple[str, ...]) -> None:
 
 
 def check_token(authorization: str, api_token: str) -> None:
-    """Let the token through, as Bearer (RFC 6750) or as the password of Basic (RFC 7617).
+    """Accept the token, as Bearer (RFC 6750) or as the password of Basic (RFC 7617).
 
-    :raises Unauthorized: it is not there, or not right.
+    :raises Unauthorized: it is missing or wrong.
     """
     scheme, _, value = authorization.partition(" ")
-    given = value.encode("latin-1", "replace").strip()  # the bytes as they came: those of UTF-8 are no blanks
+    given = value.encode("latin-1", "replace").strip()  # as bytes, as str.strip would remove parts of UTF-8
     if scheme.lower() == "basic":
         try:
             given = b64decode(given, validate=True).partition(b":")[2]
@@ -222,12 +213,12 @@ def check_token(authorization: str, api_token: str) -> None:
 
 
 def check_origin(site: str | None, origin: str | None, host: str) -> None:
-    """Refuse what a browser says comes from another site: `site` is Sec-Fetch-Site. A command line says neither.
+    """Refuse a write that a browser sent for another site; `site` is Sec-Fetch-Site.
 
-    The scheme of an origin decides nothing but its port: behind a proxy that ends TLS, a page of https://host sends
-    its writes to `Host: host` as well, and the gateway does not know which scheme it was.
+    The scheme of the origin decides only its default port: behind a proxy that terminates TLS the gateway does not know
+    the scheme of its own pages.
 
-    :raises CrossSite: it comes from elsewhere.
+    :raises CrossSite: another site sent it.
     """
     foreign_site = site is not None and site.lower() not in ("same-origin", "none")
     if foreign_site or (origin is not None and not _is_own(origin, host)):
@@ -235,7 +226,7 @@ def check_origin(site: str | None, origin: str | None, host: str) -> None:
 
 
 def _is_own(origin: str, host: str) -> bool:
-    """Whether an origin (RFC 6454, 6.2) is that of `host`; the default port may be written or left out."""
+    """Whether an origin (RFC 6454, 6.2) is that of `host`, with or without the default port."""
     scheme, found, authority = origin.lower().partition("://")
     if not found or scheme not in _DEFAULT_PORTS:
         return False

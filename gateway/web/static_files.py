@@ -1,47 +1,37 @@
-"""The files of our pages: style sheets, scripts, pictures.
+"""The static files of the pages (style sheets, scripts, pictures), and responses with an entity tag.
 
-A cache asks for them again each time, so that none is older than the page that needs it. Their entity tags are of what
-they contain: the same from every gateway.
+A cache revalidates them each time, so that none is older than its page. An entity tag is a hash of the content: it is
+the same on every gateway.
 """
 
 import errno
 import mimetypes
-import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 from anyio import to_thread
 from quart import Blueprint, Response, request
-from werkzeug.sansio.http import is_resource_modified
+from werkzeug.http import generate_etag
 from werkzeug.security import safe_join
 
 from gateway.errors import NotFound
-from gateway.openapi.operations import Content, Operation, Parameter, ResponseSpec, describes
+from gateway.openapi.operations import Content, Operation, Parameter, ResponseSpec, always, describes
 
-from .http_date import read_date
+from .conditional import PreconditionFailed, Validators, plan_answer
 
-_NO_FILE = {errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
-_VALIDATORS = (
-    Parameter("ETag", "Names this state of it.", required=True),
-    Parameter("Last-Modified", "The time of its last change.", required=True),
+ETAG = always("ETag", "Names this state of it.")
+CONDITIONS = (
+    Parameter("If-None-Match", "Entity tags: 304 if one of them is the current one.", "header"),
+    Parameter("If-Match", "Entity tags: 412 if none of them is the current one.", "header"),
 )
+UNCHANGED = ResponseSpec(304, "Nothing has changed.", headers=(ETAG,))
+_NO_FILE = {errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
+_TYPES = (Content("text/css"), Content("text/javascript"), Content("image/svg+xml"), Content("font/woff2"))
 GET_STATIC = Operation(
     "A file of a page",
-    (
-        ResponseSpec(
-            200,
-            "Its bytes.",
-            (Content("text/css"), Content("text/javascript"), Content("image/svg+xml"), Content("font/woff2")),
-            _VALIDATORS,
-        ),
-        ResponseSpec(304, "Nothing has changed."),
-    ),
+    (ResponseSpec(200, "Its bytes.", _TYPES, (ETAG,)), UNCHANGED),
     group="static",
-    parameters=(
-        Parameter("If-None-Match", "An entity tag: 304 if it is still so.", "header"),
-        Parameter("If-Modified-Since", "A date: 304 if nothing has changed since.", "header"),
-    ),
-    errors=(NotFound,),
+    parameters=CONDITIONS,
+    errors=(NotFound, PreconditionFailed),
 )
 
 
@@ -52,35 +42,22 @@ def add_static(views: Blueprint, prefix: str) -> None:
     @views.get(f"{prefix}/<path:filename>", endpoint="static")
     @describes(GET_STATIC)
     async def get_static(filename: str) -> Response:
+        path = safe_join(str(folder), filename)
         try:
-            data, modified_s = await to_thread.run_sync(_read_file, folder, filename)
+            data = await to_thread.run_sync(Path(path or "").read_bytes)  # whole, as each is small
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno not in _NO_FILE:
                 raise
             raise NotFound("There is nothing at this address.") from None
-        answer = Response(data, mimetype=mimetypes.guess_type(filename)[0] or "application/octet-stream")
-        answer.last_modified = datetime.fromtimestamp(modified_s, UTC)
-        await answer.add_etag()
-        answer.headers["Cache-Control"] = "no-cache"
-        since = read_date(request.headers.get("If-Modified-Since"))
-        if not is_resource_modified(
-            http_if_none_match=request.headers.get("If-None-Match"),
-            http_if_modified_since=request.headers.get("If-Modified-Since") if since else None,
-            etag=answer.headers["ETag"],
-            last_modified=answer.last_modified,
-        ):
-            return Response(status=304, headers=answer.headers, content_type=answer.content_type)
-        return answer
+        return answer_tagged(data, mimetypes.guess_type(filename)[0] or "application/octet-stream")
 
 
-def _read_file(folder: Path, name: str) -> tuple[bytes, float]:
-    """Whole, as each is small, and so that none stays open when its reader leaves; and when it was changed.
+def answer_tagged(data: bytes, mimetype: str) -> Response:
+    """A response with a strong entity tag; 304 if the client has this state of it (RFC 9110, 13.1.2).
 
-    :raises ValueError: it can be no name.
-    :raises OSError: it is not there, a folder, or cannot be read.
+    :raises PreconditionFailed: `If-Match` names another state.
     """
-    path = safe_join(str(folder), name)
-    if path is None:
-        raise ValueError(name)
-    with Path(path).open("rb") as file:
-        return file.read(), os.fstat(file.fileno()).st_mtime
+    validators = Validators(generate_etag(data))
+    status = plan_answer(request.headers, validators, len(data), is_get=False).status  # not in ranges
+    headers = validators.headers | {"Cache-Control": "no-cache"}
+    return Response(b"" if status == 304 else data, status, headers=headers, mimetype=mimetype)

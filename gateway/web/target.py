@@ -1,4 +1,4 @@
-"""The target of a request (RFC 9112, 3.2), read before anything of the framework does: which path under which name."""
+"""The request target (RFC 9112, 3.2): its path and its host. Pure."""
 
 import re
 
@@ -8,11 +8,11 @@ _ABSOLUTE = re.compile(rb"https?://([^/]+)(/.*)?", re.IGNORECASE)
 
 
 def read_target(method: str, target: bytes) -> tuple[bytes, bytes | None]:
-    """The path of a target that has no query any more, and the authority if it names one, which overrides Host.
+    """The path of a target without its query, and the authority of an absolute one, which overrides Host.
 
-    `OPTIONS *` asks for the server itself; its path is `*`.
+    The path of `OPTIONS *`, which is about the server itself, is `*`.
 
-    :raises BadRequest: it is neither a path nor a URL of HTTP.
+    :raises BadRequest: it is neither a path nor an HTTP URL.
     """
     if target.startswith(b"/") or (method, target) == ("OPTIONS", b"*"):
         return target, None

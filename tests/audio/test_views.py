@@ -13,8 +13,10 @@ import pytest
 
 from gateway.settings import Settings
 from tests.audio.formats.corpus import AUDIO, NOT_AUDIO, Corpus, make_wave
+from tests.audio.formats.handmade import make_mod
 from tests.conftest import OpenGateway
 from tests.disks import mounting
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 API = "/api/v1/audio/"
@@ -43,8 +45,10 @@ async def test_file_fields(client: httpx.AsyncClient, folder: Path, corpus: Corp
         "title": "Prelude",
         "artist": "Anna",
         "album": "One",
+        "track_number": None,
         "sample_rate_hz": 44_100,
         "channels": 1,
+        "playable": True,
         "cover": None,
         "url": "/audio/" + quote("日本.mp3"),
     }
@@ -119,7 +123,7 @@ async def test_not_audio_is_not_served(client: httpx.AsyncClient, folder: Path) 
     """A file in the folder that is no audio is not served, whatever its name."""
     (folder / "page.mp3").write_bytes(NOT_AUDIO["page.html"])
     assert (await client.get("/audio/page.mp3")).status_code == 404
-    assert (await client.get(API)).json() == {"files": []}
+    assert (await client.get(API)).json()["files"] == []
 
 
 @pytest.fixture
@@ -130,7 +134,7 @@ def shelf(folder: Path, corpus: Corpus) -> list[str]:
             ("b.wav", make_wave(40_000)),
             ("A.mp3", corpus["cbr.mp3"]),
             ("é.wav", make_wave(3000)),
-            ("c.latm", corpus["opus.caf"]),
+            ("c.latm", make_mod()),
         ]
     ):
         (folder / name).write_bytes(data)
@@ -146,6 +150,9 @@ SORTED = {
     "-uploaded_at": ["c.latm", "é.wav", "A.mp3", "b.wav"],
     "duration_s": ["é.wav", "A.mp3", "b.wav", "c.latm"],
     "-duration_s": ["b.wav", "A.mp3", "é.wav", "c.latm"],
+    "-length": ["b.wav", "A.mp3", "é.wav", "c.latm"],
+    "artist": ["A.mp3", "b.wav", "c.latm", "é.wav"],
+    "newest": ["b.wav", "c.latm", "é.wav", "A.mp3"],
 }
 
 
@@ -175,7 +182,8 @@ async def test_query(client: httpx.AsyncClient, shelf: list[str]) -> None:
     assert await read_names(client, q="WAV") == ["b.wav", "é.wav"]
     assert await read_names(client, q="anna") == ["A.mp3"]
     assert await read_names(client, q="prel") == ["A.mp3"]
-    assert await read_names(client, q="E\u0301") == ["é.wav"]
+    assert await read_names(client, q="E\u0301.W") == ["é.wav"]
+    assert await read_names(client, q="wav b") == ["b.wav"]
     assert await read_names(client, q="nothing") == []
     assert await read_names(client, q=" ") == SORTED["name"]
 
@@ -264,6 +272,49 @@ async def test_conditions(client: httpx.AsyncClient, song: str, folder: Path) ->
     assert (await client.get(song, headers={"If-Match": etag})).status_code == 412
 
 
+async def test_conditions_in_lines(client: httpx.AsyncClient, folder: Path, corpus: Corpus) -> None:
+    """Several lines of If-None-Match are one list, for the bytes, the description and the cover of a file."""
+    (folder / "a.mp3").write_bytes(corpus["cover.mp3"])
+    for path in ("/audio/a.mp3", f"{API}a.mp3", f"{API}a.mp3/cover"):
+        etag = (await client.get(path)).headers["ETag"]
+        headers = [("If-None-Match", '"x"'), ("If-None-Match", etag), ("If-None-Match", '"y"')]
+        assert (await client.get(path, headers=headers)).status_code == 304
+        headers = [("If-Match", '"x"'), ("If-Match", etag)]
+        assert (await client.get(path, headers=headers)).status_code == 200
+        assert (await client.get(path, headers=headers[:1])).status_code == 412
+
+
+async def test_delete_on_conditions(client: httpx.AsyncClient, song: str, folder: Path) -> None:
+    """DELETE with a false condition is 412 and leaves the file; with true ones it goes; 404 where there is none."""
+    api = API + "a.wav"
+    etag, modified = (await client.head(song)).headers["ETag"], (await client.head(song)).headers["Last-Modified"]
+    assert (await client.get(api)).headers["ETag"] == etag
+    for headers in (
+        {"If-Match": '"other"'},
+        {"If-Match": f"W/{etag}"},
+        {"If-None-Match": etag},
+        {"If-None-Match": "*"},
+        {"If-Unmodified-Since": "Sat, 01 Jan 2000 00:00:00 GMT"},
+    ):
+        answer = await client.delete(api, headers=headers)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (412, "application/problem+json")
+    assert (folder / "a.wav").read_bytes() == WAVE
+    good = [("If-Match", '"other"'), ("If-Match", etag), ("If-Unmodified-Since", modified)]
+    assert (await client.delete(api, headers=good)).status_code == 204
+    assert (await client.delete(api, headers={"If-Match": "*"})).status_code == 404
+
+
+async def test_put_on_conditions(client: httpx.AsyncClient, folder: Path) -> None:
+    """PUT with `If-None-Match: *` is for a new name, with If-Match for one that is there, which is never replaced."""
+    new = {"If-None-Match": "*"}
+    assert (await client.put(API + "a.wav", content=WAVE, headers={"If-Match": "*"})).status_code == 412
+    assert (await client.put(API + "a.wav", content=WAVE, headers=new)).status_code == 201
+    assert (await client.put(API + "a.wav", content=WAVE, headers=new)).status_code == 412
+    assert (await client.put(API + "a.wav", content=WAVE, headers={"If-Match": "*"})).status_code == 409
+    assert (await client.put(API + "a%00.wav", content=WAVE, headers=new)).status_code == 422
+    assert [path.name for path in folder.iterdir()] == ["a.wav"]
+
+
 async def test_download(client: httpx.AsyncClient, folder: Path) -> None:
     """?download makes it an attachment under its own name."""
     name = '日本 "x";%.wav'
@@ -336,14 +387,12 @@ async def test_listeners_that_leave(client: httpx.AsyncClient, folder: Path) -> 
         await stream.send(b"GET /audio/a.wav HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await stream.receive(1000)
         await stream.aclose()
-    with anyio.fail_after(5):
-        while count():
-            await anyio.sleep(0.02)
+    await wait_until(lambda: not count())
 
 
 async def test_options_and_methods(client: httpx.AsyncClient, song: str) -> None:
     """Other methods are 405 and say which there are."""
     for path in (song, API + "a.wav", API, "/"):
-        answer = await client.patch(path)
+        answer = await client.request("PROPFIND", path)
         assert answer.status_code == 405
         assert "GET" in answer.headers["Allow"]

@@ -68,6 +68,7 @@ def test_the_first_byte_begins_the_deadline_of_a_head() -> None:
         assert statuses(running.ask(GET + b"G")) == [200, 408]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("begun", "rest"),
     [

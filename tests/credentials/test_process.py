@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -16,6 +17,8 @@ import credentials
 from tests.credentials.rows import get, post
 from tests.credentials.wire import GET, ask, connect, has_ipv6, process, read_all, read_answer, statuses
 from tests.programs import need_python
+
+pytestmark = pytest.mark.slow  # each test has a process of its own
 
 CLOSE = get(b"Connection: close")
 
@@ -311,7 +314,6 @@ def test_running_out_of_descriptors_is_survived() -> None:
     assert b"Traceback" not in err
 
 
-@pytest.mark.slow
 def test_it_ends_in_order_even_without_descriptors() -> None:
     """The crowd holds every descriptor when the signal comes: exit 0 within seconds, and nothing is reported."""
     limited = ("bash", "-c", 'ulimit -n 64; exec "$@"', "bash")
@@ -372,6 +374,43 @@ def test_a_reader_that_stops_reading_stops_nothing(stream: str) -> None:
         assert running.child.wait(timeout=9) == 0
         pipe.close()
         setattr(running.child, stream, None)
+
+
+def test_a_log_ends_with_its_last_line() -> None:
+    """All that was written before the end is in the file, and the thread is gone."""
+    with tempfile.TemporaryFile() as file:
+        log = credentials.Log(file.fileno())
+        for number in range(1000):
+            log.write(f"{number}\n")
+        log.finish()
+        assert not log.thread.is_alive()
+        file.seek(0)
+        assert file.read().split() == [b"%d" % number for number in range(1000)]
+
+
+def test_a_log_with_a_full_pipe_holds_little() -> None:
+    """Lines over the limit are dropped, the end does not wait for the reader, and what was taken arrives whole."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    log = credentials.Log(writer, limit_bytes=200_000)
+    for _ in range(100_000):
+        log.write("0123456789\n")
+    assert len(log.lines) <= 200_000 + 11
+    started = time.monotonic()
+    log.finish(0.2)
+    assert time.monotonic() - started < 2
+    got = b""
+    end = time.monotonic() + 5
+    while log.thread.is_alive() and time.monotonic() < end:
+        with suppress(BlockingIOError):
+            got += os.read(reader, 65536)
+    assert not log.thread.is_alive()
+    with suppress(BlockingIOError):
+        got += os.read(reader, 65536)
+    assert set(got.splitlines()) == {b"0123456789"}
+    assert len(got) >= 200_000
+    os.close(reader)
+    os.close(writer)
 
 
 def fill_pipe(pid: int, number: int) -> None:

@@ -115,6 +115,21 @@ def test_expectation_of_100_is_met_before_the_body(shipped: Running) -> None:
         assert statuses(read_answer(client)) == [405]
 
 
+def test_each_expectation_of_a_pipeline_is_met(shipped: Running) -> None:
+    """A request that follows the end of a body in one segment gets its own 100."""
+    request = post(b"Expect: 100-continue", b"Content-Length: 4")
+    with shipped.connect() as client:
+        client.sendall(request)
+        assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"body" + request)
+        sent = b""
+        while b" 100 Continue\r\n\r\n" not in sent:
+            sent += client.recv(65536)
+        assert statuses(sent) == [405, 100]
+        client.sendall(b"body")
+        assert statuses(read_answer(client)) == [405]
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [

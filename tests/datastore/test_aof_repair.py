@@ -4,8 +4,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -15,6 +14,8 @@ import pytest
 from gateway.datastore.aof_repair import AppendOnlyFiles
 from gateway.datastore.client import Datastore
 from gateway.datastore.embedded import find_server
+from tests.datastore.running import running
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -25,23 +26,14 @@ BASE, INCREMENT, MANIFEST = "appendonly.aof.2.base.rdb", "appendonly.aof.2.incr.
 OLD, NEW = {b"old"}, {b"new 1", b"new 2"}
 
 
-@asynccontextmanager
-async def running(data_dir: Path, binary: str) -> AsyncIterator[Datastore]:
-    datastore = Datastore(redis_url=None, data_dir=data_dir, find_binary=lambda: Path(binary))
-    async with anyio.create_task_group() as group:
-        await group.start(datastore.run)
-        yield datastore
-        group.cancel_scope.cancel()
-
-
 async def fill(data_dir: Path, binary: str) -> Path:
     """A folder of files: `old` in a base, `new 1` and `new 2` in an increment."""
-    async with running(data_dir, binary) as datastore:
+    async with running(data_dir, find_binary=lambda: Path(binary)) as datastore:
         client = datastore.client()
         await client.set("old", "value")
         await client.bgrewriteaof()
         folder = data_dir / "redis" / "appendonlydir"
-        with anyio.fail_after(8):
+        with anyio.fail_after(60):
             while (
                 BASE not in (folder / MANIFEST).read_text()
                 or (await client.info("persistence"))["aof_rewrite_in_progress"]
@@ -53,12 +45,10 @@ async def fill(data_dir: Path, binary: str) -> Path:
 
 
 async def list_keys(datastore: Datastore) -> set[bytes]:
-    """The keys, once the server has them."""
-    with anyio.fail_after(8):
-        while not datastore.describe().available:
-            await anyio.sleep(0.02)
+    """The keys, once the server has them; without what the gateway itself writes."""
+    await wait_until(lambda: datastore.describe().available)
     keys: list[bytes] = await datastore.client().keys()  # type: ignore[assignment]
-    return set(keys)
+    return {key for key in keys if not key.startswith(b"gateway:")}
 
 
 Damage = Callable[[Path], None]
@@ -151,6 +141,7 @@ DAMAGES: dict[str, tuple[Damage, set[bytes], bool]] = {
 """What is done to the files, the keys that are there afterwards, and whether something is kept beside them."""
 
 
+@pytest.mark.slow
 @on_each_server
 @pytest.mark.parametrize("damage", DAMAGES)
 async def test_damaged_files_are_mended(
@@ -163,7 +154,7 @@ async def test_damaged_files_are_mended(
     before = [path.read_bytes() for path in folder.iterdir()] if folder.is_dir() else []
     caplog.clear()
     for written in (set(), {b"written"}):
-        async with running(tmp_path, binary) as datastore:
+        async with running(tmp_path, find_binary=lambda: Path(binary)) as datastore:
             assert await list_keys(datastore) == left | written
             await datastore.client().set("written", "after")
     files = {path: path.read_bytes() for path in (tmp_path / "redis").rglob("*") if path.is_file()}
@@ -179,7 +170,7 @@ async def test_sound_files_are_left_alone(tmp_path: Path, caplog: pytest.LogCapt
     folder = await fill(tmp_path, binary)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     caplog.clear()
-    async with running(tmp_path, binary) as datastore:
+    async with running(tmp_path, find_binary=lambda: Path(binary)) as datastore:
         assert await list_keys(datastore) == OLD | NEW
     after = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert after.keys() == before.keys()
@@ -194,22 +185,22 @@ async def test_fault_that_is_not_of_the_files_leaves_them(tmp_path: Path, caplog
     broken = tmp_path / "broken-server"
     broken.write_text("#!/bin/sh\necho 'cannot open shared object file' >&2\nexit 1\n")
     broken.chmod(0o755)
-    async with running(tmp_path / "data", str(broken)) as datastore:
+    async with running(tmp_path / "data", find_binary=lambda: broken) as datastore:
         assert not datastore.describe().available
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert "ended with code 1" in caplog.text
-    async with running(tmp_path / "data", str(find_server())) as datastore:
+    async with running(tmp_path / "data") as datastore:
         assert await list_keys(datastore) == OLD | NEW
 
 
 async def test_files_are_not_mended_while_another_gateway_owns_them(tmp_path: Path) -> None:
     """A gateway that joins leaves the files to the owner of the server, whatever they look like."""
     binary = str(find_server())
-    async with running(tmp_path, binary) as owner:
+    async with running(tmp_path, find_binary=lambda: Path(binary)) as owner:
         await owner.client().set("key", "value")
         manifest = tmp_path / "redis" / "appendonlydir" / MANIFEST
         manifest.write_bytes(b"")
-        async with running(tmp_path, binary) as joined:
+        async with running(tmp_path, find_binary=lambda: Path(binary)) as joined:
             assert await joined.client().get("key") == b"value"
             assert manifest.read_bytes() == b""
 

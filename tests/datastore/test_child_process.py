@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ import pytest
 
 import gateway
 from gateway.datastore.child_process import start_child
+from tests.datastore.running import is_running, list_children
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -41,36 +42,11 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return "asyncio", {"use_uvloop": request.param}
 
 
-def is_running(pid: int) -> bool:
-    """Whether the process runs; one that waits to be reaped does not."""
-    try:
-        os.kill(pid, 0)
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except ProcessLookupError:
-        return False
-    except FileNotFoundError:
-        return not Path("/proc/self").exists()
-
-
 def count_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def list_children(pid: int) -> list[int]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            if path.read_text().rpartition(")")[2].split()[1] == str(pid):
-                found.append(int(path.parent.name))
-    return found
-
-
-async def wait_until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(8):
-        while not condition():
-            await anyio.sleep(0.02)
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["plain", "fork"])
 async def test_child_ends_when_its_parent_is_killed(mode: str) -> None:
     """kill -9 of the parent ends the child, even while a fork of the parent lives on."""
@@ -160,6 +136,7 @@ anyio.run(main)
 MASTER = "import subprocess, sys; subprocess.run(sys.argv[1:], check=True)"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs a namespace of processes")
 @pytest.mark.parametrize("end", ["stopped", "killed"])
 @pytest.mark.parametrize("master", [[], [sys.executable, "-c", MASTER]], ids=["as process 1", "under process 1"])

@@ -17,41 +17,16 @@ from redis.exceptions import RedisError, ResponseError
 from gateway.datastore.client import Datastore, KeyCorrupted, RedisUnavailable
 from gateway.datastore.embedded import find_server
 from gateway.datastore.url import CONNECTIONS, RedisUrlInvalid, parse_redis_url
+from tests.datastore.running import running, wait_for_answer
 from tests.processes import free_port
 from tests.redis_server import accepts, serving
 from tests.relay import relaying
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 
 AWAY_LIMIT_S = 3.0
 """The promise is one second; redis-py by itself takes 4 s when Redis is down and 11 s when it hangs."""
-
-
-@asynccontextmanager
-async def running(url: str, tmp_path: Path) -> AsyncIterator[Datastore]:
-    datastore = Datastore(redis_url=url, data_dir=tmp_path / "unused")
-    async with anyio.create_task_group() as group:
-        await group.start(datastore.run)
-        yield datastore
-        group.cancel_scope.cancel()
-    assert not (tmp_path / "unused").exists()
-
-
-async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
-    with anyio.fail_after(8):
-        while True:
-            with suppress(RedisUnavailable):
-                if await condition():
-                    return
-            await anyio.sleep(0.02)
-
-
-async def wait_for_answer(datastore: Datastore) -> None:
-    async def answers() -> bool:
-        with datastore.translated():
-            return bool(await datastore.client().ping())
-
-    await wait_until(answers)
 
 
 @pytest.fixture
@@ -65,12 +40,13 @@ async def port(tmp_path: Path) -> AsyncIterator[int]:
 async def test_remote_server_is_described(port: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Health says that it is remote, what it is and how it keeps its data; the log has one line of it."""
     caplog.set_level(logging.INFO, "gateway")
-    async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+    async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
         client = datastore.client()
         pid = (await client.info("server"))["process_id"]
         health = datastore.describe()
         assert (health.kind, health.available, health.durability) == ("remote", True, "none")
     assert caplog.messages == [f"redis: remote {health.version} at redis://127.0.0.1:{port}, pid {pid}"]
+    assert not (tmp_path / "unused").exists()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +62,7 @@ async def test_durability_is_that_of_the_server(options: list[str], durability: 
     port = free_port()
     async with (
         serving(tmp_path / "server", port, *options),
-        running(f"redis://127.0.0.1:{port}", tmp_path) as datastore,
+        running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore,
     ):
         assert datastore.describe().durability == durability
 
@@ -96,16 +72,17 @@ async def test_evicting_server_is_warned_of(tmp_path: Path, caplog: pytest.LogCa
     port = free_port()
     async with (
         serving(tmp_path / "server", port, "--maxmemory-policy", "allkeys-lru"),
-        running(f"redis://127.0.0.1:{port}", tmp_path) as datastore,
+        running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore,
     ):
         assert datastore.describe().available
     assert "maxmemory-policy" in caplog.text
 
 
+@pytest.mark.slow
 async def test_server_that_comes_later_is_found(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A server that is away at the start is named in the log once, fails calls at once, and is used when it comes."""
     port = free_port()
-    async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+    async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
         with pytest.raises(RedisUnavailable):
             datastore.client()
         with pytest.raises(RedisUnavailable):
@@ -116,29 +93,31 @@ async def test_server_that_comes_later_is_found(tmp_path: Path, caplog: pytest.L
     assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
 
 
+@pytest.mark.slow
 async def test_call_to_a_stopped_server_fails_soon(port: int, tmp_path: Path) -> None:
     """A server that ends makes a call fail soon, the next ones at once, and none when it is back."""
-    async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+    async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
         client = datastore.client()
         with suppress(RedisUnavailable), datastore.translated():
             await client.shutdown(nosave=True)
         with anyio.fail_after(AWAY_LIMIT_S), pytest.raises(RedisUnavailable), datastore.translated():
             await client.ping()
-        await wait_until(lambda: away(datastore))
+        await wait_until(lambda: is_away(datastore))
         async with serving(tmp_path / "server", port):
             await wait_for_answer(datastore)
 
 
-async def away(datastore: Datastore) -> bool:
+def is_away(datastore: Datastore) -> bool:
     return not datastore.describe().available
 
 
+@pytest.mark.slow
 async def test_call_to_a_hung_server_fails_soon(tmp_path: Path) -> None:
     """A server that stops answering makes the calls under way fail soon, and recovers without a restart."""
     port = free_port()
     async with (
         serving(tmp_path / "server", port) as process,
-        running(f"redis://127.0.0.1:{port}", tmp_path) as datastore,
+        running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore,
     ):
         client = datastore.client()
         process.send_signal(SIGSTOP)
@@ -150,14 +129,15 @@ async def test_call_to_a_hung_server_fails_soon(tmp_path: Path) -> None:
         async with anyio.create_task_group() as group:
             for _ in range(3):
                 group.start_soon(fail_soon)
-        await wait_until(lambda: away(datastore))
+        await wait_until(lambda: is_away(datastore))
         process.send_signal(SIGCONT)
         await wait_for_answer(datastore)
 
 
+@pytest.mark.slow
 async def test_blocking_client_may_wait(port: int, tmp_path: Path) -> None:
     """A read that blocks for over a second is no failure, and its message arrives while it waits."""
-    async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+    async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
         blocking = datastore.client(blocking=True)
         await datastore.client().xgroup_create("s", "g", mkstream=True)
         with datastore.translated():
@@ -192,7 +172,7 @@ async def test_command_is_sent_once(port: int, tmp_path: Path) -> None:
         group = await stack.enter_async_context(anyio.create_task_group())
         group.start_soon(listener.serve, relay)
         relay_port = listener.extra(anyio.abc.SocketAttribute.local_port)
-        async with running(f"redis://127.0.0.1:{relay_port}", tmp_path) as datastore:
+        async with running(tmp_path / "unused", f"redis://127.0.0.1:{relay_port}") as datastore:
             with pytest.raises(RedisUnavailable), datastore.translated():
                 await datastore.client().incr("n")
             assert await datastore.client().get("n") == b"1"
@@ -228,7 +208,7 @@ async def test_call_waits_for_a_server_that_restarts(tmp_path: Path) -> None:
 
 async def test_many_callers_share_few_connections(port: int, tmp_path: Path) -> None:
     """Hundreds of calls at once wait for a connection instead of failing, and cancelled ones give theirs back."""
-    async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+    async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
         client = datastore.client()
         with anyio.move_on_after(0.1):
             async with anyio.create_task_group() as group:
@@ -243,7 +223,7 @@ async def test_many_callers_share_few_connections(port: int, tmp_path: Path) -> 
 
 async def test_full_server_refuses(port: int, tmp_path: Path) -> None:
     """A server without memory left is RedisUnavailable with words of its own, in a pipeline too, and reads go on."""
-    async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+    async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
         client = datastore.client()
         await client.set("before", "1")
         await client.config_set("maxmemory", "1mb")
@@ -265,10 +245,11 @@ async def test_script_runs(port: int, tmp_path: Path) -> None:
     datastore = Datastore(redis_url=f"redis://127.0.0.1:{port}", data_dir=tmp_path)
     with pytest.raises(RedisUnavailable):
         await datastore.eval("return 1", [], [])
-    async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+    async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
         assert await datastore.eval("return {KEYS[1], ARGV[1]}", ["key"], [5]) == [b"key", b"5"]
 
 
+@pytest.mark.slow
 async def test_demoted_primary_is_left(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """After a failover behind one address every call reaches the new primary, those of connections in use too."""
     old, new = free_port(), free_port()
@@ -276,7 +257,7 @@ async def test_demoted_primary_is_left(tmp_path: Path, caplog: pytest.LogCapture
         serving(tmp_path / "old", old),
         serving(tmp_path / "new", new),
         relaying(old) as relay,
-        running(relay.url.replace("http", "redis"), tmp_path) as datastore,
+        running(tmp_path / "unused", relay.url.replace("http", "redis")) as datastore,
         Redis(port=old) as demoted,
     ):
         async with anyio.create_task_group() as group:
@@ -320,6 +301,7 @@ REFUSALS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", REFUSALS)
 async def test_refusing_server_is_not_available(words: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A server that answers and refuses is not available, though nobody calls, until it takes writes again; its
@@ -328,14 +310,14 @@ async def test_refusing_server_is_not_available(words: str, tmp_path: Path, capl
     port = free_port()
     async with serving(tmp_path / "server", port), Redis(port=port) as admin:
         await admin.execute_command("acl", "setuser", "gateway", "on", ">p", "~*", "+@all")  # type: ignore[no-untyped-call]
-        async with running(f"redis://gateway:p@127.0.0.1:{port}", tmp_path) as datastore:
+        async with running(tmp_path / "unused", f"redis://gateway:p@127.0.0.1:{port}") as datastore:
             assert datastore.describe().available
             await admin.execute_command(*begin)  # type: ignore[no-untyped-call]
             if words == "xautoclaim":  # only a call can tell
                 with pytest.raises(RedisUnavailable) as caught, datastore.open() as redis:
                     await redis.xautoclaim("s", "g", "c", 0)
                 assert not isinstance(caught.value, KeyCorrupted)
-            await wait_until(lambda: away(datastore))
+            await wait_until(lambda: is_away(datastore))
             for _ in range(20):
                 with anyio.fail_after(1), pytest.raises(RedisUnavailable) as caught:
                     await datastore.eval(CALLS, ["key", "s"], [])
@@ -346,11 +328,7 @@ async def test_refusing_server_is_not_available(words: str, tmp_path: Path, capl
             assert len(warnings) == 1
             assert re.search(words, warnings[0])
             await admin.execute_command(*end)  # type: ignore[no-untyped-call]
-
-            async def available() -> bool:
-                return datastore.describe().available
-
-            await wait_until(available)
+            await wait_until(lambda: datastore.describe().available)
 
 
 CALLS = """
@@ -362,10 +340,10 @@ return redis.call('XAUTOCLAIM', KEYS[2], 'g', 'c', 0, 0)
 
 async def test_full_server_is_read(port: int, tmp_path: Path) -> None:
     """A server without memory is not available, and what it holds can still be read, or deleted to make room."""
-    async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+    async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
         await datastore.client().set("key", "value")
         await datastore.client().config_set("maxmemory", "1")
-        await wait_until(lambda: away(datastore))
+        await wait_until(lambda: is_away(datastore))
         with datastore.open() as redis:
             assert await redis.get("key") == b"value"
             assert await redis.delete("key") == 1
@@ -373,10 +351,10 @@ async def test_full_server_is_read(port: int, tmp_path: Path) -> None:
 
 async def test_replica_is_not_read(port: int, tmp_path: Path) -> None:
     """What a demoted primary holds may be older than the truth, so calls fail at once until the primary is found."""
-    async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+    async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
         await datastore.client().set("key", "value")
         await datastore.client().replicaof("127.0.0.1", "1")
-        await wait_until(lambda: away(datastore))
+        await wait_until(lambda: is_away(datastore))
         with pytest.raises(RedisUnavailable):
             datastore.client()
 
@@ -387,7 +365,7 @@ async def test_old_server_is_named(missing: str, tmp_path: Path, caplog: pytest.
     port = free_port()
     async with (
         serving(tmp_path / "server", port, "--rename-command", missing, ""),
-        running(f"redis://127.0.0.1:{port}", tmp_path) as datastore,
+        running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore,
     ):
         assert datastore.describe().available is (missing == "INFO")
     assert (missing.lower() in caplog.text.lower()) is (missing != "INFO")
@@ -409,7 +387,7 @@ async def test_words_of_redis_6_are_understood(tmp_path: Path, caplog: pytest.Lo
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as group:
         group.start_soon(listener.serve, answer)
         port = listener.extra(anyio.abc.SocketAttribute.local_port)
-        async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+        async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
             for _ in range(50):
                 with pytest.raises(RedisUnavailable) as caught:
                     await datastore.eval("return redis.call('INCR', KEYS[1])", ["key"], [])
@@ -422,7 +400,7 @@ async def test_words_of_redis_6_are_understood(tmp_path: Path, caplog: pytest.Lo
 
 async def test_replica_refuses_writes(port: int, tmp_path: Path) -> None:
     """A server that became a replica is RedisUnavailable for writes."""
-    async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+    async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
         client = datastore.client()
         await client.replicaof("127.0.0.1", "1")
         with pytest.raises(RedisUnavailable), datastore.translated():
@@ -431,7 +409,7 @@ async def test_replica_refuses_writes(port: int, tmp_path: Path) -> None:
 
 async def test_refusals_in_a_pipeline_are_recognised(port: int, tmp_path: Path) -> None:
     """MISCONF and its like are recognised behind the words that redis-py puts before them."""
-    async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+    async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
         client = datastore.client()
         await client.config_set("min-replicas-to-write", 1)
         for transaction in (True, False):
@@ -444,7 +422,7 @@ async def test_refusals_in_a_pipeline_are_recognised(port: int, tmp_path: Path) 
 
 async def test_mistakes_of_ours_are_not_hidden(port: int, tmp_path: Path) -> None:
     """A command that is wrong in itself stays the error it is, unless the caller translates all errors."""
-    async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+    async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
         client = datastore.client()
         await client.set("key", "value")
         with pytest.raises(ResponseError, match="WRONGTYPE"), datastore.translated():
@@ -462,7 +440,7 @@ async def test_password_stands_in_no_log(tmp_path: Path, caplog: pytest.LogCaptu
     port = free_port()
     async with (
         serving(tmp_path / "server", port, "--requirepass", "s3cret"),
-        running(f"redis://:{password}@127.0.0.1:{port}", tmp_path) as datastore,
+        running(tmp_path / "unused", f"redis://:{password}@127.0.0.1:{port}") as datastore,
     ):
         assert datastore.describe().available is (password == "s3cret")
         assert password not in repr(datastore.describe())
@@ -470,7 +448,7 @@ async def test_password_stands_in_no_log(tmp_path: Path, caplog: pytest.LogCaptu
     assert "s3cret" not in caplog.text.replace(str(tmp_path), "")
 
 
-async def test_what_is_no_redis_is_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_no_redis_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An address where something else answers is Redis being away, not a failure of the gateway."""
 
     async def answer(stream: ByteStream) -> None:
@@ -484,7 +462,7 @@ async def test_what_is_no_redis_is_away(tmp_path: Path, caplog: pytest.LogCaptur
         group = await stack.enter_async_context(anyio.create_task_group())
         group.start_soon(listener.serve, answer)
         port = listener.extra(anyio.abc.SocketAttribute.local_port)
-        async with running(f"redis://127.0.0.1:{port}", tmp_path) as datastore:
+        async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
             assert not datastore.describe().available
         group.cancel_scope.cancel()
     assert f"127.0.0.1:{port} is away" in caplog.text
@@ -499,7 +477,7 @@ async def test_cluster_is_used(tmp_path: Path) -> None:
         async with Redis(port=port) as node:
             await node.cluster("ADDSLOTSRANGE", 0, 16383)
         url = f"redis+cluster://127.0.0.1:{port},127.0.0.1:1"
-        async with running(url, tmp_path) as datastore:
+        async with running(tmp_path / "unused", url) as datastore:
 
             async def counts() -> bool:
                 with datastore.translated():
@@ -511,7 +489,7 @@ async def test_cluster_is_used(tmp_path: Path) -> None:
             process.kill()
             with anyio.fail_after(AWAY_LIMIT_S), pytest.raises(RedisUnavailable), datastore.translated():
                 await client.get("{task}n")
-            await wait_until(lambda: away(datastore))
+            await wait_until(lambda: is_away(datastore))
             async with serving(tmp_path / "server", port, *cluster):
                 await wait_until(counts)
 
@@ -521,7 +499,7 @@ async def test_node_of_a_cluster_takes_a_cluster_address(tmp_path: Path, caplog:
     port = free_port()
     async with (
         serving(tmp_path / "server", port, "--cluster-enabled", "yes", "--cluster-port", str(free_port())),
-        running(f"redis://127.0.0.1:{port}", tmp_path) as datastore,
+        running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore,
     ):
         assert datastore.describe().kind == "remote"
     assert "redis+cluster://" in caplog.text
@@ -530,12 +508,13 @@ async def test_node_of_a_cluster_takes_a_cluster_address(tmp_path: Path, caplog:
 async def test_sentinel_leads_to_the_master(tmp_path: Path) -> None:
     """Of the sentinels named the one that answers is asked for the master, and a silent one costs little time."""
     port, sentinel_port = free_port(), free_port()
+    url = f"redis+sentinel://:s3cret@127.0.0.1:1,127.0.0.1:{sentinel_port}/main/2"
     conf = tmp_path / "sentinel.conf"
     conf.write_text(f"sentinel monitor main 127.0.0.1 {port} 1\nsentinel auth-pass main s3cret\n")
     async with (
         serving(tmp_path / "server", port, "--requirepass", "s3cret"),
         serving_sentinel(conf, sentinel_port),
-        running(f"redis+sentinel://:s3cret@127.0.0.1:1,127.0.0.1:{sentinel_port}/main/2", tmp_path) as datastore,
+        running(tmp_path / "unused", url) as datastore,
     ):
         await wait_for_answer(datastore)
         await datastore.client().set("key", "value")

@@ -82,6 +82,7 @@ def test_machine_bounds_where_nothing_else_does(tmp_path: Path) -> None:
     assert 0 < bound_redis() <= 512 * MIB
 
 
+@pytest.mark.slow
 def test_real_group_is_found() -> None:
     """A process in a real control group of 150 MiB gives its Redis a quarter of that."""
     group = find_group() / f"gateway-test-{os.getpid()}"

@@ -66,6 +66,10 @@ def test_value_is_spoilt(text: str) -> None:
         (NoPermissionError("no permissions", status_code="NOPERM"), "NOPERM no permissions"),
         (ResponseError("NOREPLICAS Not enough"), "NOREPLICAS Not enough"),
         (ResponseError("unknown command", status_code="ERR"), "ERR unknown command"),
+        (
+            ResponseError("zadd: ERR ACL failure in script: User a has no permissions to run the 'zadd' command"),
+            "zadd: ERR ACL failure in script: User a has no permissions to run the 'zadd' command",
+        ),
         (ResponseError("unknown command `AUTH`, with args beginning with: `s3cret`, "), "unknown command `AUTH`"),
         (ResponseError("one\r\ntwo " + "x" * 500), "one two [...]"),
     ],

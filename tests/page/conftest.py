@@ -6,17 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import Settings
-from tests.audio.formats.corpus import Corpus, make_wave
+from tests.audio.formats.corpus import make_wave
 from tests.browser import make_audio
 from tests.programs import install_npm, need
-
-
-@pytest.fixture
-def folder(settings: Settings) -> Path:
-    """The audio folder of the gateway under test."""
-    settings.audio_dir.mkdir(parents=True, exist_ok=True)
-    return settings.audio_dir
 
 
 @pytest.fixture
@@ -65,9 +57,3 @@ def tagged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     maps = ["-map", "0", "-map", "1", "-c:v", "copy", "-disposition:v", "attached_pic"]
     subprocess.run([*ffmpeg, sound, "-i", str(cover), *maps, *words, str(path)], check=True)
     return path
-
-
-@pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    """Audio files of every form, each made once."""
-    return Corpus(tmp_path_factory.mktemp("corpus"))

@@ -1,7 +1,7 @@
 """How the page looks and reads: widths, themes, contrast, languages; judged by axe and the Nu Html Checker."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -9,21 +9,22 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from playwright.async_api import FilePayload, Page, expect
+from playwright.async_api import Browser, FilePayload, Page, expect
 
 from tests.audio.formats.corpus import make_wave
-from tests.browser import drop, open_browser, open_page
+from tests.browser import drop, open_page
 from tests.programs import need
 
-pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.timeout(90)]
-STATIC = Path(__file__).parents[2] / "gateway" / "audio" / "static"
+pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(90)]
+GATEWAY = Path(__file__).parents[2] / "gateway"
+STYLES = [GATEWAY / "web" / "static" / "frame.css", GATEWAY / "audio" / "static" / "audio.css"]
 LONG = "long-" + "x" * 200 + ".wav"
 
 
 @asynccontextmanager
-async def busy_page(url: str, jpeg: Path, **options: Any) -> AsyncIterator[Page]:
+async def busy_page(browser: Browser, url: str, jpeg: Path, **options: Any) -> AsyncIterator[Page]:
     """A page with all it can show at once: a player, uploads under way, waiting and refused, a deletion, a notice."""
-    async with open_page(url, **options) as page:
+    async with open_page(browser, url, **options) as page:
         session = await page.context.new_cdp_session(page)
         slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 20_000}
         await page.set_input_files("#file", str(jpeg))
@@ -52,11 +53,12 @@ def mixed(three: list[str], folder: Path) -> None:
         (folder / name).write_bytes(make_wave(3000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [360, 800, 1280])
-async def test_layout(client: httpx.AsyncClient, mixed: None, jpeg: Path, width: int) -> None:
+async def test_layout(browser: Browser, client: httpx.AsyncClient, mixed: None, jpeg: Path, width: int) -> None:
     """Nothing is wider than the window in either theme, also without scripts, and the player hides nothing for good."""
     viewport = {"width": width, "height": 700}
-    async with busy_page(str(client.base_url), jpeg, viewport=viewport) as page:
+    async with busy_page(browser, str(client.base_url), jpeg, viewport=viewport) as page:
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
             assert await page.evaluate("document.documentElement.scrollWidth") <= width
@@ -68,24 +70,25 @@ async def test_layout(client: httpx.AsyncClient, mixed: None, jpeg: Path, width:
         assert count
         assert foot
         assert count["y"] + count["height"] <= foot["y"]
-    async with open_page(str(client.base_url), viewport=viewport, java_script_enabled=False) as page:
+    async with open_page(browser, str(client.base_url), viewport=viewport, java_script_enabled=False) as page:
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-async def test_zoom(client: httpx.AsyncClient, mixed: None) -> None:
+@pytest.mark.slow
+async def test_zoom(browser: Browser, client: httpx.AsyncClient, mixed: None) -> None:
     """At 200 % and 400 % of a window of 1280 by 800 everything is still there, without scrolling sideways."""
     for zoom in (2, 4):
         viewport = {"width": 1280 // zoom, "height": 800 // zoom}
-        async with open_page(str(client.base_url), viewport=viewport, device_scale_factor=zoom) as page:
+        async with open_page(browser, str(client.base_url), viewport=viewport, device_scale_factor=zoom) as page:
             await page.locator(".play").first.click()
             assert await page.evaluate("document.documentElement.scrollWidth") <= 1280 // zoom
             await expect(page.locator("#toggle")).to_be_in_viewport()
 
 
-async def test_touch(client: httpx.AsyncClient, mixed: None) -> None:
+async def test_touch(browser: Browser, client: httpx.AsyncClient, mixed: None) -> None:
     """On a touch screen every target has 44 pixels each way."""
     options: dict[str, Any] = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
-    async with open_page(str(client.base_url), **options) as page:
+    async with open_page(browser, str(client.base_url), **options) as page:
         await page.locator(".play").first.tap()
         for target in await page.locator("button:visible, select:visible, .icon:visible, .play, label:visible").all():
             box = await target.bounding_box()
@@ -93,9 +96,42 @@ async def test_touch(client: httpx.AsyncClient, mixed: None) -> None:
             assert min(box["width"], box["height"]) >= 44, await target.evaluate("(node) => node.outerHTML")
 
 
-async def test_theme(client: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("language", ["en", "ru"])
+async def test_phone(
+    browser: Browser, client: httpx.AsyncClient, mixed: None, waves: Callable[[int], None], language: str
+) -> None:
+    """A phone that plays shows six rows, the seek bar has its width, nothing tells of drops or keys, no word is cut."""
+    waves(20)
+    size = {"width": 360, "height": 740}
+    options: dict[str, Any] = {"viewport": size, "has_touch": True, "is_mobile": True, "locale": language}
+    async with open_page(browser, str(client.base_url), **options) as page:
+        await page.locator(".play").nth(9).tap()
+        await expect(page.locator("#player")).to_be_visible()
+        bar, foot = await page.locator(".bar").bounding_box(), await page.locator("#player").bounding_box()
+        assert bar
+        assert foot
+        read_boxes = "rows => rows.map(row => row.getBoundingClientRect().toJSON())"
+        boxes = await page.locator(".file").evaluate_all(read_boxes)
+        whole = [box for box in boxes if box["top"] >= bar["height"] and box["bottom"] <= foot["y"]]
+        assert len(whole) >= 6
+        seek = await page.locator("#seek").bounding_box()
+        assert seek
+        assert seek["width"] > 320
+        for hidden in ("#help", ".invite", ".mouse"):
+            assert not await page.locator(hidden).is_visible()
+        await page.get_by_role("button", name=re.compile("Options|Параметры")).tap()
+        await expect(page.locator("#how")).to_be_in_viewport(ratio=1)
+        cut = "node => node.scrollWidth > node.clientWidth"
+        for words in await page.locator("button:visible, select:visible, label:visible, nav a:visible").all():
+            assert not await words.evaluate(cut), await words.evaluate("(node) => node.outerHTML")
+    async with open_page(browser, str(client.base_url), java_script_enabled=False, **options) as page:
+        for words in await page.locator("button:visible, select:visible, label:visible, nav a:visible").all():
+            assert not await words.evaluate(cut), await words.evaluate("(node) => node.outerHTML")
+
+
+async def test_theme(browser: Browser, client: httpx.AsyncClient) -> None:
     """The theme is that of the system until it is changed here, and is then the same at the next visit."""
-    async with open_page(str(client.base_url), color_scheme="dark") as page:
+    async with open_page(browser, str(client.base_url), color_scheme="dark") as page:
         background = "getComputedStyle(document.body).backgroundColor"
         dark = await page.evaluate(background)
         await page.get_by_role("button", name="Light or dark").click()
@@ -107,9 +143,9 @@ async def test_theme(client: httpx.AsyncClient) -> None:
         assert await page.evaluate(background) == dark
 
 
-async def test_russian(client: httpx.AsyncClient, mixed: None, jpeg: Path) -> None:
+async def test_russian(browser: Browser, client: httpx.AsyncClient, mixed: None, jpeg: Path) -> None:
     """A reader of Russian sees Russian, from the scripts too; the refusal keeps its words."""
-    async with busy_page(str(client.base_url), jpeg, locale="ru-RU") as page:
+    async with busy_page(browser, str(client.base_url), jpeg, locale="ru-RU") as page:
         await expect(page.locator("html")).to_have_attribute("lang", "ru")
         await expect(page.locator("li.upload.refused")).to_contain_text("Non-audio file detected Файл не сохранён.")
         await expect(page.locator("li.upload").last).to_contain_text("В очереди")
@@ -131,10 +167,13 @@ async def find_faults(page: Page, checkers: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe(client: httpx.AsyncClient, mixed: None, jpeg: Path, checkers: Path, scheme: str) -> None:
+async def test_axe(
+    browser: Browser, client: httpx.AsyncClient, mixed: None, jpeg: Path, checkers: Path, scheme: str
+) -> None:
     """axe finds nothing in a busy page, wide and narrow, searched in vain, with the help open; in both themes."""
-    async with busy_page(str(client.base_url), jpeg, color_scheme=scheme) as page:
+    async with busy_page(browser, str(client.base_url), jpeg, color_scheme=scheme) as page:
         assert await find_faults(page, checkers) == []
         await page.set_viewport_size({"width": 360, "height": 700})
         assert await find_faults(page, checkers) == []
@@ -146,23 +185,26 @@ async def test_axe(client: httpx.AsyncClient, mixed: None, jpeg: Path, checkers:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_empty(client: httpx.AsyncClient, checkers: Path, scheme: str) -> None:
+async def test_axe_empty(browser: Browser, client: httpx.AsyncClient, checkers: Path, scheme: str) -> None:
     """axe finds nothing in an empty page, and in one in Russian."""
-    async with open_page(str(client.base_url), color_scheme=scheme, locale="ru-RU") as page:
+    async with open_page(browser, str(client.base_url), color_scheme=scheme, locale="ru-RU") as page:
         assert await find_faults(page, checkers) == []
 
 
-async def test_axe_can_fail(client: httpx.AsyncClient, checkers: Path) -> None:
+async def test_axe_can_fail(browser: Browser, client: httpx.AsyncClient, checkers: Path) -> None:
     """A button without a name is found, so that nothing found means something."""
-    async with open_page(str(client.base_url)) as page:
+    async with open_page(browser, str(client.base_url)) as page:
         await page.get_by_role("button", name="Keyboard").evaluate(
             "(button) => { button.ariaLabel = button.title = ''; }"
         )
         assert "button-name" in (await find_faults(page, checkers))[0]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
-async def test_html(client: httpx.AsyncClient, mixed: None, checkers: Path, tmp_path: Path, jpeg: Path) -> None:
+async def test_html(
+    browser: Browser, client: httpx.AsyncClient, mixed: None, checkers: Path, tmp_path: Path, jpeg: Path
+) -> None:
     """The Nu Html Checker finds nothing in any state of the page, in what the scripts made of it, in the styles."""
     pages = {
         "full": await client.get("/"),
@@ -173,21 +215,21 @@ async def test_html(client: httpx.AsyncClient, mixed: None, checkers: Path, tmp_
     }
     for name, answer in pages.items():
         (tmp_path / f"{name}.html").write_bytes(answer.content)
-    async with busy_page(str(client.base_url), jpeg) as page:
+    async with busy_page(browser, str(client.base_url), jpeg) as page:
         (tmp_path / "busy.html").write_text(
             "<!doctype html>" + await page.evaluate("document.documentElement.outerHTML")
         )
     jar = checkers / "vnu-jar" / "build" / "dist" / "vnu.jar"
-    files = [*tmp_path.glob("*.html"), STATIC / "audio.css"]
+    files = [*tmp_path.glob("*.html"), *STYLES]
     command = [need("java"), "-jar", str(jar), "--also-check-css", "--stdout", *map(str, files)]
-    assert len(files) == 7
+    assert len(files) == 8
     done = await anyio.run_process(command, check=False)
     assert (done.stdout.decode(), done.returncode) == ("", 0)
 
 
-async def test_forced_colours(client: httpx.AsyncClient, mixed: None, checkers: Path) -> None:
+async def test_forced_colours(browser: Browser, client: httpx.AsyncClient, mixed: None, checkers: Path) -> None:
     """In forced colours the signs of the buttons are still to be seen."""
-    async with open_page(str(client.base_url), forced_colors="active") as page:
+    async with open_page(browser, str(client.base_url), forced_colors="active") as page:
         await page.locator(".play").first.click()
         colours = await page.locator(".icon:visible, .play").evaluate_all(
             "(nodes) => nodes.map((node) => getComputedStyle(node, '::before').backgroundColor)"
@@ -197,12 +239,11 @@ async def test_forced_colours(client: httpx.AsyncClient, mixed: None, checkers: 
         assert canvas not in colours
 
 
-async def test_reduced_motion(client: httpx.AsyncClient, mixed: None) -> None:
+async def test_reduced_motion(browser: Browser, client: httpx.AsyncClient, mixed: None) -> None:
     """Who wants no motion gets none."""
     moving = "document.getAnimations().length + [...document.querySelectorAll('*')].filter((node) => "
     moving += "parseFloat(getComputedStyle(node).transitionDuration) > 0).length"
-    async with open_browser() as browser:
-        async with open_page(str(client.base_url), browser=browser, reduced_motion="reduce") as page:
-            assert await page.evaluate(moving) == 0
-        async with open_page(str(client.base_url), browser=browser, reduced_motion="no-preference") as page:
-            assert await page.evaluate(moving) > 0
+    async with open_page(browser, str(client.base_url), reduced_motion="reduce") as page:
+        assert await page.evaluate(moving) == 0
+    async with open_page(browser, str(client.base_url), reduced_motion="no-preference") as page:
+        assert await page.evaluate(moving) > 0

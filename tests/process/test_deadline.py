@@ -159,7 +159,6 @@ def late_site() -> Iterator[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(40)
 def test_paused_process(tmp_path: Path) -> None:
     """A gateway that was stopped for longer than its timeouts refuses no body, cuts no answer, calls no site dead."""
     wave = make_wave(3_000_000)

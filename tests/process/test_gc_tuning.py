@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from gateway.process.gc_tuning import tuned_gc
+from tests.conftest import open_client
 
 
 def count_collections(objects: int) -> int:
@@ -52,7 +53,7 @@ async def test_what_ends_is_gone(client: httpx.AsyncClient) -> None:
     gc.disable()
     try:
         for path in ("/healthz", "/api/v1/audio/", "/api/v1/tasks/") * 10:
-            async with httpx.AsyncClient(base_url=client.base_url, trust_env=False) as one:
+            async with open_client(str(client.base_url)) as one:
                 await one.get(path)
                 await one.get(path)
         await anyio.sleep(0.2)

@@ -18,7 +18,7 @@ from tests.audio.formats.corpus import make_wave
 from tests.processes import BareGateway, Gateway
 from tests.target import Target
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SOON_S = 8.0
 """Well under the time for what is still going on: nobody waited for it."""
@@ -46,7 +46,7 @@ def await_nobody(folder: Path) -> list[int]:
 @contextmanager
 def connected(gateway: Gateway, sent: bytes = b"") -> Iterator[socket.socket]:
     """A connection on which so much was sent."""
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as connection:
         connection.sendall(sent)
         yield connection
 
@@ -76,7 +76,7 @@ async def test_signal(tmp_path: Path, number: signal.Signals, *, whole_group: bo
     async def wait_for_task() -> None:
         waited.append(await client.get(location, headers={"Prefer": "wait=30"}))
 
-    async with Target() as target, httpx.AsyncClient(base_url=gateway.url, timeout=20) as client:
+    async with Target() as target, httpx.AsyncClient(base_url=gateway.url, timeout=60) as client:
         location = (await client.post("/api/v1/tasks/", json=[f"{target.url}/silent"])).headers["Location"]
         with connected(gateway), connected(gateway, b"GET / HTTP/1.1\r\nHost: loc"):
             async with (

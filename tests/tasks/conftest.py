@@ -1,19 +1,35 @@
-"""A Redis of its own for a test that needs no gateway round it."""
+"""A gateway or a Redis that no other test uses: these tests spoil, fill and kill them."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
-import anyio
+import httpx
 import pytest
 
 from gateway.datastore.client import Datastore
+from tests.datastore.running import running
+from tests.waiting import wait_until
 
 
 @pytest.fixture
-async def datastore(tmp_path: Path) -> AsyncIterator[Datastore]:
-    """An embedded Redis."""
-    datastore = Datastore(redis_url=None, data_dir=tmp_path)
-    async with anyio.create_task_group() as group:
-        await group.start(datastore.run)
+def client(own_client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """A client of a gateway of its own."""
+    return own_client
+
+
+@pytest.fixture(scope="module")
+async def embedded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Datastore]:
+    """An embedded Redis that the tests of a module share."""
+    async with running(tmp_path_factory.mktemp("redis")) as datastore:
         yield datastore
-        group.cancel_scope.cancel()
+
+
+@pytest.fixture
+async def datastore(embedded: Datastore) -> Datastore:
+    """An empty Redis."""
+
+    async def empty() -> bool:
+        with embedded.translated():
+            return await embedded.client().flushall()
+
+    await wait_until(empty)
+    return embedded

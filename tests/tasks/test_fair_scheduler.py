@@ -1,13 +1,14 @@
-"""Whose turn it is."""
+"""The order in which jobs go out."""
 
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.tasks.fair_scheduler import FairScheduler, Turn
+from gateway.tasks.fair_scheduler import FairScheduler, Slot
+from gateway.tasks.probe.urls import Site
 
 
 @dataclass(eq=False)
@@ -15,30 +16,40 @@ class Errand:
     """A job for the schedule."""
 
     task: str
-    host: str
-    started: bool = False
+    site: Site
+    dispatches: int = 0
+
+    @property
+    def host(self) -> str:
+        """Where it goes."""
+        return self.site.host
+
+
+def name_site(host: str, port: int = 80) -> Site:
+    """A site of a host."""
+    return Site(host, f"http://{host}:{port}")
 
 
 def fill(schedule: FairScheduler[Errand], *errands: tuple[str, str]) -> list[Errand]:
     """Add (task, host) errands."""
-    made = [Errand(task, host) for task, host in errands]
+    made = [Errand(task, name_site(host)) for task, host in errands]
     for errand in made:
         schedule.add(errand.task, errand)
     return made
 
 
-def take(schedule: FairScheduler[Errand]) -> Turn[Errand]:
+def take(schedule: FairScheduler[Errand]) -> Slot[Errand]:
     """The next job, which there has to be."""
-    turn = schedule.take()
-    assert turn is not None
-    return turn
+    slot = schedule.take()
+    assert slot is not None
+    return slot
 
 
 def test_round_robin() -> None:
     """Tasks take turns, however many jobs each has."""
     schedule = FairScheduler[Errand](slots=1000, per_host=100)
     fill(schedule, *[("long", f"h{i}") for i in range(5)], ("short", "h"))
-    taken = [turn.task for _ in range(3) if (turn := schedule.take())]
+    taken = [slot.task for _ in range(3) if (slot := schedule.take())]
     assert taken == ["long", "short", "long"]
 
 
@@ -46,13 +57,13 @@ def test_per_host() -> None:
     """No more jobs of a host are out than allowed, and a full host holds up no other."""
     schedule = FairScheduler[Errand](slots=1000, per_host=2)
     fill(schedule, *[("a", "busy")] * 5, ("a", "calm"))
-    turns = [turn for _ in range(6) if (turn := schedule.take())]
-    assert Counter(turn.job.host for turn in turns) == {"busy": 2, "calm": 1}
+    slots = [slot for _ in range(6) if (slot := schedule.take())]
+    assert Counter(slot.job.host for slot in slots) == {"busy": 2, "calm": 1}
     assert schedule.take() is None
-    schedule.release(turns[0])
-    turn = schedule.take()
-    assert turn is not None
-    assert turn.job.host == "busy"
+    schedule.release(slots[0])
+    slot = schedule.take()
+    assert slot is not None
+    assert slot.job.host == "busy"
     assert schedule.take() is None
 
 
@@ -74,12 +85,11 @@ def test_short_task_on_a_full_host() -> None:
 def test_started_elsewhere() -> None:
     """A job that another lane has started is passed over, and its slot goes to who waits."""
     schedule = FairScheduler[Errand](slots=1000, per_host=1)
-    shared = Errand("a", "h")
+    shared = Errand("a", name_site("h"))
     schedule.add("a", shared)
     schedule.add("b", shared)
     first = take(schedule)
     assert first.job is shared
-    shared.started = True
     assert schedule.take() is None
     fill(schedule, ("c", "h"))
     schedule.release(first)
@@ -115,14 +125,14 @@ def test_reserve() -> None:
     """The last tenth of the slots goes to tasks with few jobs out, one after the other."""
     schedule = FairScheduler[Errand](slots=50, per_host=100)
     fill(schedule, *[("long", f"h{i}") for i in range(60)])
-    turns = [take(schedule) for _ in range(45)]
+    slots = [take(schedule) for _ in range(45)]
     assert schedule.take() is None
     fill(schedule, *[("short", f"h{i}") for i in range(10)])
     assert [take(schedule).task for _ in range(4)] == ["short"] * 4
     assert schedule.take() is None
-    for turn in turns[:5]:
+    for slot in slots[:5]:
         assert schedule.take() is None
-        schedule.release(turn)
+        schedule.release(slot)
     assert take(schedule)
     assert schedule.take() is None
 
@@ -140,52 +150,96 @@ def test_hold() -> None:
     """The jobs of a held host wait without a slot, the others go on; `free` names those that have waited."""
     schedule = FairScheduler[Errand](slots=100, per_host=5)
     first, *others = fill(schedule, ("a", "busy"), ("a", "busy"), ("b", "busy"), ("a", "calm"))
-    turn = take(schedule)
-    assert turn.job is first
-    assert schedule.hold("busy")
-    assert not schedule.hold("busy")
-    schedule.release(turn)
+    slot = take(schedule)
+    assert slot.job is first
+    assert schedule.hold(name_site("busy"))
+    assert not schedule.hold(name_site("busy"))
+    schedule.release(slot)
     assert take(schedule).job.host == "calm"
     assert schedule.take() is None
-    assert set(map(id, schedule.free("busy"))) == set(map(id, others[:2]))
+    assert set(map(id, schedule.free(name_site("busy")))) == set(map(id, others[:2]))
     assert {take(schedule).task, take(schedule).task} == {"a", "b"}
-    assert schedule.hold("busy")
+    assert schedule.hold(name_site("busy"))
 
 
+def test_hold_is_for_one_origin() -> None:
+    """A hold keeps no other port of its host waiting, also where a task was woken for a slot that it cannot use."""
+    schedule = FairScheduler[Errand](slots=100, per_host=1)
+    first, held, other = (Errand(task, name_site("h", port)) for task, port in (("a", 80), ("b", 80), ("c", 81)))
+    for errand in (first, held, other):
+        schedule.add(errand.task, errand)
+    slot = take(schedule)
+    assert schedule.take() is None
+    schedule.hold(first.site)
+    schedule.release(slot)
+    assert take(schedule).job is other
+    assert schedule.take() is None
+    assert schedule.free(first.site) == [held]
+
+
+def test_job_that_goes_on_elsewhere() -> None:
+    """A job that comes back for another site has one more turn there, and the slot of its first site is free."""
+    schedule = FairScheduler[Errand](slots=100, per_host=1)
+    moving, staying = fill(schedule, ("a", "x"), ("b", "x"))
+    schedule.add("b", moving)
+    slot = take(schedule)
+    assert slot.job is moving
+    moving.site = name_site("y")
+    schedule.release(slot)
+    for task in ("a", "b"):
+        schedule.add(task, moving)
+    slots = [take(schedule), take(schedule)]
+    assert {slot.site.host: slot.job for slot in slots} == {"x": staying, "y": moving}
+    assert schedule.take() is None
+    for slot in slots:
+        schedule.release(slot)
+    assert schedule.take() is None
+    assert schedule.busy == 0
+
+
+@settings(max_examples=40)
 @given(
     st.integers(1, 3),
     st.integers(1, 30),
-    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz")), max_size=30),
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz"), st.sampled_from([80, 81])), max_size=30),
     st.randoms(use_true_random=False),
 )
-def test_nothing_is_lost(per_host: int, slots: int, wanted: list[tuple[str, str]], random: Any) -> None:
-    """Whatever the order of calls, every job is taken once, limits and holds are kept, and nothing is stuck."""
+def test_nothing_is_lost(per_host: int, slots: int, wanted: list[tuple[str, str, int]], random: Any) -> None:
+    """Whatever the order of calls, every job has its turns, limits and holds are kept, and none is stuck."""
     schedule = FairScheduler[Errand](slots=slots, per_host=per_host)
-    waiting = [Errand(task, host) for task, host in wanted]
-    out: list[Turn[Errand]] = []
-    taken: list[Errand] = []
-    held: set[str] = set()
+    waiting = [Errand(task, name_site(host, port)) for task, host, port in wanted]
+    out: list[Slot[Errand]] = []
+    ended: list[Errand] = []
+    held: set[Site] = set()
     added = 0
-    while len(taken) < len(waiting) or out:
+    while len(ended) < len(waiting):
         choice = random.random()
         if choice < 0.4 and added < len(waiting):
             schedule.add(waiting[added].task, waiting[added])
             added += 1
         elif choice < 0.5:
-            host = random.choice("xyz")
-            assert schedule.hold(host) == (host not in held)
-            held.add(host)
+            site = name_site(random.choice("xyz"), random.choice([80, 81]))
+            assert schedule.hold(site) == (site not in held)
+            held.add(site)
         elif choice < 0.7 and held:
             schedule.free(held.pop())
-        elif (turn := schedule.take()) is not None:
-            turn.job.started = True
-            assert turn.job.host not in held
-            out.append(turn)
-            taken.append(turn.job)
+        elif (slot := schedule.take()) is not None:
+            assert slot.site == slot.job.site
+            assert slot.site not in held
+            out.append(slot)
             assert len(out) <= slots
-            assert max(Counter(turn.job.host for turn in out).values()) <= per_host
+            assert max(Counter(slot.site.host for slot in out).values()) <= per_host
         elif out:
-            schedule.release(out.pop(random.randrange(len(out))))
+            slot = out.pop(random.randrange(len(out)))
+            moves = random.random() < 0.3
+            slot.job.site = name_site(random.choice("xyz")) if moves else slot.site
+            schedule.release(slot)
+            if moves:
+                for task in {slot.job.task, random.choice("abc")}:
+                    schedule.add(task, slot.job)
+            else:
+                ended.append(slot.job)
         else:
-            assert held or len(taken) == added
-    assert sorted(map(id, taken)) == sorted(map(id, waiting))
+            assert held or len(ended) == added
+    assert sorted(map(id, ended)) == sorted(map(id, waiting))
+    assert schedule.busy == 0

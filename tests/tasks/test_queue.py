@@ -15,6 +15,8 @@ from tests.target import Target
 
 pytestmark = pytest.mark.anyio
 
+LOST = str(UUID(int=7, version=4))
+
 
 async def test_bound(datastore: Datastore) -> None:
     """So many URLs are taken in, not one more; what is acknowledged makes room, once."""
@@ -32,6 +34,29 @@ async def test_bound(datastore: Datastore) -> None:
     await queue.put("next", MAX_QUEUED_URLS // 100)
     with pytest.raises(QueueFull):
         await queue.put("one more", 1)
+
+
+async def test_abandoned_behind_live_ones(datastore: Datastore) -> None:
+    """A gateway with room for one task finds an abandoned one behind any number of live claims, and then the next."""
+    busy, dead, full = Queue(datastore), Queue(datastore), Queue(datastore)
+    await busy.prepare()
+    abandoned: list[Claim] = []
+    for number in range(70):
+        await busy.put(str(UUID(int=number, version=4)), 1)
+        if number in (5, 33, 69):
+            abandoned += await dead.take()
+        else:
+            await busy.take()
+    await dead.release(abandoned)
+    found = [claim.task for _ in range(5) for claim in await full.take_abandoned(1)]
+    assert found == [claim.task for claim in abandoned]
+    await full.release(abandoned)
+    assert [claim.task for claim in await busy.take_abandoned(1)] == found[:1]
+    await datastore.client().flushall()
+    await full.prepare()
+    await dead.put(LOST, 1)
+    await dead.release(await dead.take())
+    assert [claim.task for claim in await full.take_abandoned(1)] == [LOST]
 
 
 async def test_refused_preparation(datastore: Datastore) -> None:

@@ -8,9 +8,12 @@ import pytest
 
 from gateway.datastore.client import Datastore, RedisUnavailable
 from gateway.tasks.cache import Cache
-from gateway.tasks.models import ProbeResult
+from gateway.tasks.flight import Batch
+from gateway.tasks.models import ProbeOutcome, ProbeResult
 from gateway.tasks.probe.prober import Prober
-from gateway.tasks.single_flight import Batch, SingleFlight
+from gateway.tasks.probe.request import ProbeOptions, ProbeRequest
+from gateway.tasks.single_flight import SingleFlight
+from tests.site import Line, Site
 from tests.target import Target
 
 pytestmark = pytest.mark.anyio
@@ -33,23 +36,23 @@ async def test_nothing_lands_uncounted(datastore: Datastore) -> None:
     """Not even a URL that is refused at once lands before its batch is counted, however long Redis is away."""
     cache = StumblingCache(datastore, timeout_s=60)
     flights = SingleFlight(cache, Prober(timeout_s=3, policy="any"), concurrency=10, per_host=5)
-    landed: list[tuple[ProbeResult, int]] = []
+    delivered: list[tuple[ProbeResult, int]] = []
 
     async with anyio.create_task_group() as group:
         group.start_soon(flights.run)
-        batch = Batch("task", 0, ["ftp://lost.example/", "", "ftp://lost.example/x"], {0, 1, 2}, follow_redirects=False)
-        await flights.fan_out(batch, lambda landing: landed.append((landing, cache.stumbled)))
+        batch = Batch("task", 0, ["ftp://lost.example/", "", "ftp://lost.example/x"], {0, 1, 2}, ProbeOptions())
+        await flights.fan_out(batch, lambda result: delivered.append((result, cache.stumbled)))
         domains = await cache.list_domains(10)
         group.cancel_scope.cancel()
     assert cache.stumbled
-    assert [landing.place for landing, _ in landed] == [0, 1, 2]
+    assert [result.place for result, _ in delivered] == [0, 1, 2]
     assert [(row.domain, row.requests) for row in domains] == [("lost.example", 2)]
 
 
 class AbsentCache(Cache):
     """The cache on a Redis that is away when there is something to remember."""
 
-    async def remember(self, seen: Iterable[tuple[str, bool, int, float]]) -> None:  # noqa: ARG002
+    async def remember(self, seen: Iterable[tuple[ProbeRequest, ProbeOutcome, float]]) -> None:  # noqa: ARG002
         """Never done."""
         raise RedisUnavailable
 
@@ -60,19 +63,19 @@ async def test_temporary_outcome_is_not_joined(datastore: Datastore, path: str) 
     flights = SingleFlight(
         AbsentCache(datastore, timeout_s=60), Prober(timeout_s=3, policy="any"), concurrency=1, per_host=5
     )
-    landed: list[ProbeResult] = []
+    delivered: list[ProbeResult] = []
     async with Target() as target, anyio.create_task_group() as group:
         group.start_soon(flights.run)
         with anyio.fail_after(5):
             for task in ("a", "b", "c"):
-                batch = Batch(task, 0, [f"{target.url}/{path}"], {0}, follow_redirects=False)
-                await flights.fan_out(batch, landed.append)
-                while len(landed) < "abc".index(task) + 1:
+                batch = Batch(task, 0, [f"{target.url}/{path}"], {0}, ProbeOptions())
+                await flights.fan_out(batch, delivered.append)
+                while len(delivered) < "abc".index(task) + 1:
                     await anyio.sleep(0.01)
         assert flights.waiting == 0
         group.cancel_scope.cancel()
     assert target.requests.total() >= 3  # a connection that ends before its answer is tried twice
-    assert {landing.cached for landing in landed} == {False}
+    assert {result.cached for result in delivered} == {False}
 
 
 async def test_owner_is_cancelled(datastore: Datastore) -> None:
@@ -85,13 +88,40 @@ async def test_owner_is_cancelled(datastore: Datastore) -> None:
         urls = [f"{target.url}/delay/0.2?{i}" for i in range(4)]
         lost: list[ProbeResult] = []
         kept: list[ProbeResult] = []
-        await flights.fan_out(Batch("owner", 0, urls, {0, 1, 2, 3}, follow_redirects=False), lost.append)
-        await flights.fan_out(Batch("other", 0, urls, {0, 3}, follow_redirects=False), kept.append)
-        flights.leave("owner")
+        await flights.fan_out(Batch("owner", 0, urls, {0, 1, 2, 3}, ProbeOptions()), lost.append)
+        await flights.fan_out(Batch("other", 0, urls, {0, 3}, ProbeOptions()), kept.append)
+        flights.remove_task("owner")
         with anyio.fail_after(5):
             while len(kept) < 2:
                 await anyio.sleep(0.02)
         await anyio.sleep(0.5)
         group.cancel_scope.cancel()
-    assert {(landing.place, landing.outcome.code) for landing in kept} == {(0, 200), (3, 200)}
+    assert {(result.place, result.outcome.code) for result in kept} == {(0, 200), (3, 200)}
     assert target.requests.total() <= 3
+
+
+async def test_owner_is_cancelled_during_a_redirect(datastore: Datastore) -> None:
+    """A URL that no task waits for any more is not followed to another origin, and nothing is left of it."""
+    asked, cancelled = anyio.Event(), anyio.Event()
+    landed: list[ProbeResult] = []
+
+    async def redirect(line: Line) -> None:
+        await line.read_head()
+        asked.set()
+        await cancelled.wait()
+        await line.send(f"HTTP/1.1 302 X\r\nLocation: {target.url}/code/200\r\nContent-Length: 0\r\n\r\n".encode())
+
+    async with Target() as target, Site(redirect) as site, anyio.create_task_group() as group:
+        cache, prober = Cache(datastore, timeout_s=60), Prober(timeout_s=3, policy="any")
+        flights = SingleFlight(cache, prober, concurrency=1, per_host=5)
+        group.start_soon(flights.run)
+        batch = Batch("owner", 0, [f"{site.url}/"], {0}, ProbeOptions(follow_redirects=True))
+        with anyio.fail_after(5):
+            await flights.fan_out(batch, landed.append)
+            await asked.wait()
+            flights.remove_task("owner")
+            cancelled.set()
+            while flights.schedule.busy:
+                await anyio.sleep(0.01)
+        assert (flights.waiting, landed, target.requests.total()) == (0, [], 0)
+        group.cancel_scope.cancel()

@@ -10,8 +10,10 @@ from gateway.process.shutdown import Shutdown
 from gateway.tasks import queue as queue_module
 from gateway.tasks.idempotency import identify
 from gateway.tasks.models import NewTask, TaskStatus
+from gateway.tasks.probe.request import ProbeOptions
 from gateway.tasks.queue import Claim, Queue
-from gateway.tasks.record import CREATE
+from gateway.tasks.record import CREATE, TaskCounts
+from gateway.tasks.results.selection import Selection
 from gateway.tasks.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -80,6 +82,52 @@ async def test_task_in_two_entries(store: Store, queue: Queue) -> None:
     assert [job and job.urls for job in jobs] == [None, NEW.urls]
 
 
+@pytest.mark.parametrize("follow", [False, True])
+async def test_options(datastore: Datastore, store: Store, queue: Queue, *, follow: bool) -> None:
+    """A gateway takes the options of a task as they were sent, also those that the version before stored as one bit."""
+    task = await store.add_task(NewTask(urls=["http://a/"], follow_redirects=follow))
+    (claim,) = await queue.take()
+    key, options = f"gateway:{{{task.id}}}:task", ProbeOptions(follow_redirects=follow)
+    taken = await store.take_task(claim)
+    with datastore.open() as redis:
+        assert await redis.hget(key, "follow") == str(int(follow)).encode()
+        await redis.hdel(key, "options")
+    old = await store.take_task(claim)
+    again = await store.read_again(task.id, Selection())
+    assert taken is not None
+    assert old is not None
+    assert (taken.options, old.options) == (options, options)
+    assert again.follow_redirects == follow
+
+
+async def test_option_of_a_later_version(datastore: Datastore, store: Store, queue: Queue) -> None:
+    """A task with an option that this version does not know is left to the gateways that know it."""
+    task = await store.add_task(NEW)
+    (claim,) = await queue.take()
+    with datastore.open() as redis:
+        await redis.hset(f"gateway:{{{task.id}}}:task", "options", '{"follow_redirects": true, "later": 1}')
+    with pytest.raises(KeyCorrupted):
+        await store.take_task(claim)
+
+
+@pytest.mark.parametrize("cancelled", [False, True], ids=["ready", "cancelled"])
+async def test_headers_are_forgotten(datastore: Datastore, store: Store, queue: Queue, *, cancelled: bool) -> None:
+    """The headers of a task, which may have a password, are kept until it has ended, and no longer."""
+    secret = ProbeOptions(headers={"Authorization": "Bearer of-the-site"})
+    task = await store.add_task(NewTask(urls=["http://a/"], headers=secret.headers))
+    (claim,) = await queue.take()
+    work = await store.take_task(claim)
+    assert work
+    assert work.options == secret
+    if cancelled:
+        await store.cancel_task(task.id)
+    else:
+        await store.finish_task(claim.task, [200], TaskCounts())
+    with datastore.open() as redis:
+        fields = await redis.hgetall(f"gateway:{{{task.id}}}:task")
+    assert b"of-the-site" not in b"".join(fields.values())
+
+
 async def test_same_key(store: Store) -> None:
     """A key gives one task, whatever it looks like; with another body it is refused."""
     keys = ["a", "b", '"a"', "{a}:task", "a" * 255]
@@ -103,6 +151,20 @@ async def test_refused_task_leaves_no_entry(datastore: Datastore, store: Store, 
     assert await queue.measure() == (1, 2)
 
 
+async def test_task_that_cannot_be_listed(datastore: Datastore, store: Store, queue: Queue) -> None:
+    """A task that is stored when Redis begins to refuse is a task; it is listed once it is taken from the queue."""
+    client = datastore.client()
+    await client.execute_command("ACL", "SETUSER", "default", "resetkeys", "~gateway:{*")  # all but the list
+    try:
+        task = await store.add_task(NEW, identify("key", b"body"))
+    finally:
+        await client.execute_command("ACL", "SETUSER", "default", "allkeys")
+    assert await store.recent.list_tasks(0, 10) == []
+    (claim,) = await queue.take()
+    assert await store.take_task(claim)
+    assert [listed.id for listed in await store.recent.list_tasks(0, 10)] == [task.id]
+
+
 async def test_ended_tasks_expire(datastore: Datastore, queue: Queue) -> None:
     """A task that has ended gets its expiry once it was protected; one that runs never does."""
     store = Store(datastore, queue, Shutdown(), task_ttl_s=1)
@@ -119,6 +181,20 @@ async def test_ended_tasks_expire(datastore: Datastore, queue: Queue) -> None:
     with pytest.raises(NotFound):
         await store.read_task(ended.id)
     assert (await store.read_task(running.id)).status is TaskStatus.RUNNING
+
+
+async def test_many_ended_tasks_expire(datastore: Datastore, queue: Queue) -> None:
+    """However many tasks have ended, and whatever else is on their list, all get their expiry at once."""
+    store = Store(datastore, queue, Shutdown(), task_ttl_s=3600)
+    tasks = [str(UUID(int=number, version=4)) for number in range(250)]
+    with datastore.open() as redis:
+        for task in tasks:
+            await redis.hset(f"gateway:{{{task}}}:task", "status", "ready")
+        await redis.zadd("gateway:{queue}:ended", {b"\xff%d" % number: 0 for number in range(100)})
+        await redis.zadd("gateway:{queue}:ended", dict.fromkeys(tasks, 1))
+        await store.expire_tasks()
+        assert await redis.zcard("gateway:{queue}:ended") == 0
+        assert {await redis.ttl(f"gateway:{{{task}}}:task") > 0 for task in tasks} == {True}
 
 
 async def test_work_goes_on_without_its_entry(datastore: Datastore, store: Store, queue: Queue) -> None:

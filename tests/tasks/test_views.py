@@ -14,6 +14,12 @@ from tests.target import Target
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture
+def client(shared_client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """A client of the gateway that these tests share: no task disturbs another."""
+    return shared_client
+
+
 async def crawl(client: httpx.AsyncClient, urls: list[str], **options: object) -> dict[str, object]:
     """Post a task and wait until it is ready."""
     body = json.dumps({"urls": urls, **options} if options else urls)  # httpx cannot encode half of a surrogate pair
@@ -38,7 +44,8 @@ async def test_post(client: httpx.AsyncClient, target: Target) -> None:
     assert answer.status_code == 201
     assert answer.headers["Location"] == f"/api/v1/tasks/{task['id']}"
     assert uuid.UUID(task["id"]).version == 4
-    assert set(task) == {"id", "status", "result", "total", "done", "created_at", "finished_at"}
+    fields = {"id", "status", "result", "total", "done", "counts", "verdicts", "created_at", "finished_at"}
+    assert set(task) == fields
     assert (task["status"], task["result"], task["total"], task["done"]) == ("running", None, 1, 0)
     assert (await client.get(answer.headers["Location"])).json()["status"] == "running"
 
@@ -73,7 +80,11 @@ async def test_probes(client: httpx.AsyncClient, target: Target) -> None:
         None, "refused", "invalid_url", "unsupported_scheme", "blocked", None,
     ]  # fmt: skip
     assert all(probe["detail"] for probe in probes if probe["error"])
-    assert probes[0].keys() == {"url", "code", "error", "detail", "cached", "elapsed_s", "location"}
+    assert [probe["verdict"] for probe in probes] == ["ok", "unsure", "invalid", "invalid", "unsure", "ok"]
+    assert [probe["attempts"] for probe in probes] == [1, 1, 0, 0, 1, 1]
+    assert " ".join(probes[0]) == (
+        "index url code error verdict detail cached elapsed_s attempts location hops final_url"
+    )
     assert probes[5]["location"] == "x"
 
 
@@ -81,11 +92,11 @@ async def test_probes_page(client: httpx.AsyncClient, target: Target) -> None:
     """Probes come by page, and before the task is ready those not known yet have no code."""
     urls = [f"{target.url}/code/200", f"{target.url}/silent", f"{target.url}/code/201"]
     answer = await client.post("/api/v1/tasks/", json=urls)
-    with anyio.fail_after(3):
+    with anyio.fail_after(60):
         while (await client.get(answer.headers["Location"])).json()["done"] < 2:
             await anyio.sleep(0.02)
     probes = (await client.get(answer.headers["Location"] + "/probes?offset=1&limit=1")).json()["probes"]
-    assert [(probe["url"], probe["code"]) for probe in probes] == [(urls[1], None)]
+    assert [(probe["index"], probe["url"], probe["code"]) for probe in probes] == [(1, urls[1], None)]
     probes = (await client.get(answer.headers["Location"] + "/probes/")).json()["probes"]
     assert [probe["code"] for probe in probes] == [200, None, 201]
 
@@ -97,8 +108,53 @@ async def test_redirects(client: httpx.AsyncClient, target: Target) -> None:
     assert (await crawl(client, urls))["result"] == [302] * 6
     task = await crawl(client, urls, follow_redirects=True)
     assert task["result"] == [200, 200, 0, 302, 0, 0]
-    words = [probe["error"] for probe in await list_probes(client, task)]
-    assert words == [None, None, "redirects", None, "redirects", "blocked"]
+    probes = await list_probes(client, task)
+    assert [probe["error"] for probe in probes] == [None, None, "redirects", None, "redirects", "blocked"]
+    hops = [{"code": 302, "url": f"{target.url}/hop/{left}"} for left in (3, 2, 1)]
+    assert (probes[0]["hops"], probes[0]["final_url"]) == (hops, f"{target.url}/hop/0")
+    assert (probes[3]["hops"], probes[3]["final_url"]) == (None, None)
+    again = (await list_probes(client, await crawl(client, urls, follow_redirects=True)))[0]
+    assert (again["cached"], again["hops"], again["final_url"]) == (True, hops, f"{target.url}/hop/0")
+    assert (await list_probes(client, await crawl(client, urls[:1])))[0]["location"] == "/hop/2"
+
+
+async def test_options(client: httpx.AsyncClient, target: Target) -> None:
+    """A task can ask anew, and with a deadline and headers of its own."""
+    url = f"{target.url}/code/200"
+    asked: tuple[tuple[int, dict[str, object]], ...] = (
+        (1, {}),
+        (1, {}),
+        (2, {"max_age_s": 0}),
+        (2, {"max_age_s": 60}),
+        (3, {"headers": {"A": "b"}}),
+    )
+    for seen, options in asked:
+        assert (await crawl(client, [url], **options))["result"] == [200]
+        assert target.requests["/code/200"] == seen
+    probe = (await list_probes(client, await crawl(client, [f"{target.url}/silent"], timeout_s=0.2)))[0]
+    assert (probe["error"], probe["detail"]) == ("timeout", "no answer within 0.2 s")
+
+
+async def test_wrong_options(client: httpx.AsyncClient) -> None:
+    """A wrong option is refused with its name, and its value is not repeated."""
+    headers = {"Host": "secret"}, {"A": "secret\n"}
+    for options in ({"headers": headers[0]}, {"headers": headers[1]}, {"timeout_s": 0}, {"max_age_s": -1}):
+        answer = await client.post("/api/v1/tasks/", json={"urls": ["a"], **options})
+        assert answer.status_code == 422
+        assert next(iter(options)) in answer.json()["detail"]
+        assert "secret" not in answer.text
+
+
+async def test_plain_text(client: httpx.AsyncClient, target: Target) -> None:
+    """A list of URLs can be posted as text, one on each line."""
+    text = f"\ufeff# mine\r\n{target.url}/code/200\r\n\n  {target.url}/code/404 \rnot a URL\n"
+    answer = await client.post("/api/v1/tasks/", content=text, headers={"Content-Type": "text/plain; charset=utf-8"})
+    assert answer.status_code == 201
+    ready = await client.get(answer.headers["Location"], headers={"Prefer": "wait=30"})
+    assert ready.json()["result"] == [200, 404, 0]
+    for wrong, status in ((b"\xff", 400), (b"# nothing\n", 422), (b"a\n" * 10_001, 422)):
+        answer = await client.post("/api/v1/tasks/", content=wrong, headers={"Content-Type": "text/plain"})
+        assert answer.status_code == status
 
 
 @pytest.mark.parametrize(
@@ -199,31 +255,38 @@ async def test_cache_keeps_no_temporary_answer(client: httpx.AsyncClient, target
         assert {target.requests[path] for path in paths} == {times * (1 + follow)}
 
 
-async def test_domains(client: httpx.AsyncClient, target: Target) -> None:
+async def test_domains(own_client: httpx.AsyncClient, target: Target) -> None:
     """Every URL sent counts for its domain, duplicates and cached ones too, most requested first."""
     urls = [f"{target.url}/code/200"] * 3 + [
         f"LOCALHOST:{target.port}/code/200",
         "http://x.invalid:81/",
         "ftp://f.invalid/",
+        '"http://x.invalid',
+        "(http://x.invalid)",
+        "http:",
+        "http",
+        "me@x.invalid",
     ]
-    await crawl(client, urls)
-    await crawl(client, urls[:4])
-    domains = (await client.get("/api/v1/domains/")).json()["domains"]
+    task = await crawl(own_client, urls)
+    probes = await list_probes(own_client, task)
+    assert [probe["error"] for probe in probes[6:]] == ["invalid_url"] * 5
+    await crawl(own_client, urls[:4])
+    domains = (await own_client.get("/api/v1/domains/")).json()["domains"]
     assert domains[:2] == [{"domain": "127.0.0.1", "requests": 6}, {"domain": "localhost", "requests": 2}]
     assert {tuple(row.values()) for row in domains[2:]} == {("x.invalid", 1), ("f.invalid", 1)}
-    assert (await client.get("/api/v1/domains?limit=1")).json()["domains"] == domains[:1]
+    assert (await own_client.get("/api/v1/domains?limit=1")).json()["domains"] == domains[:1]
 
 
-async def test_escapes(client: httpx.AsyncClient, target: Target) -> None:
+async def test_escapes(own_client: httpx.AsyncClient, target: Target) -> None:
     """URLs that differ by a percent-escape are asked, cached and shown apart, those that differ by case are not."""
     paths = ["/x%2Cy", "/x,y", "/code/200?a%26b", "/code/200?a&b", "/smart/http%3A%2F%2Fx.y", "/code/404"]
     urls = [*(f"{target.url}{path}" for path in paths), f"HTTP://127.1:{target.port}/x/../code/404#top"]
-    with anyio.fail_after(5):
-        first, second = [await list_probes(client, await crawl(client, urls)) for _ in range(2)]
+    with anyio.fail_after(60):
+        first, second = [await list_probes(own_client, await crawl(own_client, urls)) for _ in range(2)]
     assert [probe["url"] for probe in first] == urls
     assert target.requests == dict.fromkeys(paths, 1)
     assert [probe["cached"] for probe in second] == [True] * 7
-    assert (await client.get("/api/v1/domains/")).json()["domains"] == [{"domain": "127.0.0.1", "requests": 14}]
+    assert (await own_client.get("/api/v1/domains/")).json()["domains"] == [{"domain": "127.0.0.1", "requests": 14}]
 
 
 async def test_single_flight(client: httpx.AsyncClient, target: Target) -> None:
@@ -270,13 +333,15 @@ async def test_cancel(client: httpx.AsyncClient, target: Target) -> None:
     assert task["finished_at"]
 
 
-async def test_list(client: httpx.AsyncClient, target: Target) -> None:
+async def test_list(own_client: httpx.AsyncClient, target: Target) -> None:
     """Recent tasks are listed, newest first, by page and without their results."""
-    made = [(await crawl(client, [f"{target.url}/code/20{i}"]))["id"] for i in range(3)]
-    tasks = (await client.get("/api/v1/tasks/")).json()["tasks"]
+    made = [(await crawl(own_client, [f"{target.url}/code/20{i}"]))["id"] for i in range(3)]
+    tasks = (await own_client.get("/api/v1/tasks/")).json()["tasks"]
     assert [task["id"] for task in tasks] == made[::-1]
     assert {task["result"] for task in tasks} == {None}
-    assert [task["id"] for task in (await client.get("/api/v1/tasks?offset=1&limit=1")).json()["tasks"]] == [made[1]]
+    assert [task["id"] for task in (await own_client.get("/api/v1/tasks?offset=1&limit=1")).json()["tasks"]] == [
+        made[1]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -334,22 +399,22 @@ async def test_wait(client: httpx.AsyncClient, target: Target) -> None:
     assert late.headers["Preference-Applied"] == "wait=5"
 
 
-async def test_idempotency_key(client: httpx.AsyncClient, target: Target) -> None:
+async def test_idempotency_key(own_client: httpx.AsyncClient, target: Target) -> None:
     """A POST repeated under one key gives the same task, while it runs and afterwards; another body is refused."""
     headers = {"Idempotency-Key": '"8e03978e-40d5-43dd-bc93-6894a57f9324"'}
     urls = [f"{target.url}/delay/0.3"]
-    first, second = [await client.post("/api/v1/tasks/", json=urls, headers=headers) for _ in range(2)]
+    first, second = [await own_client.post("/api/v1/tasks/", json=urls, headers=headers) for _ in range(2)]
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json()["id"] == second.json()["id"]
-    ready = await client.get(first.headers["Location"], headers={"Prefer": "wait=5"})
-    third = await client.post("/api/v1/tasks/", json=urls, headers=headers)
+    ready = await own_client.get(first.headers["Location"], headers={"Prefer": "wait=5"})
+    third = await own_client.post("/api/v1/tasks/", json=urls, headers=headers)
     assert third.json() == ready.json()
     assert target.requests.total() == 1
-    assert (await client.post("/api/v1/tasks/", json=[*urls, "x"], headers=headers)).status_code == 422
+    assert (await own_client.post("/api/v1/tasks/", json=[*urls, "x"], headers=headers)).status_code == 422
     for key in ("", "x" * 256):
-        answer = await client.post("/api/v1/tasks/", json=urls, headers={"Idempotency-Key": key})
+        answer = await own_client.post("/api/v1/tasks/", json=urls, headers={"Idempotency-Key": key})
         assert answer.status_code == 422
-    assert len((await client.get("/api/v1/tasks/")).json()["tasks"]) == 1
+    assert len((await own_client.get("/api/v1/tasks/")).json()["tasks"]) == 1
 
 
 async def test_public_targets(open_gateway: OpenGateway, target: Target) -> None:
@@ -373,7 +438,7 @@ async def test_public_targets(open_gateway: OpenGateway, target: Target) -> None
     assert not target.requests
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.slow
 async def test_ten_thousand(client: httpx.AsyncClient) -> None:
     """A task of 10,000 URLs is taken and becomes ready."""
     async with Target(hosts=50) as target:
@@ -381,3 +446,26 @@ async def test_ten_thousand(client: httpx.AsyncClient) -> None:
         task = await crawl(client, urls)
     assert task["result"] == [200] * 10_000
     assert (await client.get("/api/v1/tasks/")).json()["tasks"][0]["done"] == 10_000
+
+
+async def test_recheck(client: httpx.AsyncClient, target: Target) -> None:
+    """The bad URLs of a task, or others of it, are asked anew in a task of their own, with its options."""
+    urls = [f"{target.url}/code/200", f"{target.url}/code/404", f"{target.url}/hop/2", f"{target.url}/code/500"]
+    task = await crawl(client, urls, follow_redirects=True, headers={"X-Secret": "1"}, retries=0)
+    path = f"/api/v1/tasks/{task['id']}/recheck"
+    answer = await client.post(path)
+    assert answer.status_code == 201
+    again = (await client.get(answer.headers["Location"], headers={"Prefer": "wait=10"})).json()
+    assert again["result"] == [404, 500]
+    assert target.requests["/code/404"] == 2
+    followed = await client.post(f"{path}/?show=2xx&q=HOP")
+    probes = (await client.get(followed.headers["Location"], headers={"Prefer": "wait=10"})).json()
+    assert probes["result"] == [200]
+    assert target.requests["/hop/2"] == 2
+    assert (await client.post(f"{path}?show=timeout")).status_code == 409
+    assert (await client.post(f"{path}?show=nonsense")).status_code == 422
+    nobody = await client.post("/api/v1/tasks/00000000-0000-4000-8000-000000000000/recheck")
+    assert nobody.status_code == 404
+    keys = [{"Idempotency-Key": key} for key in ("once", "once", "twice")]
+    made = [(await client.post(path, headers=key)).json()["id"] for key in keys]
+    assert (made[0] == made[1], made[1] == made[2]) == (True, False)

@@ -1,8 +1,11 @@
 """Tasks and Redis: away, back, emptied, shared by several gateways."""
 
+import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import anyio
 import httpx
@@ -10,12 +13,14 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.settings import Settings
-from gateway.tasks import worker as runner
+from gateway.tasks import queue, running_task, worker
+from gateway.tasks.record import name_key
 from tests.conftest import OpenGateway
 from tests.processes import free_port
 from tests.redis_server import serving
 from tests.relay import relaying
 from tests.target import Target
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -37,6 +42,11 @@ async def wait_status(client: httpx.AsyncClient, path: str, status: int) -> None
     with anyio.fail_after(8):
         while (await client.get(path)).status_code != status:
             await anyio.sleep(0.05)
+
+
+async def wait_known(redis: Redis, url: str) -> None:
+    """Return once the cache has the code of a URL."""
+    await wait_until(lambda: redis.exists(f"gateway:{{codes}}:{url}"))
 
 
 async def find_redis_pid(folder: Path) -> int:
@@ -66,7 +76,7 @@ async def test_whole_task_is_saved_at_once(
     client: httpx.AsyncClient, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is known is saved now and then, but the end of a task does not wait for that moment."""
-    monkeypatch.setattr(runner, "SAVE_EVERY_S", 3600)
+    monkeypatch.setattr(running_task, "SAVE_EVERY_S", 3600)
     urls = [f"{target.url}/code/200", f"{target.url}/delay/0.3"]
     location = (await client.post(TASKS, json=urls)).headers["Location"]
     assert (await wait_ready(client, location))["result"] == [200, 200]
@@ -168,11 +178,87 @@ async def test_two_gateways(open_gateway: OpenGateway, target: Target) -> None:
     assert counted == [{"domain": "127.0.0.1", "requests": 4}]
 
 
+async def test_second_entry_of_a_running_task(open_gateway: OpenGateway, settings: Settings, target: Target) -> None:
+    """Another entry of a task that is worked on leaves the queue, and takes none of its URLs with it."""
+    async with open_gateway(concurrency=1) as client:
+        urls = [f"{target.url}/delay/0.2?{i}" for i in range(5)]
+        location = (await client.post(TASKS, json=urls)).headers["Location"]
+        async with Redis(unix_socket_path=str(settings.data_dir / "redis" / "redis.sock")) as redis:
+            while not target.requests.total():
+                await anyio.sleep(0.01)
+            await redis.xadd("gateway:{queue}", {"task": location.rpartition("/")[2], "urls": 5})
+            assert (await wait_ready(client, location))["result"] == [200] * 5
+            with anyio.fail_after(5):
+                while await redis.xlen("gateway:{queue}"):
+                    await anyio.sleep(0.02)
+    assert set(target.requests.values()) == {1}
+
+
+async def test_parting(
+    open_gateway: OpenGateway, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that ends saves and hands over each task, though one of them cannot be saved."""
+    monkeypatch.setattr(running_task, "SAVE_EVERY_S", 3600)
+    port = free_port()
+    async with serving(tmp_path / "redis", port), Redis(port=port) as redis:
+        async with open_gateway(redis_url=f"redis://127.0.0.1:{port}/0") as client:
+            await wait_status(client, "/readyz", 200)
+            tasks = []
+            for number in range(3):
+                urls = [f"{target.url}/code/200?{number}", f"{target.url}/silent/?{number}"]
+                tasks.append((await client.post(TASKS, json=urls)).json()["id"])
+                await wait_known(redis, urls[0])
+            await redis.set(f"gateway:{{{tasks[0]}}}:task", "x")
+        pending = await redis.xpending_range("gateway:{queue}", "gateways", "-", "+", 10)
+        saved = [await redis.hget(f"gateway:{{{task}}}:task", "done") for task in tasks[1:]]
+    assert len(pending) == 3
+    assert min(int(entry["time_since_delivered"]) for entry in pending) >= 20_000
+    assert saved == [b"1", b"1"]
+
+
+@pytest.mark.slow
+async def test_corrupted_for_a_while(
+    open_gateway: OpenGateway,
+    settings: Settings,
+    target: Target,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A task whose key is corrupted, running or queued, is tried again ever less often; once mended, it goes on."""
+    monkeypatch.setattr(queue, "ABANDONED_S", 0.2)
+    monkeypatch.setattr(worker, "RENEW_EVERY_S", 0.1)
+    monkeypatch.setattr(worker, "CORRUPTED_S", (0.8, 3.0))
+    running, queued = str(UUID(int=1, version=4)), str(UUID(int=2, version=4))
+    fields: dict[Any, Any] = {"status": "running", "done": 0, "total": 1, "created_at": "2026-01-01T00:00:00+00:00"}
+    paths = {running: "/delay/0.3", queued: "/code/204"}
+    async with (
+        open_gateway() as client,
+        Redis(unix_socket_path=str(settings.data_dir / "redis" / "redis.sock")) as redis,
+    ):
+        for task, path in paths.items():
+            await redis.hset(name_key(task), mapping=fields | {"urls": json.dumps([f"{target.url}{path}"])})
+        hashes = {task: await redis.dump(name_key(task)) for task in paths}
+        await redis.set(name_key(queued), "x")
+        for task in paths:
+            await redis.xadd("gateway:{queue}", {"task": task, "urls": 1})
+        await wait_until(lambda: target.requests[paths[running]])
+        await redis.set(name_key(running), "x")
+        await anyio.sleep(3)
+        tries = caplog.text.count("a value of another form")
+        for task, value in hashes.items():
+            await redis.restore(name_key(task), 0, value or b"", replace=True)
+        results = [(await wait_ready(client, f"{TASKS}{task}"))["result"] for task in paths]
+    assert 2 <= tries <= 10
+    assert results == [[200], [204]]
+    assert set(target.requests.values()) == {1}
+
+
+@pytest.mark.slow
 async def test_claims_are_renewed_whatever_else_takes(
     open_gateway: OpenGateway, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With many tasks and a Redis that is far away, no look at each of the tasks keeps their claims from renewal."""
-    monkeypatch.setattr(runner, "RENEW_EVERY_S", 0.2)
+    monkeypatch.setattr(worker, "RENEW_EVERY_S", 0.2)
     port, tasks, oldest_ms = free_port(), 40, 0
     async with (
         serving(tmp_path / "redis", port),

@@ -12,10 +12,13 @@ PATIENCE_S = 60.0
 
 
 async def post_task(client: httpx.AsyncClient, urls: Sequence[str], key: str | None = None) -> str | None:
-    """The id of a task made of `urls`, None if it was not acknowledged: refused by 503, or the gateway broke off."""
+    """The id of a task made of `urls`, None if it was not acknowledged: refused by 503, or the gateway broke off.
+
+    Each URL is asked once, whatever it answers, so that the requests of a site can be counted.
+    """
     headers = {} if key is None else {"Idempotency-Key": key}
     try:
-        answer = await client.post(TASKS, json=list(urls), headers=headers)
+        answer = await client.post(TASKS, json={"urls": list(urls), "retries": 0}, headers=headers)
     except httpx.TransportError:
         return None
     if answer.status_code == 503:

@@ -1,6 +1,6 @@
 """What a trial is: the same fault many times at other moments, counted; it prints attempts and violations.
 
-`make test` runs each trial for a few attempts. `make trials` runs all of them in full (TRIALS=full).
+`make test-slow` runs each trial for a few attempts. `make trials` runs all of them in full (TRIALS=full).
 """
 
 import os
@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
+
+FULL = os.environ.get("TRIALS") == "full"
+ROOM = 1 if FULL else 10
+"""How many times a promised time may be taken: `make trials` has the machine for itself, others share it."""
 
 
 @dataclass
@@ -22,7 +26,7 @@ class Trial:
 
     def run(self, *, full: int, short: int) -> Iterator[int]:
         """The numbers of the attempts: `full` of them with TRIALS=full, else `short`."""
-        for number in range(full if os.environ.get("TRIALS") == "full" else short):
+        for number in range(full if FULL else short):
             self.attempts += 1
             yield number
 

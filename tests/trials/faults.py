@@ -224,15 +224,21 @@ SPOILT = (
 """Every key of ours."""
 
 
+_SPOIL = """
+local strings = redis.call('TYPE', KEYS[1]).ok == 'string'
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('RENAME', KEYS[1], KEYS[2]) end
+if strings then redis.call('RPUSH', KEYS[1], 'x') else redis.call('SET', KEYS[1], 'x') end
+"""
+_MEND = """
+redis.call('DEL', KEYS[1])
+if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('RENAME', KEYS[2], KEYS[1]) end
+"""
+"""Each in one step: at no moment is the key missing, which would be another fault."""
+
+
 @asynccontextmanager
 async def spoilt(patient: Patient, key: str) -> AsyncIterator[None]:
     """The key holds a value of a type that it never has; mended by putting back what was there."""
-    strings = (await patient.say("TYPE", key)) == b"string"
-    there = await patient.say("EXISTS", key)
-    if there:
-        await patient.say("RENAME", key, "aside")
-    await patient.say(*(("RPUSH", key, "x") if strings else ("SET", key, "x")))
+    await patient.say("EVAL", _SPOIL, "2", key, "aside")
     yield
-    await patient.say("DEL", key)
-    if there:
-        await patient.say("RENAME", "aside", key)
+    await patient.say("EVAL", _MEND, "2", key, "aside")

@@ -71,7 +71,7 @@ async def test_barrage(tmp_path: Path, trial: Trial) -> None:
                 for probe, (url, end) in zip(probes, urls, strict=True):
                     got = probe["error"] or probe["code"]
                     trial.check(got == end or (end is None and probe["code"]), f"{url}: {got}, not {end}")
-                    trial.check(probe["elapsed_s"] < DEADLINE_S + LATE_S, f"{url}: {probe['elapsed_s']} s")
+                    trial.check((probe["elapsed_s"] or 0) < DEADLINE_S + LATE_S, f"{url}: {probe['elapsed_s']} s")
                 sizes.append(read_rss_mib(gateway))
     growth_mib = sizes[-1] - sizes[0]
     trial.check(growth_mib < GROWTH_MIB, f"memory grew by {growth_mib:.0f} MiB: {sizes}")

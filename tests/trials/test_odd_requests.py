@@ -19,7 +19,7 @@ ALLOWED = {501, 503, 505, 507}
 """An unknown transfer coding and another HTTP (RFC 9110), Redis that is away, a full disk."""
 WAIT_S = 1.0
 """A request that promises more body than it has is not answered."""
-STATUS = re.compile(rb"^HTTP/1\.1 ([2-9][0-9]{2}) \r\n", re.MULTILINE)
+STATUS = re.compile(rb"^HTTP/1\.1 ([2-9][0-9]{2}) [^\r\n]*\r\n", re.MULTILINE)
 
 METHODS = [b"GET"] * 6 + [b"POST"] * 4 + [
     b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS", b"TRACE", b"CONNECT", b"PRI", b"LOCK", b"get", b"!#$%",

@@ -2,7 +2,7 @@
 
 import socket
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 
 import anyio
@@ -11,10 +11,11 @@ from anyio.abc import SocketStream
 from quart import Quart, Response, request
 
 from gateway.errors import GatewayError
-from gateway.web.body_flow import AHEAD_BYTES, DRAIN_BYTES, BodyFlow, BodyTimeout, StreamedRequest
+from gateway.web.body_flow import AHEAD_BYTES, BodyFlow, BodyTimeout, StreamedRequest, decode_path
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
+MIB = 1024 * 1024
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ async def address() -> AsyncIterator[tuple[str, int]]:
     app = Quart(__name__)
     app.request_class = StreamedRequest
     app.config.update(MAX_CONTENT_LENGTH=None, BODY_TIMEOUT=None, RESPONSE_TIMEOUT=None)
-    app.asgi_app = BodyFlow(app.asgi_app, idle_timeout_s=1)  # type: ignore[method-assign]
+    app.asgi_app = BodyFlow(app.asgi_app, idle_timeout_s=1, drain_bytes=4 * MIB)  # type: ignore[method-assign]
 
     @app.errorhandler(GatewayError)
     async def answer(error: GatewayError) -> Response:
@@ -80,15 +81,42 @@ async def test_back_pressure(address: tuple[str, int]) -> None:
     assert int(answer.rpartition(b"\r\n\r\n")[2]) < 16 * AHEAD_BYTES
 
 
-async def test_early_answer(address: tuple[str, int]) -> None:
-    """An answer given before the body is read reaches a client that goes on sending for a while."""
+@pytest.mark.parametrize("size_bytes", [3 * MIB, 100_000_000])
+async def test_early_answer(address: tuple[str, int], size_bytes: int) -> None:
+    """An answer that is given before the body is read reaches a client that looks for it only after all is sent."""
     async with await anyio.connect_tcp(*address) as stream:
-        await send_head(stream, "/refuse", 100_000_000)
-        for _ in range(DRAIN_BYTES // 65_536 - 2):
+        await send_head(stream, "/refuse", size_bytes)
+        for _ in range(3 * MIB // 65_536):
             await stream.send(b"x" * 65_536)
         answer = await read_answer(stream)
     assert answer.startswith(b"HTTP/1.1 415 ")
     assert answer.endswith(b"refused")
+    assert (b"\r\nconnection: close\r\n" in answer.lower()) == (size_bytes > 4 * MIB)
+
+
+@pytest.mark.parametrize("raising", ["group", "nothing"])
+async def test_error_of_the_server(raising: str) -> None:
+    """What the server raises while it sends comes out, also of an application that makes another error of it."""
+    error = ConnectionResetError("the client is gone")
+
+    async def send(_: object) -> None:
+        raise error
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    async def app(_: object, __: object, send: Callable[[object], Awaitable[None]]) -> None:
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        except OSError as raised:
+            if raising == "group":
+                raise ExceptionGroup("of a task group", [RuntimeError("client disconnected")]) from raised
+
+    with pytest.raises(ConnectionResetError) as raised:
+        await BodyFlow(app, idle_timeout_s=1, drain_bytes=0)(
+            {"type": "http", "raw_path": b"/", "headers": []}, receive, send
+        )
+    assert raised.value is error
 
 
 async def test_early_answer_to_a_short_body(address: tuple[str, int]) -> None:
@@ -143,3 +171,13 @@ async def test_cut_connection(address: tuple[str, int]) -> None:
         await send_head(stream, "/read", 3)
         await stream.send(b"abc")
         assert (await read_answer(stream)).endswith(b"3")
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [(b"/a%20b", "/a b"), (b"http://host/a?b", "/a?b"), (b"http://host", "/"), (b"/tasks/x://y", "/tasks/x://y"),
+     (b"/a%2Fb", "/a\udc2fb"), (b"/%ff", "/\udcff")],
+)  # fmt: skip
+async def test_paths(raw: bytes, path: str) -> None:
+    """A path loses nothing when it is decoded; of a target in absolute form the origin is left out, and only there."""
+    assert decode_path(raw) == path

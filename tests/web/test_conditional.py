@@ -15,6 +15,7 @@ from gateway.web.conditional import (
     RangeNotSatisfiable,
     Span,
     Validators,
+    check_change,
     encode_disposition,
     parse_range,
     plan_answer,
@@ -145,6 +146,53 @@ def test_preconditions(name: str, value: str, passes: bool) -> None:  # noqa: FB
         with pytest.raises(PreconditionFailed):
             plan_status({name: value})
         assert plan_status({name: value, "If_Match": '"a-1"'}) == 200
+
+
+@pytest.mark.parametrize("name", ["If-None-Match", "If-Match"])
+def test_several_lines(name: str) -> None:
+    """Several lines of one header are one list (RFC 9110, 5.3)."""
+    expected = 304 if name == "If-None-Match" else 200
+    for first, second in (('"x"', '"a-1"'), ('"a-1"', '"x"')):
+        headers = Headers([(name, first), ("Accept", "*/*"), (name, second)])
+        assert plan_answer(headers, VALIDATORS, 100, is_get=True).status == expected
+
+
+def test_without_a_time() -> None:
+    """What has no time of change is compared by its entity tag alone; dates are ignored."""
+    dates = {"If-Modified-Since": LATER, "If-Unmodified-Since": EARLIER, "If-Range": SAME}
+    headers = Headers(dates | {"Range": "bytes=1-"})
+    validators = Validators("a-1")
+    assert plan_answer(headers, validators, 100, is_get=True) == Plan(200, WHOLE)
+    assert validators.headers == {"ETag": '"a-1"'}
+
+
+CHANGES = [
+    # header, value, whether a file may be changed, whether there may be none
+    ("If-Match", '"a-1"', True, False),
+    ("If-Match", '"x", "a-1"', True, False),
+    ("If-Match", "*", True, False),
+    ("If-Match", 'W/"a-1"', False, False),
+    ("If-Match", '"x"', False, False),
+    ("If-None-Match", "*", False, True),
+    ("If-None-Match", '"a-1"', False, True),
+    ("If-None-Match", 'W/"a-1"', False, True),
+    ("If-None-Match", '"x"', True, True),
+    ("If-Unmodified-Since", EARLIER, False, True),
+    ("If-Unmodified-Since", SAME, True, True),
+    ("If-Unmodified-Since", "soon", True, True),
+    ("If-Modified-Since", LATER, True, True),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "changes", "creates"), CHANGES)
+def test_change(name: str, value: str, changes: bool, creates: bool) -> None:  # noqa: FBT001
+    """A request that changes a file, or makes one, is refused where a condition of it is false."""
+    for validators, passes in ((VALIDATORS, changes), (None, creates)):
+        if passes:
+            check_change(Headers({name: value}), validators)
+        else:
+            with pytest.raises(PreconditionFailed):
+                check_change(Headers({name: value}), validators)
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,12 @@ import anyio
 import httpx
 import pytest
 from anyio.abc import SocketStream
-from playwright.async_api import async_playwright
+from playwright.async_api import Browser
 
-from tests.browser import FLAGS, make_audio, open_browser
+from tests.browser import make_audio, open_browser
 from tests.conftest import OpenGateway
-from tests.programs import need
 
-pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 # Everything a page can try without asking its visitor. What it gets to know stands in the result.
 ATTACK = """async ([base, audio]) => {
@@ -113,14 +112,19 @@ async def list_all(client: httpx.AsyncClient) -> tuple[list[str], list[Any]]:
     return [audio["name"] for audio in files], (await client.get("/api/v1/tasks/")).json()["tasks"]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"], ids=["another port", "another host"])
-async def test_another_site(open_gateway: OpenGateway, tmp_path: Path, host: str) -> None:
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("127.0.0.1", id="another port", marks=pytest.mark.slow),
+        pytest.param("127.0.0.2", id="another host"),
+    ],
+)
+async def test_another_site(browser: Browser, open_gateway: OpenGateway, tmp_path: Path, host: str) -> None:
     """Whatever a page on another port or host tries, nothing is added, deleted, asked or readable."""
     audio = make_audio(tmp_path / "mine.mp3", 0.5).read_bytes()
-    async with open_gateway() as client, other_site(host) as elsewhere, open_browser() as browser:
+    async with open_gateway() as client, other_site(host) as elsewhere, await browser.new_page() as page:
         base = str(client.base_url).rstrip("/")
         await client.put("/api/v1/audio/mine.mp3", content=audio)
-        page = await browser.new_page()
         await page.goto(elsewhere)
         assert await page.evaluate(ATTACK, [base, list(audio)]) == NOTHING
         assert await page.evaluate(FRAMED, base) == "foreign or refused"
@@ -132,12 +136,11 @@ async def test_another_site(open_gateway: OpenGateway, tmp_path: Path, host: str
         assert await list_all(client) == (["mine.mp3"], [])
 
 
-async def test_own_page(open_gateway: OpenGateway, tmp_path: Path) -> None:
+async def test_own_page(browser: Browser, open_gateway: OpenGateway, tmp_path: Path) -> None:
     """The same page code on our own site is let through: the refusals above are not for another reason."""
     audio = make_audio(tmp_path / "mine.mp3", 0.5).read_bytes()
-    async with open_gateway() as client, open_browser() as browser:
+    async with open_gateway() as client, await browser.new_page() as page:
         base = str(client.base_url).rstrip("/")
-        page = await browser.new_page()
         await page.goto(f"{base}/")
         code = POST_TASK
         assert await page.evaluate(code, base) == 201
@@ -149,15 +152,9 @@ async def test_own_page(open_gateway: OpenGateway, tmp_path: Path) -> None:
 
 async def test_rebinding(open_gateway: OpenGateway) -> None:
     """A name of somebody else that is made to mean this machine is answered with 421, reads too."""
-    async with open_gateway() as client, async_playwright() as playwright:
-        port = client.base_url.port
-        browser = await playwright.chromium.launch(
-            executable_path=need("chromium", "chromium-browser", "google-chrome"),
-            args=[*FLAGS, "--host-resolver-rules=MAP evil.example 127.0.0.1"],
-        )
-        page = await browser.new_page()
-        answer = await page.goto(f"http://evil.example:{port}/api/v1/audio/")
+    rules = "--host-resolver-rules=MAP evil.example 127.0.0.1"
+    async with open_browser(rules) as browser, open_gateway() as client, await browser.new_page() as page:
+        answer = await page.goto(f"http://evil.example:{client.base_url.port}/api/v1/audio/")
         assert answer is not None
         assert answer.status == 421
         assert await page.evaluate("async () => (await fetch('/api/v1/audio/')).status") == 421
-        await browser.close()

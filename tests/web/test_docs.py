@@ -8,6 +8,7 @@ import anyio
 import httpx
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from playwright.async_api import Browser
 from pydantic import SecretStr
 
 from gateway.factory import create_app
@@ -15,7 +16,6 @@ from gateway.openapi import text as prose
 from gateway.settings import Settings
 from gateway.web.docs import list_methods, list_routes
 from tests.audio.formats.corpus import make_wave
-from tests.browser import open_browser
 from tests.conftest import OpenGateway
 from tests.programs import need
 
@@ -28,7 +28,7 @@ def test_every_route(settings: Settings) -> None:
     promised = {(route.method, route.rule) for route in list_routes(app, needs_token=False)}
     served = {(method, rule.rule) for rule in app.url_map.iter_rules() for method in list_methods(rule)}
     assert len(served) > 30
-    assert not served - promised, "undocumented: put @promises(contract.…) under the decorator of the route"
+    assert not served - promised, "undocumented: put @describes(operations.…) under the decorator of the route"
 
 
 async def test_document(client: httpx.AsyncClient) -> None:
@@ -81,11 +81,14 @@ async def test_token(open_gateway: OpenGateway) -> None:
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
 async def test_unchanged(client: httpx.AsyncClient, path: str) -> None:
-    """Whoever has it already is told that it is still so."""
+    """A client that has the current state gets 304, one that wants another 412; an impossible date is ignored."""
     first = await client.get(path)
     again = await client.get(path, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
-    assert (await client.get(path, headers={"If-None-Match": '"other"'})).status_code == 200
+    endless = f"Mon, {'9' * 20} Jan 2020 00:00:00 GMT"
+    for headers in ({"If-None-Match": '"other"'}, {"If-Modified-Since": endless}):
+        assert (await client.get(path, headers=headers)).status_code == 200
+    assert (await client.get(path, headers={"If-Match": '"other"'})).status_code == 412
 
 
 @pytest.mark.slow
@@ -103,22 +106,21 @@ async def test_commands(client: httpx.AsyncClient, tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
-async def test_docs(client: httpx.AsyncClient) -> None:
+async def test_docs(browser: Browser, client: httpx.AsyncClient) -> None:
     """The page shows every operation and schema, breaks no policy, asks nobody else, and fits a phone."""
     document = (await client.get("/openapi.json")).json()
-    async with open_browser() as browser:
-        page = await browser.new_page(java_script_enabled=False)
-        said: list[str] = []
-        asked: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("request", lambda request: asked.append(request.url))
-        await page.goto(f"{client.base_url}/docs")
-        shown = await page.locator("article").evaluate_all("articles => articles.map(article => article.id)")
-        for width in (360, 1280):
-            await page.set_viewport_size({"width": width, "height": 800})
-            assert await page.evaluate("document.documentElement.scrollWidth") <= width
-        links = await page.locator("a[href^='#']").evaluate_all("links => links.map(link => link.hash.slice(1))")
-        targets = await page.locator("[id]").evaluate_all("marked => marked.map(one => one.id)")
+    page = await browser.new_page(java_script_enabled=False)
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("request", lambda request: asked.append(request.url))
+    await page.goto(f"{client.base_url}/docs")
+    shown = await page.locator("article").evaluate_all("articles => articles.map(article => article.id)")
+    for width in (360, 1280):
+        await page.set_viewport_size({"width": width, "height": 800})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    links = await page.locator("a[href^='#']").evaluate_all("links => links.map(link => link.hash.slice(1))")
+    targets = await page.locator("[id]").evaluate_all("marked => marked.map(one => one.id)")
     expected = {
         operation["operationId"]
         for methods in document["paths"].values()

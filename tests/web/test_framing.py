@@ -92,13 +92,17 @@ def read_strictly(sent: bytes) -> list[int]:
     return statuses
 
 
-async def exchange(client: httpx.AsyncClient, sent: bytes) -> list[int]:
-    """The statuses of all answers of a gateway up to the end of the connection, which is its own doing."""
+async def exchange(client: httpx.AsyncClient, sent: bytes) -> bytes:
+    """All answers of a gateway up to the end of the connection, which is its own doing."""
     async with await anyio.connect_tcp(client.base_url.host, client.base_url.port or 0) as connection:
         await connection.send(sent)
-        with anyio.fail_after(10):
-            received = b"".join([part async for part in connection])
-    return [int(status) for status in re.findall(rb"HTTP/1\.1 ([1-9][0-9]{2}) \r\n", received)]
+        with anyio.fail_after(60):
+            return b"".join([part async for part in connection])
+
+
+def read_statuses(answers: bytes) -> list[int]:
+    """The statuses of all answers."""
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 ([1-9][0-9]{2}) [A-Z][^\r\n]*\r\n", answers)]
 
 
 async def compare(client: httpx.AsyncClient, requests: Iterable[bytes]) -> int:
@@ -113,7 +117,7 @@ async def compare(client: httpx.AsyncClient, requests: Iterable[bytes]) -> int:
         nonlocal refused
         expected = read_strictly(sent + BEHIND)
         async with room:
-            statuses = await exchange(client, sent + BEHIND)
+            statuses = read_statuses(await exchange(client, sent + BEHIND))
         if expected[0] in (400, 501):
             refused += 1
             right = statuses in ([400], [501])
@@ -201,3 +205,58 @@ def test_pieces(sizes: list[int]) -> None:
     assert [event for event in whole if isinstance(event, bytes)] == [b"/a", b"/b", b"/c", b"/d", b"/e"]
     assert whole[-1] == 400
     assert list(read_events(pieces)) == whole
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("lines", [b"GET / HTTP/1.1\r\nX: ", CHUNKED + b"5;", CHUNKED + b"0\r\nX: "])
+def test_incomplete_lines(lines: bytes) -> None:
+    """A head, a chunk line or a trailer that is too long is refused with 431, one that breaks off with 400."""
+    assert list(read_events([lines, b"x" * (LIMIT_BYTES + 1)]))[-1] == 431
+    assert list(read_events([lines, b"x"]))[-1] == 400
+
+
+@pytest.mark.parametrize("first", [b" ", b"\0", b"\x16\x03\x01", b"\rG"])
+def test_no_request(first: bytes) -> None:
+    """Bytes that cannot begin a request are refused at once: a client of TLS does not wait for the idle timeout."""
+    connection = StrictConnection(LIMIT_BYTES)
+    connection.receive_data(first)
+    assert read_event(connection) == 400
+
+
+REASONS = {
+    b"GET /healthz": b"200 OK", b"POST /api/v1/tasks/": b"400 Bad Request", b"PUT /docs": b"405 Method Not Allowed",
+    b"GET /nowhere": b"404 Not Found", b"GET /api/v1//tasks/?q=1": b"308 Permanent Redirect", b"GET /a b": b"400 ",
+}  # fmt: skip
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("call", "line"), REASONS.items())
+async def test_reasons(client: httpx.AsyncClient, call: bytes, line: bytes) -> None:
+    """The first line of an answer has its reason phrase."""
+    answer = await exchange(client, call + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 " + line)
+
+
+@pytest.mark.anyio
+async def test_redirect(client: httpx.AsyncClient) -> None:
+    """A redirect names no server: behind a proxy it would be the wrong one."""
+    answer = await client.get("/api/v1//tasks/?a=%2F%2F&b=%C3%A9")
+    assert (answer.status_code, answer.headers["Location"]) == (308, "/api/v1/tasks/?a=%2F%2F&b=%C3%A9")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [("/api/v1/audio/?q=Песня", b"200 OK"), ("/?q=日本&sort=name", b"200 OK"), ("/audio/Песня.mp3", b"404 Not Found")],
+)
+async def test_target_beyond_ascii(client: httpx.AsyncClient, target: str, line: bytes) -> None:
+    """A target is taken as if what is beyond ASCII in it were escaped; nothing else of the head may be so."""
+    rest = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    assert (await exchange(client, b"GET " + target.encode() + rest)).startswith(b"HTTP/1.1 " + line)
+    for bad in (
+        b"G\xc3\x89T / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.\xd9\xa1\r\nHost: localhost\r\n\r\n",
+    ):
+        assert (await exchange(client, bad)).startswith(b"HTTP/1.1 400 ")

@@ -7,31 +7,63 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.web.i18n import RUSSIAN, Translator, choose_translator, format_duration
+from gateway.audio.words import RUSSIAN as AUDIO_WORDS
+from gateway.tasks.words import RUSSIAN as TASK_WORDS
+from gateway.web.i18n import Translator, choose_translator, format_duration
+from gateway.web.words import RUSSIAN as FRAME_WORDS
 
 pytestmark = pytest.mark.anyio
-AUDIO = Path(__file__).parents[2] / "gateway" / "audio"
-SCRIPTS = "".join(path.read_text() for path in (AUDIO / "static").glob("*.js"))
-SOURCES = SCRIPTS + "".join(path.read_text() for path in [*AUDIO.rglob("*.py"), *AUDIO.glob("templates/*")])
-
-SENTENCES = sorted(set(re.findall(r'\b(?:say|count)\([^"()]*"([^"]+)"|"(\{n\} [^"]+)"', SCRIPTS)))
+GATEWAY = Path(__file__).parents[2] / "gateway"
+PAGES = {"audio": AUDIO_WORDS, "tasks": TASK_WORDS}
+"""The words of each folder with a page."""
 
 
-@pytest.mark.parametrize("sentence", [said or counted for said, counted in SENTENCES])
-def test_every_sentence(sentence: str) -> None:
-    """Every sentence that the scripts say has its entry in the table."""
-    assert sentence in RUSSIAN
+def read_scripts(folder: str) -> str:
+    """The scripts of one folder."""
+    return "".join(path.read_text() for path in (GATEWAY / folder / "static").glob("*.js"))
 
 
-@pytest.mark.parametrize("sentence", RUSSIAN)
-def test_table(sentence: str) -> None:
-    """Every entry is said somewhere, in Russian, with the same values in it."""
+def read_sources(folder: str) -> str:
+    """All that a folder can say."""
+    code = "".join(path.read_text() for path in (GATEWAY / folder).rglob("*.py") if path.stem != "words")
+    return code + read_scripts(folder) + "".join(path.read_text() for path in (GATEWAY / folder).glob("templates/*"))
+
+
+SOURCES = {folder: read_sources(folder) for folder in (*PAGES, "web")}
+SAID = [
+    (folder, said or counted)
+    for folder in SOURCES
+    for said, counted in sorted(
+        set(re.findall(r'\b(?:say|count)\([^"()]*"([^"]+)"|"(\{n\} [^"]+)"', read_scripts(folder)))
+    )
+]
+
+
+@pytest.mark.parametrize(("folder", "sentence"), SAID)
+def test_every_sentence(folder: str, sentence: str) -> None:
+    """Every sentence that the scripts say has its entry, in the table of their folder or of the frame."""
+    assert sentence in {**FRAME_WORDS, **PAGES.get(folder, {})}
+
+
+def check_entry(sentence: str, table: dict[str, str], sources: str) -> None:
+    """An entry is said somewhere, and is in Russian, with the same values in it."""
     names = r"\{(\w+)\}"
-    assert set(re.findall(names, RUSSIAN[sentence])) == set(re.findall(names, sentence))
-    assert re.search("[а-яё]", RUSSIAN[sentence])
-    elsewhere = {"This call needs the token of this server.", "Writes from another site are refused."}  # web.security
-    said = sentence.replace("255", "{MAX_NAME_BYTES}").replace("`file`", "`{FIELD}`")
-    assert SOURCES.replace(f'"{sentence}":', "").count(said) or sentence in elsewhere
+    assert set(re.findall(names, table[sentence])) == set(re.findall(names, sentence))
+    assert re.search("[а-яё]", table[sentence])
+    assert sentence.replace("255", "{MAX_NAME_BYTES}").replace("`file`", "`{FIELD}`") in sources
+
+
+@pytest.mark.parametrize(("folder", "sentence"), [(folder, key) for folder in PAGES for key in PAGES[folder]])
+def test_table(folder: str, sentence: str) -> None:
+    """A folder has the words that it says, and none that the frame has."""
+    assert sentence not in FRAME_WORDS
+    check_entry(sentence, PAGES[folder], SOURCES[folder])
+
+
+@pytest.mark.parametrize("sentence", FRAME_WORDS)
+def test_frame(sentence: str) -> None:
+    """The frame has the words that it says, or that any page does."""
+    check_entry(sentence, FRAME_WORDS, "".join(SOURCES.values()))
 
 
 async def test_page_in_russian(client: httpx.AsyncClient) -> None:
@@ -40,24 +72,26 @@ async def test_page_in_russian(client: httpx.AsyncClient) -> None:
     body = re.sub(r'data-words="[^"]*"', "", html[html.index("<body") :])
     shown = re.findall(r'>([^<]+)<|(?:aria-label|title|placeholder)="([^"]+)"', body)
     words = set(re.findall(r"[A-Za-z]{2,}", unescape(" ".join(text or label for text, label in shown))))
-    assert words == {"Gateway", "mp", "ogg", "flac", "wav", "Enter", "Shift", "Ctrl", "Delete", "Esc", "zz"}
+    assert words == {"Gateway", "mp", "ogg", "flac", "wav", "Enter", "Shift", "Ctrl", "Delete", "Esc", "API", "zz"}
 
 
 FORMS = "{n} file|{n} files"
 COUNTS = {0: "0 файлов", 1: "1 файл", 2: "2 файла", 5: "5 файлов", 11: "11 файлов", 12: "12 файлов", 21: "21 файл",
-          22: "22 файла", 101: "101 файл", 111: "111 файлов", 1003: "1003 файла"}  # fmt: skip
+          22: "22 файла", 101: "101 файл", 111: "111 файлов", 1003: "1\u00a0003 файла"}  # fmt: skip
 
 
 @pytest.mark.parametrize(("number", "words"), COUNTS.items())
 def test_counts(number: int, words: str) -> None:
     """A counted word has the form of its number."""
-    assert Translator("ru").count(number, FORMS) == words
-    assert Translator("en").count(number, FORMS) == f"{number} file" + "s" * (number != 1)
+    assert Translator("ru", AUDIO_WORDS).count(number, FORMS) == words
+    assert Translator("en").count(number, FORMS) == f"{number:,} file" + "s" * (number != 1)
 
 
 def test_choice() -> None:
     """The first language that is asked for and spoken; English to all others."""
     assert choose_translator([("de", 1), ("RU-ru", 0.5)]).language == "ru"
+    assert choose_translator([("ru", 1)], {"of {n}": "из {n}"})("of {n}", n=3) == "из 3"
+    assert choose_translator([("ru", 1)])("Close") == "Закрыть"
     assert choose_translator([("ru", 0), ("en", 0.1)]).language == "en"
     assert choose_translator([]).language == "en"
     assert Translator("en")("of {n}", n="{n}") == "of {n}"

@@ -1,5 +1,6 @@
 """The gateway behind the proxies of deploy/, really run: nginx and Caddy with TLS before two gateways on one folder."""
 
+import getpass
 import json
 import re
 import socket
@@ -17,12 +18,20 @@ from tests.audio.formats.corpus import make_wave
 from tests.certificates import Authority
 from tests.processes import ROOT, Gateway, free_port, running
 from tests.programs import need
+from tests.proxying import proxying
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
 NAME = "audio.example.com"
+HSTS = "max-age=31536000"
 CLIENT = "127.0.0.9"
 SOON_S = 10
+PROXIES = (
+    "connect() failed (111: Connection refused) while connecting to upstream",
+    "no live upstreams",
+    "no upstreams available",
+)
+"""What nginx logs without any gateway, twice, and Caddy."""
 
 
 def start_nginx(folder: Path, port: int, upstreams: list[int], authority: Authority) -> list[str]:
@@ -33,14 +42,16 @@ def start_nginx(folder: Path, port: int, upstreams: list[int], authority: Author
         conf = conf.replace(f"127.0.0.1:{number}", f"127.0.0.1:{upstream}")
     conf = re.sub(r"/etc/letsencrypt\S+fullchain.pem", str(certificate), conf)
     conf = re.sub(r"/etc/letsencrypt\S+privkey.pem", str(key), conf)
+    conf = re.sub(r" *listen \[::\]:.*\n", "", conf)  # a machine without IPv6
     conf = conf.replace("listen 443", f"listen 127.0.0.1:{port}").replace(
         "listen 80", f"listen 127.0.0.1:{free_port()}"
     )
+    conf = conf.replace("alias /var/lib/gateway/audio/;", f"alias {folder.parent}/data/audio/;")
     (folder / "gateway.conf").write_text(conf)
     paths = "".join(
         f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    main = f"daemon off; pid {folder}/pid; error_log stderr; worker_processes 2; events {{}} "
+    main = f"daemon off; user {getpass.getuser()}; pid {folder}/pid; error_log stderr; worker_processes 2; events {{}} "
     (folder / "main.conf").write_text(f"{main} http {{ access_log off; {paths} include {folder}/gateway.conf; }}\n")
     nginx = need("nginx", "/usr/sbin/nginx")
     subprocess.run([nginx, "-t", "-q", "-c", folder / "main.conf"], check=True, timeout=9)
@@ -54,6 +65,7 @@ def start_caddy(folder: Path, port: int, upstreams: list[int], authority: Author
     site = f"https://{NAME}:{port}"
     conf = conf.replace("{$SITE:localhost} {", f"{site} {{\n\ttls {certificate} {key}\n\tbind 127.0.0.1", 1)
     conf = re.sub(r"\{\$UPSTREAMS:[^}]+\}", " ".join(f"127.0.0.1:{upstream}" for upstream in upstreams), conf)
+    conf = conf.replace("{$AUDIO_DIR:/var/lib/gateway/audio}", f"{folder.parent}/data/audio")
     options = f"{{\n\tadmin off\n\tauto_https off\n\tgrace_period 1s\n\tstorage file_system {folder}\n}}\n"
     (folder / "Caddyfile").write_text(options + conf)
     return [need("caddy"), "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
@@ -65,8 +77,9 @@ Start = Callable[[Path, int, list[int], Authority], list[str]]
 class Site:
     """Two gateways and a proxy, and clients of it who come from `CLIENT`."""
 
-    def __init__(self, gateways: list[Gateway], port: int, authority: Authority) -> None:
+    def __init__(self, gateways: list[Gateway], port: int, authority: Authority, log: Path) -> None:
         self.gateways = gateways
+        self.log = log
         self.port = port
         self.context = ssl.create_default_context(cafile=authority.file)
 
@@ -111,37 +124,24 @@ class Site:
 @pytest.fixture(params=[start_nginx, start_caddy], ids=["nginx", "caddy"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """A proxy before two gateways that share one folder and one embedded Redis."""
-    start: Start = request.param
+    with open_site(request.param, tmp_path) as site:
+        yield site
+
+
+@contextmanager
+def open_site(start: Start, tmp_path: Path, **settings: str) -> Iterator[Site]:
+    """The same with these settings of the gateways."""
+    settings = {"ALLOWED_HOSTS": NAME, "TRUSTED_PROXIES": "127.0.0.1", "LOG_FORMAT": "json", **settings}
     authority_folder, proxy_folder = tmp_path / "authority", tmp_path / "proxy"
     authority_folder.mkdir()
     proxy_folder.mkdir()
     authority = Authority(authority_folder)
     with ExitStack() as stack:
-        gateways = [
-            stack.enter_context(running(tmp_path, ALLOWED_HOSTS=NAME, TRUSTED_PROXIES="127.0.0.1", LOG_FORMAT="json"))
-            for _ in range(2)
-        ]
+        gateways = [stack.enter_context(running(tmp_path, None, **settings)) for _ in range(2)]
         port = free_port()
         command = start(proxy_folder, port, [gateway.port for gateway in gateways], authority)
         stack.enter_context(proxying(command, port, proxy_folder))
-        yield Site(gateways, port, authority)
-
-
-@contextmanager
-def proxying(command: list[str], port: int, folder: Path) -> Iterator[None]:
-    """A proxy as a process."""
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
-        try:
-            deadline = time.monotonic() + SOON_S
-            while True:
-                with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                    break
-                assert time.monotonic() < deadline, (folder / "log").read_text()[-2000:]
-                assert process.poll() is None, (folder / "log").read_text()[-2000:]
-                time.sleep(0.05)
-            yield
-        finally:
-            process.terminate()
+        yield Site(gateways, port, authority, proxy_folder / "log")
 
 
 def send_until_answered(connection: ssl.SSLSocket, most: int = 64) -> bytes:
@@ -164,6 +164,7 @@ def test_behind_a_proxy(site: Site) -> None:
     status, headers, body = site.request("GET", "/")
     assert (status, b"<audio" in body or b"<form" in body) == (200, True)
     assert "script-src 'self'" in headers["content-security-policy"]
+    assert headers["strict-transport-security"] == HSTS
     audio = make_wave(20_000)
     status, headers, body = site.request("PUT", "/api/v1/audio/a.wav", audio)
     assert (status, json.loads(body)["size_bytes"]) == (201, 20_000)
@@ -206,6 +207,31 @@ def test_bodies_flow(site: Site) -> None:
             seen += data
 
 
+@pytest.mark.parametrize("start", [start_nginx, start_caddy], ids=["nginx", "caddy"])
+def test_files_by_the_proxy(start: Start, tmp_path: Path) -> None:
+    """With ACCEL_REDIRECT the proxy sends the files: whole, in parts, by condition, whatever their names."""
+    name = "%D0%9F%D0%B5%D1%81%D0%BD%D1%8F%20a%2520b%3F%23.wav"
+    audio = make_wave(300_000, seed=bytes(range(251)))
+    with open_site(start, tmp_path, ACCEL_REDIRECT="/audio-files/") as site:
+        assert site.request("PUT", f"/api/v1/audio/{name}", audio)[0] == 201
+        assert httpx.get(f"{site.gateways[0].url}/audio/{name}").content == b""
+        status, headers, body = site.request("GET", f"/audio/{name}")
+        assert (status, body == audio, headers["content-type"]) == (200, True, "audio/wav")
+        assert headers["cache-control"] == "no-cache"
+        assert (headers["x-content-type-options"], headers["strict-transport-security"]) == ("nosniff", HSTS)
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "x-accel-redirect" not in headers
+        part: dict[str, str] = {"Range": "bytes=10-19", "If-Range": headers["etag"]}
+        status, headers, body = site.request("GET", f"/audio/{name}?download", b"", **part)
+        assert (status, body, headers["content-range"]) == (206, audio[10:20], "bytes 10-19/300000")
+        assert headers["content-disposition"].startswith("attachment;")
+        assert site.request("GET", f"/audio/{name}", b"", **{"If-None-Match": headers["etag"]})[0] == 304
+        status, headers, body = site.request("HEAD", f"/audio/{name}")
+        assert (status, body, headers["content-length"]) == (200, b"", "300000")
+        assert site.request("GET", f"/audio-files/{name}")[0] == 404
+        assert site.request("GET", "/audio/none.wav")[0] == 404
+
+
 def test_one_gateway_goes(site: Site) -> None:
     """While one gateway is killed the other answers for both: no read fails, no accepted upload is lost."""
     names, statuses = [], []
@@ -226,3 +252,17 @@ def test_too_large(site: Site) -> None:
     with closing(site.connect()) as connection:
         connection.sendall(site.write_head("PUT", "/api/v1/audio/big.wav", 4 * 1024**3))
         assert send_until_answered(connection).startswith(b"HTTP/1.1 413")
+
+
+def test_no_gateway(site: Site) -> None:
+    """Without any gateway the proxy answers 502 or 503 with HSTS, and its log has the words of docs/operation.md."""
+    for gateway in site.gateways:
+        gateway.kill()
+    deadline = time.monotonic() + 3 * SOON_S
+    words: set[str] = set()
+    while words not in (set(PROXIES[:2]), set(PROXIES[2:])) and time.monotonic() < deadline:
+        status, headers, _ = site.request("GET", "/")
+        assert (status in (502, 503), headers["strict-transport-security"]) == (True, HSTS)
+        words = {line for line in PROXIES if line in site.log.read_text()}
+    assert words in (set(PROXIES[:2]), set(PROXIES[2:]))
+    assert all(line in (ROOT / "docs/operation.md").read_text() for line in PROXIES)

@@ -45,3 +45,14 @@ def test_bad_network() -> None:
     """A proxy that is neither an address nor a network is refused."""
     with pytest.raises(ValueError, match="proxy"):
         TrustedProxies(["proxy"])
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "scheme"),
+    [("10.0.0.1", ["https"], "https"), ("10.0.0.1", ["HTTPS, http"], "https"), (None, ["https"], "https"),
+     ("::ffff:10.0.0.1", ["http"], "http"), ("10.0.0.1", [], None), ("10.0.0.1", ["ftp"], None),
+     ("192.0.2.1", ["https"], None)],
+)  # fmt: skip
+def test_scheme(peer: str | None, forwarded: list[str], scheme: str | None) -> None:
+    """The scheme is what a trusted proxy says it is."""
+    assert TrustedProxies(INNER).find_scheme(peer, forwarded) == scheme

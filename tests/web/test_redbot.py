@@ -18,7 +18,7 @@ PATHS = [
 ]  # fmt: skip
 BORNE = {
     # It looks at the first bytes for the few audio types that browsers sniff, and knows audio/wav as audio/wave.
-    "CONTENT_TYPE_MISMATCH",
+    "CONTENT_TYPE_MISMATCH"
 }
 
 
@@ -35,12 +35,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def list_notes(url: str) -> list[dict[str, Any]]:
     """The notes on one resource, conditional requests and ranges among them."""
     command = [sys.executable, "-m", "redbot.cli", "-o", "har", url]
-    run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+    run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     return [note for entry in json.loads(run.stdout)["log"]["entries"] for note in entry["_red_messages"]]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(40)
 @pytest.mark.parametrize("path", PATHS)
 def test_redbot(url: str, path: str) -> None:
     """Nothing is bad, nothing is doubtful, and no cache has to guess."""

@@ -17,6 +17,7 @@ from gateway.web.proxy_headers import TrustedProxies
 from gateway.web.request_context import RequestContext, RequestContexts
 from tests.conftest import OpenGateway
 from tests.processes import Gateway, running
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +28,7 @@ HEADERS = {"X-Ours": "yes"}
 async def answering(app: Any, *, grace_s: float = 1) -> AsyncIterator[tuple[Any, Shutdown, list[RequestContext]]]:
     """`call(**scope)` sends a request to `app` and gives the messages of its answer."""
     shutdown, ended = Shutdown(), list[RequestContext]()
-    exchanges = RequestContexts(
+    contexts = RequestContexts(
         app, shutdown, proxies=TrustedProxies(), headers=HEADERS, observers=[ended.append], grace_s=grace_s
     )
 
@@ -42,11 +43,11 @@ async def answering(app: Any, *, grace_s: float = 1) -> AsyncIterator[tuple[Any,
 
         scope = {"type": "http", "http_version": "1.1", "method": "GET", "raw_path": b"/x", "query_string": b"a=1",
                  "headers": [], "client": ("192.0.2.1", 1)}  # fmt: skip
-        await exchanges(scope | more, receive, send)
+        await contexts(scope | more, receive, send)
         return sent
 
     async with anyio.create_task_group() as group:
-        group.start_soon(exchanges.run)
+        group.start_soon(contexts.run)
         yield call, shutdown, ended
         group.cancel_scope.cancel()
 
@@ -63,11 +64,11 @@ async def test_figures() -> None:
     async with answering(app) as (call, _, ended):
         sent = await call(headers=[(b"x-request-id", b"abc-1"), (b"user-agent", b"me")])
     assert dict(sent[0]["headers"]) == {b"X-Ours": b"no", b"x-request-id": b"abc-1"}
-    [exchange] = ended
-    assert (exchange.request_id, exchange.client, exchange.method) == ("abc-1", "192.0.2.1", "GET")
-    assert (exchange.target, exchange.status, exchange.user_agent) == (b"/x?a=1", 201, "me")
-    assert (exchange.received_bytes, exchange.sent_bytes, exchange.whole) == (4, 5, True)
-    assert 0 < exchange.answered_s <= exchange.ended_s
+    [context] = ended
+    assert (context.request_id, context.client, context.method) == ("abc-1", "192.0.2.1", "GET")
+    assert (context.target, context.status, context.user_agent) == (b"/x?a=1", 201, "me")
+    assert (context.received_bytes, context.sent_bytes, context.whole) == (4, 5, True)
+    assert 0 < context.answered_s <= context.ended_s
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -104,16 +105,13 @@ async def test_client_gone() -> None:
 
 
 async def test_other_protocols() -> None:
-    """A WebSocket is refused, and so is an HTTP that is not ours; both without the application."""
+    """A WebSocket is refused without the application."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError
 
     async with answering(app) as (call, _, _):
         assert (await call(type="websocket"))[0]["type"] == "websocket.close"
-        sent = await call(http_version="2.0", method="PRI")
-    assert sent[0]["status"] == 505
-    assert (b"connection", b"close") in sent[0]["headers"]
 
 
 async def test_end_of_the_process() -> None:
@@ -158,9 +156,7 @@ async def test_cut_answer(open_gateway: OpenGateway, caplog: pytest.LogCaptureFi
     async with open_gateway() as client, client.stream("GET", "/api/v1/audio/events") as answer:
         await anext(answer.aiter_raw())
         await answer.aclose()
-        with anyio.fail_after(5):
-            while not caplog.records:
-                await anyio.sleep(0.05)
+        await wait_until(lambda: caplog.records)
     assert re.search(r'"GET /api/v1/audio/events" 200 \d+ [\d.]+ ms, cut short$', caplog.records[-1].getMessage())
 
 
@@ -169,13 +165,12 @@ HOSTILE = b'GET /%0Ax?"q"=%1B[31m HTTP/1.1\r\nHost: localhost\r\nUser-Agent: a"b
 
 def send_raw(gateway: Gateway, request: bytes) -> bytes:
     """The whole answer to raw bytes."""
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as connection:
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(40)
 def test_json_log(tmp_path: Path) -> None:
     """With LOG_FORMAT=json every line is an object, those of the server too; a request's bear its id and its fields."""
     with running(tmp_path, LOG_FORMAT="json") as gateway:
@@ -205,7 +200,6 @@ def test_json_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(40)
 def test_text_log(tmp_path: Path) -> None:
     """A line of the text log is one line whatever a client sends, and ends with the id of its request."""
     with running(tmp_path) as gateway:

@@ -22,14 +22,15 @@ _AU_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
 def check_au(reader: BoundedReader) -> AudioType | None:
     """Sun and NeXT `.snd`, and the little-endian `dns.` of DEC."""
     order = "<" if reader.at(0, 4) == b"dns." else ">"
-    offset, _, encoding, rate, channels = struct.unpack(f"{order}5I", reader.at(4, 20))
+    offset, size_bytes, encoding, rate, channels = struct.unpack(f"{order}5I", reader.at(4, 20))
     if not (24 <= offset <= min(1 << 20, reader.size_bytes) and 1 <= encoding <= 27):
         return None
     if not _is_sane(channels, rate):
         return None
     width = _AU_WIDTHS.get(encoding)
-    frames = (reader.size_bytes - offset) / channels
-    return AudioType("audio/basic", frames / width / rate if width else None)
+    rest_bytes = reader.size_bytes - offset
+    size_bytes = min(size_bytes or rest_bytes, rest_bytes)  # a stream that was written to a pipe says 0 or 2**32 - 1
+    return AudioType("audio/basic", size_bytes / channels / width / rate if width else None, size_bytes, rate, channels)
 
 
 def check_tta(reader: BoundedReader) -> AudioType | None:
@@ -37,7 +38,7 @@ def check_tta(reader: BoundedReader) -> AudioType | None:
     channels, _, rate, samples, crc = struct.unpack("<HHIII", reader.at(6, 16))
     if zlib.crc32(reader.at(0, 18)) != crc or not _is_sane(channels, rate):
         return None
-    return AudioType("audio/x-tta", samples / rate)
+    return AudioType("audio/x-tta", samples / rate, None, rate, channels)
 
 
 def check_ape(reader: BoundedReader) -> AudioType | None:
@@ -50,11 +51,12 @@ def check_ape(reader: BoundedReader) -> AudioType | None:
         level, _, blocks, last, frames, _, channels, rate = struct.unpack("<HHIIIHHI", reader.at(descriptor, 24))
         samples = max(frames - 1, 0) * blocks + last
     else:
-        level, _, channels, rate = struct.unpack("<HHHI", reader.at(6, 10))
-        samples = 0
+        level, _, channels, rate, _, _, frames, last = struct.unpack("<HHHIIIII", reader.at(6, 26))
+        blocks = 9216 if version < 3900 and not (version >= 3800 and level == 4000) else 73_728
+        samples = max(frames - 1, 0) * (blocks * 4 if version >= 3950 else blocks) + last
     if level % 1000 or not 1000 <= level <= 6000 or not 3800 <= version < 4200 or not _is_sane(channels, rate):
         return None
-    return AudioType("audio/x-ape", samples / rate if samples else None)
+    return AudioType("audio/x-ape", samples / rate if samples else None, None, rate, channels)
 
 
 def check_flv(reader: BoundedReader) -> AudioType | None:
@@ -65,8 +67,17 @@ def check_flv(reader: BoundedReader) -> AudioType | None:
     for _ in range(64):
         kind, size = reader.number(offset, 1), reader.number(offset + 1, 3)
         if kind == 8:
-            return AudioType("audio/x-flv")
+            return AudioType("audio/x-flv", _read_flv_duration(reader) if reader.is_whole else None)
         if kind != 18 or reader.number(offset + 11 + size, 4) != size + 11:
             return None
         offset += size + 15
     return None
+
+
+def _read_flv_duration(reader: BoundedReader) -> float | None:
+    """When the last tag plays; the last four bytes lead to its beginning."""
+    end = reader.size_bytes - 4
+    at = end - reader.number(end, 4)
+    if at < 9 or reader.number(at, 1) not in {8, 18}:
+        return None
+    return (reader.number(at + 4, 3) | reader.number(at + 7, 1) << 24) / 1000 or None

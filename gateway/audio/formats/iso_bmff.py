@@ -1,183 +1,165 @@
-"""Structures that nest: ISO base media (mp4, m4a, mov, 3gp), EBML (Matroska, WebM) and ASF (wma).
+"""ISO base media (ISO/IEC 14496-12): mp4, m4a, m4b, 3gp, and QuickTime (mov) before it.
 
-A file of these is audio when it declares a track of sound and none of moving pictures. Depth is that of the
-formats, never that of the file; every loop has its bound.
+A file is audio when it declares a track of sound and none of moving pictures; the pictures of chapters are none.
+Depth is that of the format, never that of the file; every loop has its bound.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from .bounded_reader import AudioType, BoundedReader
+from .bounded_reader import MAX_LOOK_BYTES, AudioType, BeyondHead, BoundedReader, ReadLimitReached
+from .iso_boxes import find_boxes, iterate_boxes
+from .iso_fragments import measure_fragments
 
-_MAX_SIBLINGS = 512
 _MAX_TRACKS = 64
+_MAX_CHAPTER_TRACKS = 16
 _PHONE_TYPES = {b"3g2": "audio/3gpp2", **dict.fromkeys((b"3gp", b"3gr", b"3gs", b"3ge", b"3gg"), "audio/3gpp")}
 """By brand (RFC 3839, RFC 4393, 3GPP TS 26.244); every other brand with nothing but sound is audio/mp4."""
+_STILLS = {b"jpeg", b"mjpa", b"mjpb", b"mjpg", b"png ", b"gif ", b"tiff", b"mp4v"}
+"""Codings of pictures (`mp4v` has JPEG and PNG too): with one sample a track of them is a cover."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """One track: what its samples are, how long they play, and which tracks name its chapters.
+
+    The number of samples and their bytes are those of pictures; of sound they are not read.
+    """
+
+    identity: int
+    handler: bytes
+    coding: bytes
+    has_sound: bool
+    samples: int
+    sample_bytes: int
+    timescale: int
+    duration_s: float
+    chapters: frozenset[int]
 
 
 def check_iso(reader: BoundedReader) -> AudioType | None:
-    """ISO/IEC 14496-12, and QuickTime before it: `moov` and the media data, in either order."""
+    """`moov` and the media data, in either order."""
     brand = reader.at(8, 4) if reader.at(4, 4) == b"ftyp" else b""
-    sound = media = False
-    for kind, body, end in _boxes(reader, 0, reader.size_bytes):
+    moov, tracks, media_bytes = None, list[Track](), None
+    for kind, body, end in iterate_boxes(reader, 0, reader.size_bytes):
         if kind == b"moov":
-            if not _has_sound_only(reader, body, end):
+            moov, tracks = (body, end), _read_tracks(reader, body, end)
+            if not _has_sound_only(tracks):
                 return None
-            sound = True
-        media = media or kind in {b"mdat", b"moof"}
-        if sound and media:
-            return AudioType(_PHONE_TYPES.get(brand[:3], "audio/mp4"))
+        elif kind in {b"mdat", b"moof"}:
+            media_bytes = min(end, reader.size_bytes) - body
+        if moov and media_bytes is not None:
+            found = AudioType(_PHONE_TYPES.get(brand[:3], "audio/mp4"))
+            return _measure(reader, found, moov, tracks, media_bytes) if reader.is_whole else found
     return None
 
 
-def _boxes(reader: BoundedReader, offset: int, limit: int) -> Iterator[tuple[bytes, int, int]]:
-    """The boxes between two offsets as (type, start of the body, end); ends at the first bad one."""
-    for _ in range(_MAX_SIBLINGS):
-        if offset + 8 > limit:
-            return
-        size, kind, body = reader.number(offset, 4), reader.at(offset + 4, 4), offset + 8
-        if size == 1:
-            size, body = reader.number(offset + 8, 8), offset + 16
-        end = offset + size if size else limit
-        # A media box may be cut short, and what is there still plays; a structure may not.
-        if end < body or (end > limit and kind != b"mdat"):
-            return
-        yield kind, body, end
-        offset = end
-
-
-def _children(reader: BoundedReader, body: int, end: int, kind: bytes) -> Iterator[tuple[int, int]]:
-    """The bounds of the bodies of all direct children of one type."""
-    return ((start, stop) for name, start, stop in _boxes(reader, body, end) if name == kind)
-
-
-def _has_sound_only(reader: BoundedReader, body: int, end: int) -> bool:
-    """Whether a `moov` has a track of sound, and none of video (handlers of 8.4.3)."""
-    sound = False
-    for count, track in enumerate(_children(reader, body, end, b"trak")):
-        if count >= _MAX_TRACKS:
-            return False
-        for media in _children(reader, *track, b"mdia"):
-            for start, _ in _children(reader, *media, b"hdlr"):
-                handler = reader.at(start + 8, 4)
-                if handler == b"vide":
-                    return False
-                sound = sound or (handler == b"soun" and _has_sample_entry(reader, *media))
-    return sound
-
-
-def _has_sample_entry(reader: BoundedReader, body: int, end: int) -> bool:
-    """Whether the media of a track describes its samples as sound (AudioSampleEntry, 12.2.3)."""
-    for information in _children(reader, body, end, b"minf"):
-        for table in _children(reader, *information, b"stbl"):
-            for start, stop in _children(reader, *table, b"stsd"):
-                if reader.number(start + 4, 4) and start + 44 <= stop:
-                    size, channels = reader.number(start + 8, 4), reader.number(start + 32, 2)
-                    return size >= 36 and 1 <= channels <= 255
-    return False
-
-
-_EBML, _DOC_TYPE, _SEGMENT = 0x1A45DFA3, 0x4282, 0x18538067
-_INFO, _TIME_SCALE, _DURATION = 0x1549A966, 0x2AD7B1, 0x4489
-_TRACKS, _TRACK, _TRACK_TYPE, _CLUSTER = 0x1654AE6B, 0xAE, 0x83, 0x1F43B675
-_VIDEO_TRACK, _AUDIO_TRACK = 1, 2
-
-
-def check_ebml(reader: BoundedReader) -> AudioType | None:
-    """RFC 8794 and RFC 9559: the tracks stand before the first cluster."""
-    first, body, end = _element(reader, 0, reader.size_bytes)
-    if first != _EBML or end > 4096:
-        return None
-    kinds = [reader.at(start, stop - start) for start, stop in _find(reader, body, end, _DOC_TYPE)]
-    segment, body, limit = _element(reader, end, reader.size_bytes)
-    if segment != _SEGMENT or not kinds or kinds[0] not in {b"webm", b"matroska"}:
-        return None
-    sound, duration_s = False, None
-    for kind, start, stop in _elements(reader, body, limit):
-        if kind == _INFO:
-            duration_s = _read_duration(reader, start, stop)
-        elif kind == _TRACKS:
-            if not _has_audio_tracks(reader, start, stop):
-                return None
-            sound = True
-        elif kind == _CLUSTER:
-            content_type = "audio/webm" if kinds[0] == b"webm" else "audio/x-matroska"
-            return AudioType(content_type, duration_s) if sound else None
-    return None
-
-
-def _element(reader: BoundedReader, offset: int, limit: int) -> tuple[int, int, int]:
-    """One element as (identity, start of the body, end); an unknown size runs to the limit."""
-    first = reader.number(offset, 1)
-    width = 9 - first.bit_length()
-    if width > 4:
-        return 0, offset, offset
-    identity = reader.number(offset, width)
-    offset += width
-    width = 9 - reader.number(offset, 1).bit_length()
-    if width > 8:
-        return 0, offset, offset
-    mask = (1 << 7 * width) - 1
-    size = reader.number(offset, width) & mask
-    body = offset + width
-    return identity, body, limit if size == mask else body + size
-
-
-def _elements(reader: BoundedReader, offset: int, limit: int) -> Iterator[tuple[int, int, int]]:
-    for _ in range(_MAX_SIBLINGS):
-        if offset >= limit:
-            return
-        element = _element(reader, offset, limit)
-        if not element[0]:
-            return
-        yield element
-        offset = element[2]
-
-
-def _find(reader: BoundedReader, body: int, end: int, identity: int) -> Iterator[tuple[int, int]]:
-    return ((start, stop) for kind, start, stop in _elements(reader, body, end) if kind == identity)
-
-
-def _has_audio_tracks(reader: BoundedReader, body: int, end: int) -> bool:
-    kinds = [
-        reader.number(start, 1)
-        for track in _find(reader, body, end, _TRACK)
-        for start, _ in _find(reader, *track, _TRACK_TYPE)
-    ]
-    return _AUDIO_TRACK in kinds and _VIDEO_TRACK not in kinds and len(kinds) <= _MAX_TRACKS
-
-
-def _read_duration(reader: BoundedReader, body: int, end: int) -> float | None:
-    """The length that `Info` tells: a float counted in units of nanoseconds."""
-    scale_ns, ticks = 1_000_000, None
-    for kind, start, stop in _elements(reader, body, end):
-        if kind == _TIME_SCALE and stop - start <= 8:
-            scale_ns = reader.number(start, stop - start)
-        elif kind == _DURATION and stop - start in {4, 8}:
-            (ticks,) = struct.unpack(">f" if stop - start == 4 else ">d", reader.at(start, stop - start))
-    return None if ticks is None else ticks * scale_ns / 1e9
-
-
-ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
-_ASF_STREAM = bytes.fromhex("9107dcb7b7a9cf118ee600c00c205365")
-_ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
-_ASF_AUDIO = bytes.fromhex("409e69f84d5bcf11a8fd00805f5c442b")
-_ASF_VIDEO = bytes.fromhex("c0ef19bc4d5bcf11a8fd00805f5c442b")
-
-
-def check_asf(reader: BoundedReader) -> AudioType | None:
-    """Advanced Systems Format 1.2: the stream properties in the header object, then the data object."""
-    end, offset = reader.number(16, 8, little=True), 30
-    streams = []
-    for _ in range(min(reader.number(24, 4, little=True), _MAX_SIBLINGS)):
-        if offset + 24 > end:
+def _read_tracks(reader: BoundedReader, body: int, end: int) -> list[Track]:
+    """The tracks of a `moov`; one more than there may be where there are too many."""
+    time_unit = next((_read_times(reader, start)[0] for start, _ in find_boxes(reader, body, end, b"mvhd")), 0)
+    tracks: list[Track] = []
+    for start, stop in find_boxes(reader, body, end, b"trak"):
+        tracks += _read_track(reader, start, stop, time_unit)
+        if len(tracks) > _MAX_TRACKS:
             break
-        size = reader.number(offset + 16, 8, little=True)
-        if size < 24:
-            return None
-        if reader.at(offset, 16) == _ASF_STREAM:
-            streams.append(reader.at(offset + 24, 16))
-        offset += size
-    if _ASF_AUDIO not in streams or _ASF_VIDEO in streams:
-        return None
-    return AudioType("audio/x-ms-wma") if reader.at(end, 16) == _ASF_DATA else None
+    return tracks
+
+
+def _read_track(reader: BoundedReader, body: int, end: int, movie_timescale: int) -> Iterator[Track]:
+    """One track for each handler (8.4.3) that a `trak` has; it should be one."""
+    identity, shown_s, chapters, media = 0, 0.0, frozenset[int](), list[tuple[int, int]]()
+    for kind, start, stop in iterate_boxes(reader, body, end):
+        if kind == b"tkhd":
+            wide = reader.number(start, 1) == 1
+            identity = reader.number(start + (20 if wide else 12), 4)
+            duration = _read_known(reader, start + (28 if wide else 20), 8 if wide else 4)
+            shown_s = duration / movie_timescale if movie_timescale else 0
+        elif kind == b"tref":
+            chapters = _read_chapters(reader, start, stop)
+        elif kind == b"mdia":
+            media.append((start, stop))
+    for start, stop in media:
+        times = next(find_boxes(reader, start, stop, b"mdhd"), None)
+        timescale, length_s = _read_times(reader, times[0]) if times else (0, 0.0)
+        for handler_at, _ in find_boxes(reader, start, stop, b"hdlr"):
+            handler = reader.at(handler_at + 8, 4)
+            coding, has_sound = _read_sample_entry(reader, start, stop)
+            samples, sample_bytes = _count_samples(reader, start, stop) if handler == b"vide" else (0, 0)
+            yield Track(
+                identity, handler, coding, has_sound, samples, sample_bytes, timescale, shown_s or length_s, chapters
+            )
+
+
+def _read_times(reader: BoundedReader, body: int) -> tuple[int, float]:
+    """The units a second and the seconds of `mvhd` or `mdhd`; 0 where they are not known."""
+    wide = reader.number(body, 1) == 1
+    timescale = reader.number(body + (20 if wide else 12), 4)
+    duration = _read_known(reader, body + (24 if wide else 16), 8 if wide else 4)
+    return timescale, duration / timescale if timescale else 0
+
+
+def _read_known(reader: BoundedReader, offset: int, count: int) -> int:
+    """A length, or 0 where all its bits say that it is not known."""
+    value = reader.number(offset, count)
+    return 0 if value == (1 << 8 * count) - 1 else value
+
+
+def _read_chapters(reader: BoundedReader, body: int, end: int) -> frozenset[int]:
+    """The tracks that `tref` names as chapters (QuickTime File Format, chapter lists)."""
+    found = set[int]()
+    for start, stop in find_boxes(reader, body, end, b"chap"):
+        found |= {reader.number(at, 4) for at in range(start, min(stop, start + 4 * _MAX_CHAPTER_TRACKS) - 3, 4)}
+    return frozenset(found)
+
+
+def _read_sample_entry(reader: BoundedReader, body: int, end: int) -> tuple[bytes, bool]:
+    """The coding of the samples of a `mdia`, and whether they are described as sound (AudioSampleEntry, 12.2.3)."""
+    for start, stop in find_boxes(reader, body, end, b"minf", b"stbl", b"stsd"):
+        if reader.number(start + 4, 4) and start + 44 <= stop:
+            size, coding, channels = reader.number(start + 8, 4), reader.at(start + 12, 4), reader.number(start + 32, 2)
+            return coding, size >= 36 and 1 <= channels <= 255
+    return b"", False
+
+
+def _count_samples(reader: BoundedReader, body: int, end: int) -> tuple[int, int]:
+    """How many samples a `mdia` has, and the bytes of all, as far as a look into their table reaches (`stsz`)."""
+    for start, _ in find_boxes(reader, body, end, b"minf", b"stbl", b"stsz"):
+        size, count = reader.number(start + 4, 4), reader.number(start + 8, 4)
+        if size:
+            return count, size * count
+        table = reader.peek(start + 12, min(4 * count, MAX_LOOK_BYTES))
+        return count, sum(struct.unpack(f">{len(table) // 4}I", table[: len(table) & ~3]))
+    return 0, 0
+
+
+def _has_sound_only(tracks: Sequence[Track]) -> bool:
+    """Whether there is a track of sound, and none of moving pictures."""
+    sounds = [track for track in tracks if track.handler == b"soun" and track.has_sound]
+    chapters = frozenset[int]().union(*(track.chapters for track in sounds))
+    films = (track for track in tracks if track.handler == b"vide" and not _is_still(track, chapters))
+    return bool(sounds) and len(tracks) <= _MAX_TRACKS and next(films, None) is None
+
+
+def _is_still(track: Track, chapters: frozenset[int]) -> bool:
+    """Whether a track of pictures is a cover, or has those of chapters: at most one a second."""
+    if track.identity in chapters:
+        return 0 < track.samples <= 1 + track.duration_s
+    return track.samples == 1 and track.coding in _STILLS
+
+
+def _measure(
+    reader: BoundedReader, found: AudioType, moov: tuple[int, int], tracks: Sequence[Track], media_bytes: int | None
+) -> AudioType:
+    """The length of the longest track of sound, by its header or by the fragments that follow."""
+    sounds = [track for track in tracks if track.handler == b"soun"]
+    duration_s: float | None = max(track.duration_s for track in sounds)
+    try:
+        if not duration_s or next(find_boxes(reader, *moov, b"mvex"), None):
+            track = sounds[0]
+            duration_s, media_bytes = measure_fragments(reader, moov, track.identity, track.timescale, duration_s or 0)
+    except (BeyondHead, ReadLimitReached):
+        duration_s = media_bytes = None
+    picture_bytes = sum(track.sample_bytes for track in tracks)
+    sound_bytes = max(media_bytes - picture_bytes, 0) if media_bytes else None
+    return replace(found, duration_s=duration_s or None, sound_bytes=sound_bytes)

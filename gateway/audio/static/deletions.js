@@ -1,13 +1,13 @@
 // Deletions: a row is hidden at once, its file deleted some seconds after the last one, unless that is undone.
 
-import { $ } from "./dom.js";
+import { $ } from "../web/dom.js";
+import { note } from "../web/notices.js";
+import { count, say } from "../web/words.js";
 import { apiOf, filter, focus, hrefOf, nameOf, refresh, removed, rowOf, rows } from "./list.js";
-import { note } from "./notices.js";
-import { count, say } from "./words.js";
 
 const UNDO_S = 8;
 const list = $("files");
-/** The rows whose deletion can be undone, the last one at the end; one offer is for all of them. */
+/** What can be undone, the last one at the end: the rows of each deletion. One offer is for all of them. */
 let waiting = [];
 let offer = null;
 /** Where the last deletion left the focus. */
@@ -19,26 +19,27 @@ const about = (some, one, more) =>
 
 function tell() {
   offer ??= note({ action: say("Undo"), onAction: () => undo(Infinity), onEnd: finish, seconds: UNDO_S });
-  offer.show(about(waiting, "deleted", "{n} file deleted|{n} files deleted"));
+  offer.show(about(waiting.flat(), "deleted", "{n} file deleted|{n} files deleted"));
 }
 
-/** Hide a row, and delete its file unless that is undone. */
-export function remove(row) {
+/** Hide rows, and delete their files unless that is undone. */
+export function remove(...going) {
   const near = rows();
-  const at = near.indexOf(row);
-  waiting.push(row);
-  removed.add(row);
+  const at = near.indexOf(going[0]);
+  waiting.push(going);
+  for (const row of going) removed.add(row);
   filter();
   tell();
-  if (near.length > 1) focus(near[at + 1] ?? near[at - 1]);
+  const next = near.slice(at + 1).find((row) => !row.hidden) ?? near.slice(0, Math.max(at, 0)).findLast((row) => !row.hidden);
+  if (next) focus(next);
   else document.activeElement.blur();
   landed = document.activeElement;
-  list.dispatchEvent(new CustomEvent("gone", { detail: hrefOf(row) }));
+  for (const row of going) list.dispatchEvent(new CustomEvent("gone", { detail: hrefOf(row) }));
 }
 
 /** Undo the last deletions, so many of them; false if there is none. */
 export function undo(number = 1) {
-  const back = waiting.splice(-number);
+  const back = waiting.splice(-number).flat();
   if (!back.length) return false;
   for (const row of back) removed.delete(row);
   filter();
@@ -58,9 +59,9 @@ export function reach() {
   return true;
 }
 
-/** Delete the files that wait. What another has deleted or replaced meanwhile has a row of its own, or none. */
+/** Delete the files that wait. */
 async function finish() {
-  const going = waiting.filter((row) => row.isConnected);
+  const going = waiting.flat();
   [waiting, offer] = [[], null];
   if (!going.length) return;
   const reasons = await Promise.all(going.map(destroy));
@@ -76,11 +77,12 @@ async function finish() {
   note({ name, text: [text, ...new Set(reasons.filter(Boolean))].join(" "), refused: true });
 }
 
-/** Delete a file. @returns {Promise<string>} why it is still there */
+/** Delete a file, unless another has deleted or replaced it. @returns {Promise<string>} why it is still there */
 async function destroy(row) {
-  const answer = await fetch(apiOf(hrefOf(row)), { method: "DELETE", keepalive: true }).catch(() => null);
+  const headers = { "If-Match": `"${row.dataset.key}"` };
+  const answer = await fetch(apiOf(hrefOf(row)), { method: "DELETE", headers, keepalive: true }).catch(() => null);
   if (!answer) return say("The server cannot be reached.");
-  if (answer.ok || answer.status === 404) return "";
+  if (answer.ok || [404, 412].includes(answer.status)) return "";
   const { detail } = await answer.json().catch(() => ({}));
   return detail ? say(detail) : say("The server answered {status}.", answer);
 }

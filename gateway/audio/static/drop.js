@@ -7,27 +7,37 @@ const isHidden = ({ name, type }) => LITTER.test(name) || (HIDDEN.test(name) && 
 
 const ask = (entry, method) => new Promise((done, fail) => entry[method](done, fail));
 
-/** @returns {Promise<{files: File[], left: [name: string, why: string][]}>} `why` are the words that count them */
+/** As a person sorts names: case does not count, 2 comes before 10. */
+const { compare } = new Intl.Collator(undefined, { numeric: true });
+
+/**
+ * The files in the order of their tree.
+ * @returns {Promise<{files: File[], inside: Set<File>, left: [name: string, why: string][]}>} those of `files` that
+ *   were inside folders; `why` are the words that count what was left out
+ */
 export async function unpack(data) {
   const [files, left] = [[], []];
+  const within = new Set();
 
   async function take(entry, inside) {
     const file = entry instanceof File ? entry : await ask(entry, "file");
     if (inside && isHidden(file)) left.push([file.name, "{n} hidden file|{n} hidden files"]);
     else files.push(file);
+    if (inside) within.add(file);
   }
 
   async function enter(folder, inside) {
     // Chromium cannot tell a name that is no UTF-8, and opens the folder around it instead.
     if (!folder.name) throw new Error("no name");
     if (inside && HIDDEN.test(folder.name)) return left.push([folder.name, "{n} hidden folder|{n} hidden folders"]);
-    const reader = folder.createReader();
-    let children = await ask(reader, "readEntries");
+    const [reader, children] = [folder.createReader(), []];
+    let some = [];
+    do {
+      some = await ask(reader, "readEntries"); // gives a hundred at a time, in no order
+      children.push(...some);
+    } while (some.length);
     if (!children.length) left.push([folder.name, "{n} empty folder|{n} empty folders"]);
-    while (children.length) {
-      for (const child of children) await walk(child, true);
-      children = await ask(reader, "readEntries"); // gives a hundred at a time
-    }
+    for (const child of children.sort((a, b) => compare(a.name, b.name))) await walk(child, true);
   }
 
   async function walk(entry, inside) {
@@ -41,5 +51,5 @@ export async function unpack(data) {
   const items = [...data.items].filter(({ kind }) => kind === "file");
   const entries = items.map((item) => item.webkitGetAsEntry() ?? item.getAsFile());
   for (const entry of entries) await walk(entry, false);
-  return { files, left };
+  return { files, inside: within, left };
 }

@@ -1,7 +1,7 @@
 // The list as the server has it now: told by an event stream, which also shows whether the server is there.
 
-import { $ } from "./dom.js";
-import { say } from "./words.js";
+import { $, root } from "../web/dom.js";
+import { say } from "../web/words.js";
 
 const PATIENCE_MS = 3000;
 
@@ -25,7 +25,7 @@ export function listen(seen, onChange) {
   };
   function open() {
     source?.close();
-    source = new EventSource(`/api/v1/audio/events?since=${seen()}`);
+    source = new EventSource(`${root}/api/v1/audio/events?since=${seen()}`);
     source.addEventListener("changed", ({ data }) => JSON.parse(data).revision !== seen() && onChange());
     source.onopen = () => tell("");
     // It tries again by itself, with an error each time; the first one counts.

@@ -1,47 +1,111 @@
 // One player at the foot: what plays, where it is, what comes next.
 
-import { $, keep } from "./dom.js";
-import { apiOf, hrefOf, nameOf, rowOf, rows } from "./list.js";
-import { note } from "./notices.js";
-import { draw } from "./wave.js";
-import { clock, count, figure, say } from "./words.js";
+import { $, keep, root } from "../web/dom.js";
+import { note } from "../web/notices.js";
+import { say } from "../web/words.js";
+import { describe } from "./details.js";
+import { find, hrefOf, hrefTo, identify, identityOf, nameOf, placeOf, rowOf, rows } from "./list.js";
+import * as modes from "./modes.js";
+import * as places from "./places.js";
+import { markUnplayable } from "./playable.js";
 
 const session = navigator.mediaSession;
 const audio = $("audio");
 const [list, player, seek, wave, volume] = [$("files"), $("player"), $("seek"), $("wave"), $("volume")];
-let href = "";
+const pageTitle = document.title;
+const SAVE_S = 5;
+/** What is in the player: nothing while `href` is empty. */
+let [href, name, etag] = ["", "", ""];
+/** Its place in the list. */
 let place = 0;
+let savedAt = 0;
 let stop = new AbortController();
+
+/** 0:07, 3:12, 1:02:03. */
+function clock(seconds) {
+  if (!Number.isFinite(seconds)) return "–";
+  const whole = Math.floor(seconds);
+  const two = (n) => String(n).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(whole % 60)}`;
+}
 
 const start = () => audio.play().catch(() => {}); // the error event says why
 const pauseOrGo = () => (audio.paused ? start() : audio.pause());
 
-/** Play a row; the one that is in the player stops, or goes on. */
-export function play(row) {
+/** Put a file into the player, at a second of it. */
+function load(file, second = 0, speed = audio.playbackRate) {
+  ({ href, name, etag } = file);
+  stop.abort();
+  stop = new AbortController();
+  audio.src = second ? `${href}#t=${second}` : href;
+  modes.setSpeed(speed);
+  savedAt = second;
+  show();
+}
+
+/** Play a row from its beginning; a long one from where it was left. */
+function play(row) {
   if (!row) return;
-  if (hrefOf(row) === href) {
-    pauseOrGo();
-    return;
-  }
-  href = hrefOf(row);
-  place = [...list.children].indexOf(row);
-  show(row);
-  audio.src = href;
+  place = placeOf(row);
+  const left = places.find(row.dataset.key);
+  load({ href: hrefOf(row), name: nameOf(row), etag: row.dataset.key }, left?.second, left?.speed);
   start();
 }
+
+/** Play a row; the one that is in the player stops, or goes on. */
+export const choose = (row) => (row && hrefOf(row) === href ? pauseOrGo() : play(row));
 
 /** Play or stop what is in the player, or begin with the first row. */
 export const toggle = () => (href ? pauseOrGo() : play(rows()[0]));
 
-/** Play the row after (1) or before (-1) the one at hand. */
-export function step(by) {
-  const way = by > 0 ? "nextElementSibling" : "previousElementSibling";
+/** Play the row that follows (1) or comes before (-1) the one at hand. */
+export async function step(by) {
+  if (by < 0 && audio.currentTime > 3) {
+    audio.currentTime = 0;
+    return;
+  }
   const row = rowOf(href);
-  let next = row ? row[way] : list.children[place]; // what has taken the place of one that is gone
-  while (next?.hidden) next = next[way];
-  if (by < 0 && audio.currentTime > 3) audio.currentTime = 0;
-  else play(next);
+  if (row) place = placeOf(row);
+  const at = row || by < 0 ? place : place - 1; // what has taken the place of one that is gone follows it
+  const next = modes.follow(at, by, Number(list.dataset.matching));
+  if (next !== undefined) play(await find(next, by));
 }
+
+/** At the end of a file: again, the next one, or silence. */
+function end() {
+  save();
+  if (modes.sleepsNow()) return;
+  if (!modes.repeatsOne()) step(1);
+  else start();
+}
+
+/** Keep where the file is. */
+function save() {
+  if (!href || !audio.duration) return;
+  savedAt = audio.currentTime;
+  places.save({ etag, href, name, second: savedAt, speed: audio.playbackRate, length: audio.duration });
+}
+
+/** The file and the second that the address names, or the file that was played last, if it is still the same. */
+async function restore() {
+  const asked = new URLSearchParams(location.search);
+  const linked = asked.get("play");
+  const wanted = linked ? { href: hrefTo(linked), name: linked, second: Number(asked.get("t")) || 0 } : places.last();
+  if (!wanted) return;
+  const answer = await fetch(wanted.href, { method: "HEAD" }).catch(() => null);
+  if (linked && answer?.status === 404) note({ name: linked, text: say("is no longer there."), refused: true });
+  const state = answer?.ok && answer.headers.get("ETag").replaceAll('"', "");
+  if (!state || href || !(linked || state === wanted.etag)) return;
+  load({ ...wanted, etag: state }, wanted.second, wanted.speed);
+  if (linked) start();
+}
+
+/** The address of this page with what plays at the second where it is. */
+const locate = () => {
+  const moment = new URLSearchParams({ play: name, t: Math.floor(audio.currentTime) });
+  return new URL(`${root}/?${moment}`, location.href).href;
+};
 
 export function skip(seconds) {
   if (audio.duration) audio.currentTime = Math.min(Math.max(audio.currentTime + seconds, 0), audio.duration);
@@ -56,9 +120,21 @@ function close() {
   mark();
 }
 
+/** The row that is in the player, also if it has another name by now. */
+function findCurrent() {
+  const there = rowOf(href);
+  const same = (row) => identityOf(row) === identify(etag);
+  const row = !href || (there && same(there)) ? there : [...list.querySelectorAll(".file")].find(same) ?? there;
+  if (row && hrefOf(row) !== href) {
+    [href, name, etag] = [hrefOf(row), nameOf(row), row.dataset.key];
+    $("title").textContent = $("title").title = name;
+  }
+  return row;
+}
+
 /** Show which row is in the player, and whether it plays. */
 export function mark() {
-  const row = rowOf(href);
+  const row = findCurrent();
   for (const old of list.querySelectorAll(".current")) {
     old.classList.remove("current", "playing");
     old.querySelector(".play").removeAttribute("aria-current");
@@ -67,42 +143,15 @@ export function mark() {
   row?.querySelector(".play").setAttribute("aria-current", "true");
   for (const element of [row, player]) element?.classList.toggle("playing", !audio.paused);
   $("toggle").setAttribute("aria-label", say(audio.paused ? "Play" : "Pause"));
+  document.title = href ? `${audio.paused ? "" : "▶ "}${name} · Gateway` : pageTitle;
   if (session) session.playbackState = audio.paused ? "paused" : "playing";
 }
 
-function show(row) {
-  stop.abort();
-  stop = new AbortController();
+function show() {
   player.hidden = false;
-  $("title").textContent = $("title").title = nameOf(row);
-  $("details").textContent = "";
-  $("cover").replaceChildren();
-  wave.classList.remove("drawn");
-  describe(stop.signal).catch(() => {});
-}
-
-/** What the library knows of the file: cover, details, waveform. */
-async function describe(signal) {
-  const answer = await fetch(apiOf(href), { signal, headers: { Accept: "application/json" } });
-  if (!answer.ok) return;
-  const file = await answer.json();
-  const { title, artist, album, cover, channels, bit_rate_bps: bits, sample_rate_hz: samples } = file;
-  $("details").textContent = [
-    artist,
-    album,
-    title,
-    bits && say("{n} kbit/s", { n: figure(bits / 1000) }),
-    samples && say("{n} kHz", { n: figure(samples / 1000, { maximumFractionDigits: 1 }) }),
-    channels && ([, say("mono"), say("stereo")][channels] ?? count(channels, "{n} channel|{n} channels")),
-  ].filter(Boolean).join(" · ");
-  if (cover) $("cover").replaceChildren(Object.assign(new Image(), { src: cover, alt: "" }));
-  if (session) {
-    const artwork = cover ? [{ src: cover }] : [];
-    session.metadata = new MediaMetadata({ title: title ?? file.name, artist: artist ?? "", album: album ?? "", artwork });
-  }
-  const path = await draw(file, signal);
-  for (const line of wave.querySelectorAll("path")) line.setAttribute("d", path);
-  wave.classList.toggle("drawn", path !== "");
+  $("title").textContent = $("title").title = name;
+  mark();
+  describe(href, stop.signal);
 }
 
 function tick() {
@@ -114,16 +163,25 @@ function tick() {
   seek.setAttribute("aria-valuetext", say("{time} of {length}", { time: clock(currentTime), length: clock(duration) }));
   wave.style.setProperty("--played", `${known ? (currentTime / duration) * 100 : 0}%`);
   $("time").textContent = `${clock(currentTime)} / ${clock(duration)}`;
+  if (Math.abs(currentTime - savedAt) >= SAVE_S) save();
 }
 
 /** It could not be played: say so, with what to do. */
 async function fail() {
   if (!href) return;
-  const [name, url] = [$("title").textContent, `${href}?download=`];
+  if (audio.getAttribute("src").split("#")[0] !== href) { // it has been renamed; what came under the old name is at its end
+    const at = audio.currentTime;
+    audio.src = href;
+    audio.currentTime = at;
+    start();
+    return;
+  }
+  const [failed, url, row] = [name, `${href}?download=`, rowOf(href)];
   const answer = await fetch(href, { method: "HEAD" }).catch(() => null);
-  const words = { 200: "cannot be played by this browser.", 404: "is no longer there." };
+  const words = { 200: "cannot be played by this browser. Download it for a player such as VLC.", 404: "is no longer there." };
   const text = say(words[answer?.status] ?? "The server cannot be reached.");
-  note({ name, text, action: answer?.ok && say("Download"), onAction: () => location.assign(url), refused: true });
+  if (answer?.ok) markUnplayable(row);
+  note({ name: failed, text, action: answer?.ok && say("Download"), onAction: () => location.assign(url), refused: true });
 }
 
 function loud() {
@@ -135,8 +193,9 @@ function loud() {
 export function begin() {
   const on = (events, call) => events.split(" ").forEach((event) => audio.addEventListener(event, call));
   on("play pause ended", mark);
+  on("pause", save);
   on("timeupdate durationchange seeking emptied", tick);
-  on("ended", () => step(1));
+  on("ended", end);
   on("error", fail);
   on("volumechange", loud);
   seek.addEventListener("input", () => {
@@ -158,8 +217,18 @@ export function begin() {
     const { target, ctrlKey, metaKey, shiftKey, altKey } = event;
     if (!target.matches(".play") || ctrlKey || metaKey || shiftKey || altKey) return; // those open it elsewhere
     event.preventDefault();
-    play(target.closest(".file"));
+    choose(target.closest(".file"));
   });
+  list.addEventListener("rows", mark);
+  addEventListener("pagehide", save);
+  modes.begin();
+  $("how").addEventListener("beforetoggle", () => ($("moment").href = locate()));
+  $("moment").addEventListener("click", (event) => {
+    if (!navigator.clipboard) return; // without TLS: the address goes to the bar of the browser
+    event.preventDefault();
+    navigator.clipboard.writeText($("moment").href).then(() => note({ text: say("The link is copied.") }));
+  });
+  restore();
   list.addEventListener("gone", ({ detail }) => detail === href && close());
   for (const [action, call] of Object.entries({
     play: pauseOrGo,

@@ -1,6 +1,6 @@
 // One file to the server: at once, or by tus 1.0 (https://tus.io) where it is large, so that it goes on where it broke.
 
-import { keep } from "./dom.js";
+import { keep, root } from "../web/dom.js";
 
 const RESUMABLE_BYTES = 16 * 2 ** 20;
 /** A browser sends a request again by itself, from its beginning, where a connection it kept breaks. */
@@ -10,9 +10,10 @@ const TUS = { "Tus-Resumable": "1.0.0" };
 
 /** The server's own words for why it did not take a file. */
 export class Refusal extends Error {
-  constructor(status, { type = "", detail = "" }) {
+  constructor(status, { type = "", detail = "", free_name: freeName = "" }) {
     super(detail);
     this.status = status;
+    this.freeName = freeName;
     this.code = type.split(":").pop();
     this.passes = status >= 500 && status !== 507 || ["upload-locked", "offset-mismatch", "body-timeout"].includes(this.code);
   }
@@ -49,7 +50,7 @@ function request(method, url, headers, signal, body = null, onProgress = null) {
  */
 export async function send(file, onProgress, onPause, signal) {
   if (file.size <= RESUMABLE_BYTES) {
-    await request("PUT", `/api/v1/audio/${encodeURIComponent(file.name)}`, {}, signal, file, onProgress);
+    await request("PUT", `${root}/api/v1/audio/${encodeURIComponent(file.name)}`, {}, signal, file, onProgress);
     return;
   }
   const key = `upload ${file.size} ${file.lastModified} ${file.name}`;
@@ -102,6 +103,6 @@ async function find(key, signal) {
 async function create(file, key, signal) {
   const name = btoa(String.fromCharCode(...new TextEncoder().encode(file.name)));
   const headers = { ...TUS, "Upload-Length": file.size, "Upload-Metadata": `filename ${name}` };
-  keep(key, (await request("POST", "/api/v1/uploads/", headers, signal)).getResponseHeader("Location"));
+  keep(key, (await request("POST", `${root}/api/v1/uploads/`, headers, signal)).getResponseHeader("Location"));
   return 0;
 }

@@ -1,31 +1,49 @@
 // Files on their way: dropped or chosen, a few at a time, each with its bar, its end and its reason.
 
-import { $ } from "./dom.js";
+import { $ } from "../web/dom.js";
+import { takeDrops } from "../web/drag.js";
+import { note } from "../web/notices.js";
+import { count, say } from "../web/words.js";
 import { unpack } from "./drop.js";
+import { kindOf, tellLeft } from "./leftovers.js";
 import { refresh } from "./list.js";
-import { note } from "./notices.js";
+import { Pace } from "./progress.js";
 import { Refusal, send } from "./send.js";
-import { count, figure, hint, say, speed } from "./words.js";
 
 const AT_ONCE = 3;
+/** From this many files on, one line counts those that are not audio: they were not chosen one by one. */
+const MANY = 10;
 const place = $("uploads");
-const [list, all] = [place.querySelector("ul"), place.querySelector(".all")];
-const { limit, size } = document.body.dataset;
+const [list, total] = [place.querySelector("ul"), place.querySelector(".total")];
+const [all, keepAll, skipAll] = [".all", ".keep-all", ".skip-all"].map((each) => place.querySelector(each));
+const { limit, size, hints } = document.body.dataset;
+/** What to do about a problem, by its code. */
+const advices = JSON.parse(hints);
 const waiting = [];
 const running = new Set();
+/** All that have a line: waiting, running and refused. */
+const rows = new Set();
 let added = 0;
 let news = null;
-let left = [];
-let leaving = null;
+/** What was begun since nothing was under way last, but for what was refused or given up; and how all of it goes. */
+const current = new Set();
+let pace = new Pace();
 
 class Upload {
-  constructor(file) {
-    this.file = file;
+  /**
+   * @param {{choice: string}} batch what came together: what was decided for all of it where a name is taken
+   * @param {boolean} counted if it is not audio, a line counts it with others, instead of one of its own
+   */
+  constructor(file, batch, counted) {
+    Object.assign(this, { file, batch, counted });
     this.row = $("upload").content.firstElementChild.cloneNode(true);
     this.stop = new AbortController();
     this.part(".close").onclick = () => this.end();
     this.part(".again").onclick = () => this.wait();
+    this.part(".keep").onclick = () => this.keepBoth();
+    this.part(".pass").onclick = () => this.end();
     list.append(this.row);
+    rows.add(this);
     this.wait();
   }
 
@@ -39,48 +57,72 @@ class Upload {
     this.part("progress").setAttribute("aria-label", say("Uploading {name}", { name }));
     this.row.classList.remove("refused");
     this.part(".reason").textContent = "";
-    this.part(".again").hidden = true;
+    this.part(".again").hidden = this.part(".choices").hidden = true;
+    this.freeName = "";
+    this.sent = 0;
+    current.add(this);
     this.pause();
     waiting.push(this);
     pump();
   }
 
   pause() {
-    this.rate = 0;
-    this.seen = null;
+    this.pace = new Pace();
     this.part(".state").textContent = say("Waiting");
     this.part(".close").title = say("Cancel");
   }
 
+  /** Send it. @returns {Promise<Error | undefined>} why it was not taken */
   async run() {
     try {
       if (this.file.size > limit) throw new Refusal(413, { type: "too-large" });
       this.show(0);
       await send(this.file, (bytes) => this.show(bytes), () => this.pause(), this.stop.signal);
-      this.row.remove();
+      this.leave();
       tell();
     } catch (error) {
-      if (!this.stop.signal.aborted) this.fail(error);
+      if (!this.stop.signal.aborted) return error;
     }
   }
 
   show(bytes) {
-    const now = performance.now();
-    this.seen ??= [now, bytes];
-    const [then, before] = this.seen;
-    if (now - then > 500) {
-      this.rate = ((bytes - before) * 1000) / (now - then);
-      this.seen = [now, bytes];
-    }
-    const share = bytes / Math.max(this.file.size, 1);
-    const rate = this.rate ? ` · ${speed(this.rate)}` : "";
-    this.part("progress").value = share;
-    this.part(".state").textContent = share < 1 ? `${figure(share * 100)} %${rate}` : say("Saving");
+    const { size } = this.file;
+    this.sent = bytes;
+    this.part("progress").value = bytes / Math.max(size, 1);
+    this.part(".state").textContent = bytes < size ? this.pace.tell(bytes, size) : say("Saving");
+    tellAll();
   }
 
   fail(error) {
+    current.delete(this);
+    if (error.code === "not-audio" && this.counted) {
+      tellLeft([[this.file.name, kindOf(this.file)]]);
+      this.leave();
+    } else if (error.code === "name-taken" && error.freeName) this.offer(error);
+    else this.refuse(error);
+  }
+
+  /** The name is taken: ask whether to keep both, unless that is decided. */
+  offer(error) {
+    this.freeName = error.freeName;
+    if (this.batch.choice === "skip") this.end();
+    else if (this.batch.choice === "keep") this.keepBoth();
+    else {
+      this.refuse(error, say("Keep both to add it as {name}.", { name: error.freeName }));
+      this.part(".choices").hidden = false;
+    }
+  }
+
+  /** Take the name that the server has offered; if that is taken by now, the next one is offered. */
+  keepBoth() {
+    this.file = new File([this.file], this.freeName, this.file);
+    this.wait();
+  }
+
+  /** Say why the server did not take it, and what to do. */
+  refuse(error, choice = "") {
     let reason = error.message ? say(error.message) : say("The server answered {status}.", error);
-    let advice = hint(error.code);
+    let advice = choice || (advices[error.code] ?? "");
     if (error.code === "too-large") {
       [reason, advice] = [say("Too large"), say("It was not kept. A file may have {size}.", { size })];
     }
@@ -98,11 +140,17 @@ class Upload {
     this.row.classList.add("refused");
   }
 
+  leave() {
+    this.row.remove();
+    rows.delete(this);
+    settle();
+  }
+
   end() {
     this.stop.abort();
-    this.row.remove();
     if (waiting.includes(this)) waiting.splice(waiting.indexOf(this), 1);
-    settle();
+    current.delete(this);
+    this.leave();
   }
 }
 
@@ -110,8 +158,9 @@ function pump() {
   while (running.size < AT_ONCE && waiting.length) {
     const upload = waiting.shift();
     running.add(upload);
-    upload.run().finally(() => {
+    upload.run().then((error) => {
       running.delete(upload);
+      if (error) upload.fail(error);
       pump();
     });
   }
@@ -119,8 +168,42 @@ function pump() {
 }
 
 function settle() {
-  place.hidden = !list.children.length;
+  place.hidden = !rows.size;
   all.hidden = running.size + waiting.length < 3;
+  const asking = [...rows].filter(({ freeName }) => freeName).length;
+  for (const [button, words] of [[keepAll, "Keep both for all {n}"], [skipAll, "Skip all {n}"]]) {
+    button.hidden = asking < 2;
+    button.textContent = say(words, { n: asking });
+  }
+  tellAll();
+}
+
+/** How all of them go, where there are several. */
+function tellAll() {
+  const underWay = running.size + waiting.length;
+  if (!underWay) {
+    current.clear();
+    pace = new Pace();
+  }
+  total.hidden = current.size < 2;
+  if (total.hidden) return;
+  let [sent, bytes] = [0, 0];
+  for (const upload of current) {
+    sent += upload.sent;
+    bytes += upload.file.size;
+  }
+  const files = say("{done} of {total}", { done: current.size - underWay, total: count(current.size, "{n} file|{n} files") });
+  total.textContent = `${files} · ${pace.tell(sent, bytes)}`;
+}
+
+/** Decide for all that ask, and for what of the same batches will. */
+function decide(choice) {
+  const asking = [...rows].filter(({ freeName }) => freeName);
+  for (const { batch } of asking) batch.choice = choice;
+  for (const upload of asking) {
+    if (choice === "keep") upload.keepBoth();
+    else upload.end();
+  }
 }
 
 /** One line for all that were added, and the list with them. */
@@ -135,42 +218,23 @@ function tell() {
   refresh();
 }
 
-/** One line for all that was left out of folders, until it is dismissed. */
-function tellLeft(found) {
-  left.push(...found);
-  if (!left.length) return;
-  const numbers = {};
-  for (const [, why] of left) numbers[why] = (numbers[why] ?? 0) + 1;
-  const what = Object.entries(numbers).map(([why, n]) => count(n, why)).join(", ");
-  leaving ??= note({ onEnd: () => ([left, leaving] = [[], null]) });
-  leaving.show({ name: left.map(([name]) => name).filter(Boolean).join(", "), text: say("Left out: {what}", { what }) });
-}
-
 export function begin() {
   const input = $("file");
-  let depth = 0;
-  const add = (files) => [...files].forEach((file) => new Upload(file));
-  const drag = (by) => {
-    depth = Math.max(depth + by, 0);
-    document.documentElement.classList.toggle("dragging", depth > 0);
+  const add = (files, inside = new Set()) => {
+    const batch = { choice: "" };
+    for (const file of [...files]) new Upload(file, batch, files.length > MANY || inside.has(file));
   };
-  const take = async (event) => {
-    event.preventDefault();
-    drag(-depth);
-    const { files, left: found } = await unpack(event.dataTransfer);
-    add(files);
-    tellLeft(found);
-  };
-  const on = (name, call) =>
-    window.addEventListener(name, (event) => event.dataTransfer.types.includes("Files") && call(event));
-  on("dragenter", () => drag(1));
-  on("dragleave", () => drag(-1));
-  on("dragover", (event) => event.preventDefault());
-  on("drop", take);
+  takeDrops(document.documentElement, async (dropped) => {
+    const { files, inside, left } = await unpack(dropped);
+    add(files, inside);
+    tellLeft(left);
+  });
   input.addEventListener("change", () => {
     add(input.files);
     input.value = "";
   });
+  keepAll.onclick = () => decide("keep");
+  skipAll.onclick = () => decide("skip");
   all.onclick = () => [...waiting, ...running].forEach((upload) => upload.end());
   window.addEventListener("beforeunload", (event) => running.size && event.preventDefault());
 }

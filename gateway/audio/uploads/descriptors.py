@@ -78,6 +78,15 @@ def sync_folder(folder: Path) -> None:
     """
     folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder_fd)
+        sync_folder_fd(folder_fd)
     finally:
         close_quietly(folder_fd)
+
+
+def sync_folder_fd(folder_fd: int) -> None:
+    """Have the names of an open folder on the disk; raises as `sync_folder`."""
+    try:
+        os.fsync(folder_fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # the file system syncs no folders (fsync(2)): there is nothing more to do
+            raise

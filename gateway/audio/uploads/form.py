@@ -5,7 +5,8 @@ form must: with the final boundary or the next file. So a form that breaks off p
 file, and a library that waits for the end needs to know nothing about forms.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -14,7 +15,7 @@ from werkzeug.sansio.multipart import Data, Event, Field, File, MultipartDecoder
 from gateway.audio.index import AudioFile
 from gateway.audio.library import Library
 from gateway.errors import BadRequest, BodyTooLarge, GatewayError, Unprocessable, UnsupportedBody
-from gateway.web.body_flow import BodyTimeout, StreamedRequest
+from gateway.web.body_flow import StreamedRequest
 
 from .disposition import parse_disposition, read_filename
 from .fragment import refuse_fragment, refuse_names, refuse_value
@@ -68,10 +69,7 @@ async def receive_file(request: StreamedRequest, library: Library) -> AudioFile:
     :raises BadRequest: the form is malformed or breaks off, or brings a part of a file.
     :raises Unprocessable: the form has no file, more than one, or none in the field `file`.
     """
-    form = _Form(request, library.max_upload_bytes, several=False)
-    name = await form.next_file()
-    if name is None:
-        raise _no_file()
+    form, name = await _find_first(request, library, several=False)
     return await library.add(name, form)
 
 
@@ -80,11 +78,9 @@ async def receive_files(request: StreamedRequest, library: Library) -> list[Uplo
 
     Raises as `receive_file` what concerns the form and stands before its first file.
     """
-    form = _Form(request, library.max_upload_bytes, several=True)
-    name = await form.next_file()
-    if name is None:
-        raise _no_file()
+    form, first = await _find_first(request, library, several=True)
     outcomes: list[UploadOutcome] = []
+    name: str | None = first
     while name is not None:
         try:
             outcomes.append(UploadOutcome(name, audio=await library.add(name, form)))
@@ -96,6 +92,15 @@ async def receive_files(request: StreamedRequest, library: Library) -> list[Uplo
             outcomes.append(UploadOutcome("", error=error))
             name = None
     return outcomes
+
+
+async def _find_first(request: StreamedRequest, library: Library, *, several: bool) -> tuple["_Form", str]:
+    """The form in a request, at its first file, and the name of that."""
+    form = _Form(request, library.max_upload_bytes, several=several)
+    name = await form.next_file()
+    if name is None:
+        raise Unprocessable(f"The form has no file in its field `{FIELD}`.")
+    return form, name
 
 
 class _Form(AsyncIterator[bytes]):
@@ -133,22 +138,33 @@ class _Form(AsyncIterator[bytes]):
         """
         if self._failed:
             return None
-        if not self._files:
-            await self._find_file()
-        skipped_bytes = 0
-        while self._in_file:
-            skipped_bytes += len(await self._read_chunk())
-            if skipped_bytes > _SKIPPED_BYTES:
-                raise self._fail(BodyTooLarge("What stood behind this file in the form was not read."))
+        with self._failing():
+            if not self._files:
+                await self._find_file()
+            skipped_bytes = 0
+            while self._in_file:
+                skipped_bytes += len(await self._read_chunk())
+                if skipped_bytes > _SKIPPED_BYTES:
+                    raise BodyTooLarge("What stood behind this file in the form was not read.")
         name, self._next_name = self._next_name, None
         self._in_file = name is not None
         return name
 
     async def __anext__(self) -> bytes:
-        while self._in_file:
-            if chunk := await self._read_chunk():
-                return chunk
+        with self._failing():
+            while self._in_file:
+                if chunk := await self._read_chunk():
+                    return chunk
         raise StopAsyncIteration
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """After a refusal of the form there is no more file in it."""
+        try:
+            yield
+        except GatewayError:
+            self._failed, self._in_file = True, False
+            raise
 
     async def _read_chunk(self) -> bytes:
         """The next bytes of the file at hand; with its last ones the form is read on to what follows."""
@@ -161,15 +177,12 @@ class _Form(AsyncIterator[bytes]):
 
     async def _find_file(self) -> None:
         """Go on to the next file, past the other fields, or to the final boundary."""
-        try:
-            while self._decoder.state is not State.EPILOGUE and self._next_name is None:
-                event = await self._read_event()
-                if isinstance(event, Data):
-                    self._take_field(event)
-                elif isinstance(event, File | Field):
-                    self._begin_part(event)
-        except GatewayError as error:
-            raise self._fail(error) from None
+        while self._decoder.state is not State.EPILOGUE and self._next_name is None:
+            event = await self._read_event()
+            if isinstance(event, Data):
+                self._take_field(event)
+            elif isinstance(event, File | Field):
+                self._begin_part(event)
 
     def _take_field(self, event: Data) -> None:
         self._field_bytes += len(event.data)
@@ -203,22 +216,12 @@ class _Form(AsyncIterator[bytes]):
         try:
             while isinstance(event := self._decoder.next_event(), NeedData):
                 if len(self._decoder.buffer) > _MAX_HEADER_BYTES and self._decoder.state is not State.DATA:
-                    raise self._fail(BadRequest("The headers of the form are too long."))
+                    raise BadRequest("The headers of the form are too long.")
                 self._decoder.receive_data(await anext(self._body, None))
         except RequestEntityTooLarge:
-            raise self._fail(BodyTooLarge(f"The form has more than {_MAX_PARTS} parts.")) from None
+            raise BodyTooLarge(f"The form has more than {_MAX_PARTS} parts.") from None
         except UnicodeDecodeError:
-            raise self._fail(Unprocessable("The names in a form must be UTF-8.")) from None
+            raise Unprocessable("The names in a form must be UTF-8.") from None
         except ValueError:
-            raise self._fail(BadRequest("The form is malformed or breaks off.")) from None
-        except BodyTimeout as error:
-            raise self._fail(error) from None
+            raise BadRequest("The form is malformed or breaks off.") from None
         return event
-
-    def _fail(self, error: GatewayError) -> GatewayError:
-        self._failed, self._in_file = True, False
-        return error
-
-
-def _no_file() -> Unprocessable:
-    return Unprocessable(f"The form has no file in its field `{FIELD}`.")

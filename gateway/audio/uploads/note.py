@@ -25,8 +25,8 @@ _MAX_NOTE_BYTES = 128 * 1024
 class Note:
     """What an upload is to be.
 
-    `metadata` is kept as the client sent it. `checked_bytes`: while bytes arrive that may yet prove wrong, how many
-    stood before them; after a crash the file is cut back to that. `finished`: it was published.
+    `metadata` is kept as the client sent it. `finished`: it was published. `moving`: its hidden file is whole, and is
+    being renamed for its publication.
     """
 
     __pydantic_config__: ClassVar = ConfigDict(strict=True, extra="forbid")
@@ -34,8 +34,8 @@ class Note:
     name: str
     length_bytes: Annotated[int, Field(gt=0, lt=10**18)]
     metadata: Annotated[str, Field(pattern=r"^[\t -~]*$")] = ""
-    checked_bytes: Annotated[int, Field(ge=0)] | None = None
     finished: bool = False
+    moving: bool = False
 
 
 _NOTE = TypeAdapter(Note)
@@ -80,7 +80,7 @@ def write_note(folder: Path, key: str, note: Note) -> None:
     fd = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
         with open(fd, "wb", closefd=False) as file:
-            file.write(_NOTE.dump_json(note))
+            file.write(_NOTE.dump_json(note, exclude_defaults=True))  # an older gateway knows no `moving`
         os.fsync(fd)
         new.replace(folder / _name_note(key))
     except BaseException:

@@ -1,17 +1,16 @@
 """What the views of `tus` promise over HTTP: the source of /openapi.json and /docs."""
 
-from gateway.audio.library import NameTaken
+from gateway.audio.filenames import NameTaken
 from gateway.errors import BadRequest, BodyTooLarge, GatewayError, NotFound, Unavailable, Unprocessable, UnsupportedBody
-from gateway.openapi.operations import Content, Operation, Parameter, ResponseSpec, refuse
+from gateway.openapi.operations import BINARY, TEXT, Content, Operation, Parameter, ResponseSpec, always
 from gateway.web.body_flow import BodyTimeout
 
-from .partial import UploadLocked
-from .resumable import ALGORITHMS, ChecksumMismatch, OffsetMismatch
+from .partial import OffsetMismatch, UploadLocked
 from .storage import NoSpace
 from .writer import NotAudio
 
 VERSION = "1.0.0"
-EXTENSIONS = "creation,creation-with-upload,expiration,checksum,termination"
+EXTENSIONS = "creation,creation-with-upload,expiration,termination"
 CONTENT_TYPE = "application/offset+octet-stream"
 
 
@@ -26,58 +25,33 @@ class VersionUnsupported(GatewayError):
         return {"Tus-Version": VERSION}
 
 
-_NUMBER = {"type": "string", "pattern": "^[0-9]{1,18}$"}
+_NUMBER = TEXT | {"pattern": "^[0-9]{1,18}$"}
 _RESUMABLE = Parameter(
-    "Tus-Resumable",
-    "The version of the protocol.",
-    "header",
-    {"type": "string", "const": VERSION},
-    VERSION,
-    required=True,
+    "Tus-Resumable", "The version of the protocol.", "header", TEXT | {"const": VERSION}, VERSION, required=True
 )
-_TOLD = Parameter("Tus-Resumable", "The version of the protocol.", required=True)
-_OFFSET_TOLD = Parameter("Upload-Offset", "How many bytes are on the disk.", required=True)
-_EXPIRES_TOLD = Parameter("Upload-Expires", "Until when it can go on, while it is not whole.")
-_CHECKSUM = Parameter(
-    "Upload-Checksum",
-    f"An algorithm ({', '.join(ALGORITHMS)}) and the sum of the bytes of this request in Base64.",
-    "header",
-    {"type": "string", "pattern": f"^(?:{'|'.join(ALGORITHMS)}) [A-Za-z0-9+/]+={{0,2}}$"},
-    "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=",
-)
+_TOLD = always("Tus-Resumable", "The version of the protocol.")
+_OFFSET = always("Upload-Offset", "How many bytes are on the disk.")
+_EXPIRES = Parameter("Upload-Expires", "Until when it can go on, while it is not whole.")
 _KEY = {"key": Parameter("key", "The last part of the location of the upload.", example="0" * 32)}
-_BYTES = (Content(CONTENT_TYPE, schema={"type": "string", "format": "binary"}),)
+_BYTES = (Content(CONTENT_TYPE, schema=BINARY),)
 _HOLD_ERRORS = (NotFound, VersionUnsupported, UploadLocked, Unavailable)
 _PUBLISH_ERRORS = (BodyTooLarge, NameTaken, NotAudio, NoSpace)
-_TAKE_ERRORS = (BadRequest, BodyTimeout, ChecksumMismatch, *_PUBLISH_ERRORS)
-_NEXT = {"key": "$response.header.Location#regex:.*/(.+)$"}
+_TAKE_ERRORS = (BadRequest, BodyTimeout, *_PUBLISH_ERRORS)
 
-GET_OPTIONS = Operation(
-    "Ask what of tus is spoken",
-    (
-        ResponseSpec(
-            204,
-            "Versions, extensions, limits.",
-            headers=(
-                Parameter("Allow", "The methods there are.", required=True),
-                Parameter("Tus-Version", "The versions of the protocol.", required=True),
-                Parameter("Tus-Extension", EXTENSIONS, required=True),
-                Parameter("Tus-Max-Size", "How many bytes a file may have.", required=True),
-                Parameter("Tus-Checksum-Algorithm", ",".join(ALGORITHMS), required=True),
-                _TOLD,
-            ),
-        ),
-    ),
+_CAPABILITIES = (
+    always("Allow", "The methods there are."),
+    always("Tus-Version", "The versions of the protocol."),
+    always("Tus-Extension", EXTENSIONS),
+    always("Tus-Max-Size", "How many bytes a file may have."),
+    _TOLD,
 )
+GET_OPTIONS = Operation(
+    "Ask what of tus is spoken", (ResponseSpec(204, "Versions, extensions, limits.", headers=_CAPABILITIES),)
+)
+_PLACE = always("Location", "Where it is.")
 POST_UPLOAD = Operation(
     "Begin a resumable upload",
-    (
-        ResponseSpec(
-            201,
-            "Bytes can be sent to its location.",
-            headers=(Parameter("Location", "Where it is.", required=True), _OFFSET_TOLD, _EXPIRES_TOLD, _TOLD),
-        ),
-    ),
+    (ResponseSpec(201, "Bytes can be sent to its location.", headers=(_PLACE, _OFFSET, _EXPIRES, _TOLD)),),
     description="tus 1.0 (https://tus.io). Bytes may come along, under their media type.",
     parameters=(
         _RESUMABLE,
@@ -86,49 +60,32 @@ POST_UPLOAD = Operation(
             "Upload-Metadata",
             "Pairs of a key and a value in Base64, with commas; `filename` must be one.",
             "header",
-            {"type": "string", "pattern": r"^(?:[^,]*,)*\s*filename [A-Za-z0-9+/=]+\s*(?:,.*)?$"},
+            TEXT | {"pattern": r"^(?:[^,]*,)*\s*filename [A-Za-z0-9+/=]+\s*(?:,.*)?$"},
             "filename cHJlbHVkZS5tcDM=",
             required=True,
         ),
-        _CHECKSUM,
     ),
     bodies=_BYTES,
     body_required=False,
     errors=(*_TAKE_ERRORS, Unprocessable, VersionUnsupported, Unavailable),
 )
+_LENGTH = always("Upload-Length", "How many bytes it is to have.")
+_METADATA = Parameter("Upload-Metadata", "As it was sent.")
 HEAD_UPLOAD = Operation(
     "Ask how far an upload is",
-    (
-        ResponseSpec(
-            200,
-            "So far.",
-            headers=(
-                _OFFSET_TOLD,
-                Parameter("Upload-Length", "How many bytes it is to have.", required=True),
-                Parameter("Upload-Metadata", "As it was sent."),
-                _EXPIRES_TOLD,
-                _TOLD,
-            ),
-        ),
-    ),
+    (ResponseSpec(200, "So far.", headers=(_OFFSET, _LENGTH, _METADATA, _EXPIRES, _TOLD)),),
     variables=_KEY,
     parameters=(_RESUMABLE,),
     errors=(*_HOLD_ERRORS, *_PUBLISH_ERRORS),
 )
+_TAKEN = "The bytes are on the disk; with the last of them the file is in the list."
 PATCH_UPLOAD = Operation(
     "Go on with an upload",
-    (
-        ResponseSpec(
-            204,
-            "The bytes are on the disk; with the last of them the file is in the list.",
-            headers=(_OFFSET_TOLD, _EXPIRES_TOLD, _TOLD),
-        ),
-    ),
+    (ResponseSpec(204, _TAKEN, headers=(_OFFSET, _EXPIRES, _TOLD)),),
     variables=_KEY,
     parameters=(
         _RESUMABLE,
         Parameter("Upload-Offset", "Where these bytes begin.", "header", _NUMBER, "0", required=True),
-        _CHECKSUM,
     ),
     bodies=_BYTES,
     errors=(*_HOLD_ERRORS, *_TAKE_ERRORS, OffsetMismatch, UnsupportedBody),
@@ -139,28 +96,4 @@ DELETE_UPLOAD = Operation(
     variables=_KEY,
     parameters=(_RESUMABLE,),
     errors=_HOLD_ERRORS,
-)
-POST_OVERRIDDEN = Operation(
-    "Any of these, where only POST can be sent",
-    (
-        ResponseSpec(200, "As HEAD.", headers=(_TOLD,)),
-        ResponseSpec(204, "As PATCH or DELETE.", headers=(_TOLD,)),
-        refuse(405, "X-HTTP-Method-Override names none of them.", "method-not-allowed"),
-    ),
-    variables=_KEY,
-    parameters=(
-        Parameter(
-            "X-HTTP-Method-Override",
-            "Which one is meant.",
-            "header",
-            {"type": "string", "enum": ["HEAD", "PATCH", "DELETE"]},
-            required=True,
-        ),
-        _RESUMABLE,
-        Parameter("Upload-Offset", "As with PATCH.", "header", _NUMBER),
-        _CHECKSUM,
-    ),
-    bodies=_BYTES,
-    body_required=False,
-    errors=PATCH_UPLOAD.errors,
 )

@@ -5,6 +5,8 @@ Which of the two are there says how far an upload is, so a crash at any moment l
     file and note                   it can go on
     file and note, and the name of  it was published, and its hidden name was not yet removed
       the note is the same file
+    note that says `moving`, and a  it was published where there are no hard links
+      file of the name and length
     note that says `finished`       it was published; the note tells a client that missed the answer
     anything else                   it was being made or removed, or was damaged: a leftover
 
@@ -23,6 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 from unicodedata import normalize
 
+from gateway.audio.filenames import from_disk
 from gateway.errors import GatewayError, NotFound
 
 from .atomic_file import AtomicFile, open_hidden
@@ -38,6 +41,12 @@ class UploadLocked(GatewayError):
     status, code = 423, "upload-locked"
 
 
+class OffsetMismatch(GatewayError):
+    """The bytes do not begin where those end that are here."""
+
+    status, code = 409, "offset-mismatch"
+
+
 class Partial:
     """One upload, held; `staged` is None once it is published. `expires_at` is in seconds since 1970."""
 
@@ -49,13 +58,8 @@ class Partial:
         self.size_bytes = note.length_bytes
         self._folder = folder
         if staged:
+            staged.before_rename = lambda: write_note(folder, key, replace(note, moving=True))
             self.keep([])
-
-    def mark_checked(self, size_bytes: int | None) -> None:
-        """Note that what comes behind so many bytes may yet prove wrong; None: it did not."""
-        if size_bytes != self.note.checked_bytes:
-            self.note = replace(self.note, checked_bytes=size_bytes)
-            write_note(self._folder, self.key, self.note)
 
     def keep(self, pieces: list[bytes]) -> None:
         """Have on the disk what has arrived, with these last pieces of it.
@@ -66,14 +70,7 @@ class Partial:
         with suppress(OSError):  # told by `finish`
             self.staged.write(pieces)
         self.size_bytes = self.staged.sync()
-        self.mark_checked(None)
         self.staged.finish()
-
-    def cut(self, size_bytes: int) -> None:
-        """Throw away what stands behind so many bytes."""
-        assert self.staged
-        self.staged.cut(size_bytes)
-        self.mark_checked(None)
 
     def finish(self) -> None:
         """Put the upload away, once its file is published. The note stays for its time."""
@@ -151,24 +148,25 @@ def _recover(folder: Path, key: str, staged: AtomicFile | None, expires_after_s:
     if staged:
         status = os.fstat(staged.finish().fileno())
     expires_at = _expire(status, expires_after_s)
-    if expires_at <= time.time() or not (staged or note.finished):
+    if expires_at <= time.time() or not (staged or note.finished or _was_moved(folder, note)):
         raise not_found()
-    if staged and _is_published(folder, note, status):
+    if staged is None or _is_published(folder, note, status):
         _put_away(folder, key, note, staged)
-        staged.close()
         staged = None
     if staged and _is_damaged(note, status):
         raise not_found()
-    if staged and note.checked_bytes is not None:
-        staged.cut(note.checked_bytes)
     return Partial(folder, key, note, staged, expires_at)
 
 
-def _put_away(folder: Path, key: str, note: Note, staged: AtomicFile) -> None:
-    """Remove the hidden name of a published file when it is closed; where that fails, the next call does it."""
+def _put_away(folder: Path, key: str, note: Note, staged: AtomicFile | None) -> None:
+    """Note that an upload was published, and close its hidden file without its name; or else the next call does it."""
     with suppress(OSError):
-        write_note(folder, key, replace(note, finished=True))
-        staged.kept = False
+        if not note.finished:
+            write_note(folder, key, replace(note, finished=True, moving=False))
+        if staged:
+            staged.kept = False
+    if staged:
+        staged.close()
 
 
 def sweep_partials(folder: Path, writers: Executor, *, expires_after_s: float) -> None:
@@ -207,12 +205,23 @@ def _is_published(folder: Path, note: Note, status: os.stat_result) -> bool:
         return True
     if status.st_nlink == 1:
         return False
+    return any(is_file(path, status) for path in _list_forms(folder, note.name))
+
+
+def _was_moved(folder: Path, note: Note) -> bool:
+    """Whether the hidden file of this note, which is not there, was renamed: a file of its name and length is there."""
+    if not note.moving:
+        return False
+    statuses = [path.lstat() for path in _list_forms(folder, note.name)]
+    return any(stat.S_ISREG(status.st_mode) and status.st_size == note.length_bytes for status in statuses)
+
+
+def _list_forms(folder: Path, name: str) -> list[Path]:
+    """The entries of this name in whatever Unicode form."""
     with os.scandir(folder) as entries:
-        forms = [entry.name for entry in entries if normalize("NFC", entry.name) == note.name]
-    return any(is_file(folder / form, status) for form in forms)
+        return [folder / entry.name for entry in entries if normalize("NFC", from_disk(entry.name)) == name]
 
 
 def _is_damaged(note: Note, status: os.stat_result) -> bool:
     """Whether a hidden file that was not published is none, or its note is not one that was written for it."""
-    lengths = note.checked_bytes or 0, status.st_size, note.length_bytes
-    return note.finished or not stat.S_ISREG(status.st_mode) or list(lengths) != sorted(lengths)
+    return note.finished or not stat.S_ISREG(status.st_mode) or status.st_size > note.length_bytes

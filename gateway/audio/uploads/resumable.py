@@ -4,8 +4,6 @@ Every offset told is on the disk. One request at a time is at an upload: a later
 one first (its client is back, over another connection), and finds `UploadLocked` where another gateway is at it.
 """
 
-import hashlib
-import hmac
 import logging
 import os
 import time
@@ -16,17 +14,17 @@ from dataclasses import dataclass
 import anyio
 from anyio import to_thread
 
-from gateway.audio.filenames import check_name
+from gateway.audio.filenames import NameTaken, check_name, refuse_taken
 from gateway.audio.formats.detect import HEAD_BYTES
-from gateway.audio.library import Library, NameTaken
-from gateway.errors import BadRequest, GatewayError, Unavailable
+from gateway.audio.library import Library
+from gateway.errors import Unavailable
 from gateway.process.deadline import move_on_after
 
+from .atomic_file import sweep_leftovers
 from .note import Note
-from .partial import Partial, UploadLocked, create_partial, open_partial, sweep_partials
+from .partial import OffsetMismatch, Partial, UploadLocked, create_partial, open_partial, sweep_partials
 from .writer import NotAudio, UploadWriter, too_large
 
-ALGORITHMS = ("sha1", "sha256", "sha512", "md5")
 _TURN_S = 10
 """How long a later request waits for an earlier one to leave what it has in order."""
 _LOCK_S = 1
@@ -36,49 +34,15 @@ _MAX_SWEEP_PAUSE_S = 600
 logger = logging.getLogger(__name__)
 
 
-class OffsetMismatch(GatewayError):
-    """The bytes do not begin where those end that are here."""
-
-    status, code = 409, "offset-mismatch"
-
-
-class ChecksumMismatch(GatewayError):
-    """The bytes are not those that were sent: the status is that of tus 1.0."""
-
-    status, code = 460, "checksum-mismatch"
-
-
 @dataclass(frozen=True)
 class Upload:
     """How far one upload is. `expires_at` is in seconds since 1970; `metadata` is as the client sent it."""
 
     key: str
-    name: str
     offset_bytes: int
     length_bytes: int
     metadata: str
     expires_at: float
-
-
-class Checksum:
-    """What the bytes of one request are to add up to.
-
-    :raises BadRequest: the algorithm is not one of `ALGORITHMS`.
-    """
-
-    def __init__(self, algorithm: str, digest: bytes) -> None:
-        if algorithm not in ALGORITHMS:
-            raise BadRequest("The checksum must be one of " + ", ".join(ALGORITHMS) + ".")
-        self._sum = hashlib.new(algorithm, usedforsecurity=False)
-        self._digest = digest
-
-    async def watch(self, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        """The same chunks; raises ChecksumMismatch behind the last one."""
-        async for chunk in chunks:
-            self._sum.update(chunk)
-            yield chunk
-        if not hmac.compare_digest(self._sum.digest(), self._digest):
-            raise ChecksumMismatch("The bytes do not have the checksum that was sent with them.")
 
 
 class _Turn:
@@ -116,61 +80,40 @@ class ResumableUploads:
     async def create(self, name: str, length_bytes: int, metadata: str) -> Upload:
         """A new upload, on the disk, that will be a file of this name and length.
 
-        :raises Unprocessable: the name cannot be.
-        :raises NameTaken: a file of this name is in the library.
-        :raises BodyTooLarge: the length is over the limit.
-        :raises NotAudio: it is to be empty.
-        :raises NoSpace: the disk is full.
-        :raises Unavailable: the folder is away, read-only or broken.
+        Raises as `Library.add` for what is known so far: the name, the length (NotAudio where it is 0), the disk.
         """
         name = check_name(name)
         if length_bytes > self.max_upload_bytes:
             raise too_large(self.max_upload_bytes)
         if not length_bytes:
-            raise NotAudio
+            raise NotAudio(b"")
 
         def create() -> str:
-            self._library.refuse_taken(name)
+            refuse_taken(self._disk.folder, name)
             return create_partial(self._disk.folder, Note(name, length_bytes, metadata), self._disk.writers)
 
         key = await self._disk.run(create)
-        return Upload(key, name, 0, length_bytes, metadata, time.time() + self._expires_after_s)
+        return Upload(key, 0, length_bytes, metadata, time.time() + self._expires_after_s)
 
     async def find(self, key: str) -> Upload:
-        """How far an upload is; one that is whole is finished by this, if a crash came between.
-
-        :raises NotFound: there is none, or no more.
-        :raises UploadLocked: another gateway is at it.
-        :raises BodyTooLarge: it is to have more bytes than a file may have by now.
-        Raises as `append` where it is whole.
-        """
+        """How far an upload is; one that is whole is finished by this, if a crash came between. Raises as `append`."""
         async with self._hold(key) as (partial, _):
             self._refuse_long(partial)
             return await self._settle(partial)
 
     async def append(
-        self,
-        key: str,
-        offset_bytes: int,
-        chunks: AsyncIterable[bytes],
-        *,
-        expected_bytes: int = 0,
-        checksum: Checksum | None = None,
+        self, key: str, offset_bytes: int, chunks: AsyncIterable[bytes], *, expected_bytes: int = 0
     ) -> Upload:
         """Take bytes that begin at `offset_bytes`; the last ones make it a file of the library.
 
-        `expected_bytes` is how many the client says they are. What arrived is kept when the chunks break off, but
-        not if there is a checksum for it.
+        `expected_bytes` is how many the client says they are. What arrived is kept when the chunks break off.
 
         :raises NotFound: there is no such upload, or no more.
         :raises UploadLocked: another gateway is at it, or another request went on with it.
         :raises OffsetMismatch: the upload ends elsewhere.
-        :raises ChecksumMismatch: nothing was kept.
         :raises BodyTooLarge: more bytes than it is to have, or a file may have by now.
-        :raises NotAudio: the upload is removed.
-        :raises NameTaken: a file of this name came up meanwhile; the upload is removed.
-        :raises NoSpace: the disk is full.
-        :raises Unavailable: the folder is away, read-only or broken.
+        :raises NotAudio, NameTaken: it can never become a file, and is removed.
+        :raises NoSpace, Unavailable: the disk.
         """
         async with self._hold(key) as (partial, scope):
             self._refuse_long(partial)
@@ -179,7 +122,7 @@ class ResumableUploads:
             if offset_bytes + expected_bytes > partial.note.length_bytes:
                 raise too_large(partial.note.length_bytes)
             if partial.staged:
-                await self._take(partial, scope, chunks, checksum)
+                await self._take(partial, scope, chunks)
             return await self._settle(partial)
 
     async def remove(self, key: str) -> None:
@@ -192,28 +135,18 @@ class ResumableUploads:
         if partial.staged and partial.note.length_bytes > self.max_upload_bytes:
             raise too_large(self.max_upload_bytes)
 
-    async def _take(
-        self, partial: Partial, scope: anyio.CancelScope, chunks: AsyncIterable[bytes], checksum: Checksum | None
-    ) -> None:
+    async def _take(self, partial: Partial, scope: anyio.CancelScope, chunks: AsyncIterable[bytes]) -> None:
         assert partial.staged
-        staged, before_bytes = partial.staged, partial.size_bytes
+        staged = partial.staged
         head = await self._disk.run(os.pread, staged.finish().fileno(), HEAD_BYTES, 0)
         limit_bytes = partial.note.length_bytes
-        intake = UploadWriter(self._disk, staged, limit_bytes=limit_bytes, head=head, size_bytes=before_bytes)
-        if checksum:
-            chunks = checksum.watch(chunks)
-            await self._disk.run(partial.mark_checked, before_bytes)
-        good = not checksum
+        intake = UploadWriter(self._disk, staged, limit_bytes=limit_bytes, head=head, size_bytes=partial.size_bytes)
         try:
             with scope:
                 await intake.take(chunks)
-                good = True
         finally:
             with anyio.CancelScope(shield=True):
-                if good:
-                    await self._disk.run(partial.keep, intake.pieces)
-                else:
-                    await self._disk.run(partial.cut, before_bytes)
+                await self._disk.run(partial.keep, intake.pieces)
         if scope.cancelled_caught:
             raise UploadLocked("Another request went on with this upload.", retry_after_s=1)
 
@@ -223,7 +156,7 @@ class ResumableUploads:
         if partial.staged and partial.size_bytes == note.length_bytes:
             await self._library.publish(partial.staged, note.name)
             await self._disk.run(partial.finish)
-        return Upload(partial.key, note.name, partial.size_bytes, note.length_bytes, note.metadata, partial.expires_at)
+        return Upload(partial.key, partial.size_bytes, note.length_bytes, note.metadata, partial.expires_at)
 
     @asynccontextmanager
     async def _hold(self, key: str) -> AsyncIterator[tuple[Partial, anyio.CancelScope]]:
@@ -267,4 +200,5 @@ class ResumableUploads:
         return open_partial(self._disk.folder, key, self._disk.writers, expires_after_s=self._expires_after_s)
 
     def _sweep(self) -> None:
+        sweep_leftovers(self._disk.folder)  # those of other gateways that have died
         sweep_partials(self._disk.folder, self._disk.writers, expires_after_s=self._expires_after_s)

@@ -8,6 +8,7 @@ no names and no audio.
 import asyncio
 import errno
 import logging
+import math
 import os
 import time
 from collections.abc import Callable
@@ -23,10 +24,12 @@ from gateway.errors import GatewayError, Unavailable
 from gateway.process.deadline import move_on_after
 from gateway.web.rate_limit import RateLimiter
 
-from .atomic_file import sweep_leftovers
+from .atomic_file import sweep_leftovers, try_upload
 
 _THREADS = 16
 _RETRY_AFTER_S = 5
+_TRIAL_EVERY_S = 10
+"""How long a trial that succeeded counts: /readyz may be asked by anybody, as often as he likes."""
 _LOG_EVERY_S = 60
 """How often the same failure of the folder is logged."""
 _FAILURES = 256
@@ -63,6 +66,7 @@ class Storage:
         self.writers = ThreadPoolExecutor(_THREADS, "audio-writer")
         self._measurer = ThreadPoolExecutor(1, "audio-measurer")
         self._measuring: Future[DiskSpace] | None = None
+        self._tried_s = -math.inf
         self._told = RateLimiter(burst=1, every_s=_LOG_EVERY_S, max_keys=_FAILURES)
         self._prepared = False
 
@@ -76,13 +80,33 @@ class Storage:
     async def measure(self) -> DiskSpace:
         """What there is for new files: none and not writable also when the disk does not say so within a second.
 
+        Writable is a folder in which an upload was tried, to the end and without a trace.
+
         Concurrent calls share one thread, which a hanging disk keeps.
         """
         if self._measuring is None or self._measuring.done():
-            self._measuring = self._measurer.submit(_measure, self.folder)
+            self._measuring = self._measurer.submit(self._measure)
         with move_on_after(1):
             return await asyncio.shield(asyncio.wrap_future(self._measuring))
         return _NO_ROOM
+
+    def _measure(self) -> DiskSpace:
+        try:
+            disk = os.statvfs(self.folder)
+        except OSError:
+            return _NO_ROOM
+        return DiskSpace(not disk.f_flag & os.ST_RDONLY and self._takes_uploads(), disk.f_bavail * disk.f_frsize)
+
+    def _takes_uploads(self) -> bool:
+        if time.monotonic() - self._tried_s < _TRIAL_EVERY_S and os.access(self.folder, os.W_OK | os.X_OK):
+            return True
+        try:
+            try_upload(self.folder, self.writers)
+        except OSError as error:
+            self._tell(error)
+            return False
+        self._tried_s = time.monotonic()
+        return True
 
     async def read(self, call: Callable[[*Args], T], *args: *Args) -> T:
         """A blocking call that changes nothing, in a thread that waits for no write; raises as `run`."""
@@ -112,15 +136,9 @@ class Storage:
     def _translate(self, error: OSError) -> GatewayError:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             return NoSpace("There is no space left for this file.")
-        if not self._told.take(str(error), time.monotonic()):
-            logger.error("the audio folder failed: %s", error)
+        self._tell(error)
         return Unavailable("The audio folder cannot be used for now.", retry_after_s=_RETRY_AFTER_S)
 
-
-def _measure(folder: Path) -> DiskSpace:
-    try:
-        disk = os.statvfs(folder)
-        read_only = bool(disk.f_flag & os.ST_RDONLY)  # access(2) says otherwise of it to root
-        return DiskSpace(not read_only and os.access(folder, os.W_OK | os.X_OK), disk.f_bavail * disk.f_frsize)
-    except OSError:
-        return _NO_ROOM
+    def _tell(self, error: OSError) -> None:
+        if not self._told.take(error.strerror or str(error), time.monotonic()):
+            logger.error("the audio folder failed: %s", error)

@@ -1,12 +1,13 @@
 """Resumable uploads on the wire: tus 1.0.0 (https://tus.io/protocols/resumable-upload) at /api/v1/uploads/.
 
-Core, creation, creation-with-upload, expiration, checksum, termination. The headers of the protocol become calls of
-`ResumableUploads` here, and what it answers becomes headers again.
+Core, creation, creation-with-upload, expiration, termination. The headers of the protocol become calls of
+`ResumableUploads` here, and what it answers becomes headers again. Upload-Checksum is ignored: a client learns from
+Tus-Extension that nothing is checked by it.
 """
 
 import re
 from base64 import b64decode
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast
@@ -14,17 +15,16 @@ from typing import Any, cast
 import anyio
 from quart import Blueprint, Response, request, url_for
 from quart.typing import ResponseReturnValue
-from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.http import http_date
 
 from gateway.errors import BadRequest, GatewayError, Unprocessable, UnsupportedBody
 from gateway.openapi.operations import describes
 from gateway.web.body_flow import StreamedRequest
 
-from . import operations as contract
+from . import operations
 from .fragment import refuse_names
-from .operations import CONTENT_TYPE, EXTENSIONS, VERSION, VersionUnsupported
-from .resumable import ALGORITHMS, Checksum, ResumableUploads, Upload
+from .operations import CONTENT_TYPE, VERSION, VersionUnsupported
+from .resumable import ResumableUploads, Upload
 
 _PATH = "/api/v1/uploads/"
 Route = Callable[..., Callable[[Any], Any]]
@@ -57,13 +57,18 @@ async def _add_headers(response: Response) -> Response:
 def _add_creation(route: Route, uploads: ResumableUploads) -> None:
     @route(_PATH, methods=["OPTIONS"])
     @route(_PATH + "<key>", methods=["OPTIONS"])
-    @describes(contract.GET_OPTIONS)
+    @describes(operations.GET_OPTIONS)
     async def get_options(key: str | None = None) -> ResponseReturnValue:
-        allow = "HEAD, POST, PATCH, DELETE, OPTIONS" if key else "POST, OPTIONS"
-        return Response(status=204, headers={"Allow": allow} | _list_capabilities(uploads))
+        capabilities = {
+            "Allow": "HEAD, PATCH, DELETE, OPTIONS" if key else "POST, OPTIONS",
+            "Tus-Version": VERSION,
+            "Tus-Extension": operations.EXTENSIONS,
+            "Tus-Max-Size": str(uploads.max_upload_bytes),
+        }
+        return Response(status=204, headers=capabilities)
 
     @route(_PATH, methods=["POST"])
-    @describes(contract.POST_UPLOAD)
+    @describes(operations.POST_UPLOAD)
     async def post_upload() -> ResponseReturnValue:
         upload = await _create(uploads)
         headers = _describe(upload) | {"Location": url_for("uploads.patch_upload", key=upload.key)}
@@ -72,7 +77,7 @@ def _add_creation(route: Route, uploads: ResumableUploads) -> None:
 
 def _add_upload(route: Route, uploads: ResumableUploads) -> None:
     @route(_PATH + "<key>", methods=["HEAD"])
-    @describes(contract.HEAD_UPLOAD)
+    @describes(operations.HEAD_UPLOAD)
     async def head_upload(key: str) -> Response:
         upload = await uploads.find(key)
         headers = _describe(upload) | {"Upload-Length": str(upload.length_bytes)}
@@ -81,7 +86,7 @@ def _add_upload(route: Route, uploads: ResumableUploads) -> None:
         return Response(status=200, headers=headers)
 
     @route(_PATH + "<key>", methods=["PATCH"])
-    @describes(contract.PATCH_UPLOAD)
+    @describes(operations.PATCH_UPLOAD)
     async def patch_upload(key: str) -> Response:
         if request.mimetype != CONTENT_TYPE:
             raise UnsupportedBody(f"The body must be of the type {CONTENT_TYPE}.")
@@ -89,25 +94,10 @@ def _add_upload(route: Route, uploads: ResumableUploads) -> None:
         return Response(status=204, headers=_describe(await _append(uploads, key, _read_number("Upload-Offset"))))
 
     @route(_PATH + "<key>", methods=["DELETE"])
-    @describes(contract.DELETE_UPLOAD)
+    @describes(operations.DELETE_UPLOAD)
     async def delete_upload(key: str) -> Response:
         await uploads.remove(key)
         return Response(status=204)
-
-    overridden: dict[str, Callable[[str], Awaitable[Response]]] = {
-        "HEAD": head_upload,
-        "PATCH": patch_upload,
-        "DELETE": delete_upload,
-    }
-
-    # Only POST, which the security checks take for a write, can carry another method.
-    @route(_PATH + "<key>", methods=["POST"])
-    @describes(contract.POST_OVERRIDDEN)
-    async def post_overridden(key: str) -> Response:
-        view = overridden.get(request.headers.get("X-HTTP-Method-Override", "").upper())
-        if view is None:
-            raise MethodNotAllowed([*overridden, "OPTIONS"])
-        return await view(key)
 
 
 async def _create(uploads: ResumableUploads) -> Upload:
@@ -134,24 +124,12 @@ async def _create(uploads: ResumableUploads) -> Upload:
 
 async def _append(uploads: ResumableUploads, key: str, offset_bytes: int) -> Upload:
     asked = cast(StreamedRequest, request)
-    checksum = read_checksum(asked.headers.get("Upload-Checksum"))
-    expected_bytes = asked.content_length or 0
-    body = asked.stream_body()
-    return await uploads.append(key, offset_bytes, body, expected_bytes=expected_bytes, checksum=checksum)
+    return await uploads.append(key, offset_bytes, asked.stream_body(), expected_bytes=asked.content_length or 0)
 
 
 def _refuse_fragment() -> None:
     """:raises BadRequest: the bytes are a part of another file (concatenation), or of one without a length."""
     refuse_names([name for name in (*request.headers.keys(), *request.args) if name.lower() != "upload-offset"])
-
-
-def _list_capabilities(uploads: ResumableUploads) -> dict[str, str]:
-    return {
-        "Tus-Version": VERSION,
-        "Tus-Extension": EXTENSIONS,
-        "Tus-Max-Size": str(uploads.max_upload_bytes),
-        "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
-    }
 
 
 def _describe(upload: Upload) -> dict[str, str]:
@@ -184,17 +162,3 @@ def read_metadata(value: str) -> dict[str, bytes]:
         except ValueError:
             raise malformed from None
     return pairs
-
-
-def read_checksum(value: str | None) -> Checksum | None:
-    """What an Upload-Checksum header says: `algorithm base64`.
-
-    :raises BadRequest: it is malformed, or of an algorithm that is not known here.
-    """
-    if value is None:
-        return None
-    algorithm, _, encoded = value.strip().partition(" ")
-    try:
-        return Checksum(algorithm.lower(), b64decode(encoded, validate=True))
-    except ValueError:
-        raise BadRequest("The header Upload-Checksum is malformed.") from None

@@ -5,7 +5,8 @@ Every way to upload ends here. Refuses as early as the bytes tell; the whole is 
 
 from collections.abc import AsyncIterable
 
-from gateway.audio.formats.detect import HEAD_BYTES, HeadVerdict, detect_head
+from gateway.audio.formats.detect import HEAD_BYTES, may_be_audio
+from gateway.audio.formats.refusals import explain_refusal
 from gateway.errors import BodyTooLarge, GatewayError
 
 from .atomic_file import AtomicFile
@@ -17,12 +18,15 @@ _MAX_PIECES = 512
 
 
 class NotAudio(GatewayError):
-    """The bytes are not those of an audio file."""
+    """The bytes are not those of an audio file.
+
+    `head` are the first of them, all where there are few.
+    """
 
     status, code = 415, "not-audio"
 
-    def __init__(self) -> None:
-        super().__init__("Non-audio file detected")
+    def __init__(self, head: bytes) -> None:
+        super().__init__(explain_refusal(head))
 
 
 class UploadWriter:
@@ -49,8 +53,7 @@ class UploadWriter:
 
         :raises NotAudio: the head cannot be that of an audio file.
         :raises BodyTooLarge: more than `limit_bytes`.
-        :raises NoSpace: the disk is full.
-        :raises Unavailable: the folder is away, read-only or broken.
+        :raises NoSpace, Unavailable: as `Storage.run`.
         """
         async for chunk in chunks:
             self._size_bytes += len(chunk)
@@ -73,8 +76,8 @@ class UploadWriter:
         # Judged when it has doubled, so that a dripping client costs no more than a fast one.
         if len(self._head) >= min(2 * self._judged_bytes, HEAD_BYTES):
             self._judged_bytes = len(self._head)
-            if detect_head(bytes(self._head)) is HeadVerdict.NO:
-                raise NotAudio
+            if not may_be_audio(bytes(self._head)):
+                raise NotAudio(bytes(self._head))
 
 
 def too_large(limit_bytes: int) -> BodyTooLarge:

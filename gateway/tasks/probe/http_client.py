@@ -1,126 +1,142 @@
-"""One GET over a connection of aiohttp's pool: replaces its session, and owns the bytes of the request.
+"""GETs over kept and fresh connections: owns the bytes of a request.
 
-A session makes a request, a writer and a response for every call, fit for every kind of them; that was half of the CPU
-of a fresh URL (75 µs, now 42). Ours are all alike, a GET without a body. The pool, the connections, TLS and the parser
-stay aiohttp's.
+All requests are alike: a GET without a body. The address is checked where a connection is made (`connector`), the
+answer is read by `response`.
 """
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-import aiohttp
-from aiohttp.connector import Connection
-from aiohttp.http import HttpProcessingError
-from yarl import URL
-
-from .response import HEAD_BYTES
+from .address_policy import Policy
+from .connection import ConnectionCut, SiteConnection
+from .connector import Connector
+from .pool import Place, Pool
+from .response import ResponseParser
 from .urls import split_url
 
 USER_AGENT = "gateway/0.1"
-DOORS_KEPT = 4_096
+ORIGINS_KNOWN = 4_096
 _TARGET = re.compile(r"/[!-~]*")
 """What cannot end a request line before its end; a normal form of `urls` has nothing else."""
-_NO_TIMEOUT = aiohttp.ClientTimeout()
-"""The deadline of a probe covers everything."""
-
-
-class ResponseUnreadable(aiohttp.ClientError):
-    """What came is no HTTP answer."""
+Headers = tuple[tuple[str, str], ...]
+"""Names and values, checked before."""
+_PORTS = {"http": 80, "https": 443}
 
 
 class Origin(NamedTuple):
-    """The way to one host: what the pool wants to know of it, and all of a request that follows its target."""
+    """The way to one host with one user, and all of a request that follows its target."""
 
-    request: aiohttp.ClientRequest
+    tls: bool
+    host: str
+    port: int
     rest: bytes
+
+    @property
+    def place(self) -> Place:
+        """What a connection leads to: users share it."""
+        return self[:3]
 
 
 class HttpAnswer:
-    """The code and the fields of an answer, and a body that is still to come. To be closed."""
+    """The code, the head and its fields of an answer, and a body that is still to come. To be closed."""
 
-    __slots__ = ("_connection", "body", "code", "fields")
+    __slots__ = ("_connection", "_parser", "_place", "_pool", "code", "fields", "head")
 
-    def __init__(
-        self, code: int, fields: Mapping[str, str], body: aiohttp.StreamReader, connection: Connection
-    ) -> None:
-        self.code = code
-        self.fields = fields
-        self.body = body
+    def __init__(self, pool: Pool, place: Place, connection: SiteConnection, parser: ResponseParser) -> None:
+        self._pool = pool
+        self._place = place
         self._connection = connection
+        self._parser = parser
+        self.code = parser.code
+        self.head = parser.head
+        self.fields: Mapping[str, str] = parser.fields
 
     @property
-    def length_bytes(self) -> int:
-        """What the site says of the length of the body; 0 if it does not."""
-        text = self.fields.get("Content-Length", "")
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    def finished(self) -> bool:
+        """Whether the body has come, or is not waited for."""
+        return self._parser.ended or not self._connection.open
+
+    async def finish(self) -> None:
+        """Wait until the body has come, or never will: of a long one no more than `BODY_BYTES` are read."""
+        await self._connection.finish()
 
     def close(self) -> None:
         """Keep the connection for the next request if all of the body has come, else end it."""
-        if self.body.is_eof():
-            self._connection.release()
+        if self._parser.ended:
+            self._pool.keep(self._place, self._connection)
         else:
-            self._connection.close()
+            self._connection.abort()
 
 
 class HttpClient:
-    """Sends GETs over the connections of `connector`."""
+    """Sends GETs to addresses that `policy` allows.
 
-    def __init__(self, connector: aiohttp.BaseConnector) -> None:
-        self._connector = connector
-        self._find_door = lru_cache(DOORS_KEPT)(_make_door)
+    `name_servers` ("192.0.2.1:53") are asked instead of the system's.
+    """
 
-    async def get(self, url: str) -> HttpAnswer:
-        """The answer of `url`, a normal form of `urls`, as far as its head.
+    def __init__(self, *, policy: Policy, name_servers: Sequence[str] = ()) -> None:
+        self._connector = Connector(policy=policy, name_servers=name_servers)
+        self._read_origin = lru_cache(ORIGINS_KNOWN)(read_origin)
+        self._pool = Pool()
 
-        A connection that has served before may have ended meanwhile: then it is asked once more (RFC 9112, 9.3.1).
+    async def get(self, url: str, headers: Headers = ()) -> HttpAnswer:
+        """The answer of `url`, a normal form of `urls`, as far as its head. `headers` come in place of our own.
 
-        :raises ResponseUnreadable: what came is no HTTP.
-        :raises aiohttp.ClientError: no connection, or it ended before its answer.
+        A kept connection may have ended meanwhile: then a fresh one is asked, once (RFC 9112, 9.3.1).
+
+        :raises AddressBlocked: the address may not be asked.
+        :raises NameNotFound: the host has no address.
+        :raises ResponseUnreadable: what came is not HTTP.
+        :raises ssl.SSLError: no TLS, or a certificate that is not trusted.
+        :raises OSError: no connection, or it ended before its answer (`ConnectionCut`).
         :raises ValueError: it is no URL that can be asked.
         """
         scheme, authority, target = split_url(url)
         if _TARGET.fullmatch(target) is None:
             raise ValueError("the URL has characters that cannot be sent")
-        door, line = self._find_door(scheme, authority), b"GET " + target.encode("ascii")
-        try:
-            return await self._ask(door, line)
-        except aiohttp.ClientConnectorError:
-            raise
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-            return await self._ask(door, line)
-
-    async def _ask(self, door: Origin, line: bytes) -> HttpAnswer:
-        connection = await self._connector.connect(door.request, [], _NO_TIMEOUT)
-        reader, transport = connection.protocol, connection.transport
-        if reader is None or transport is None or transport.is_closing():
-            connection.close()
-            raise aiohttp.ServerDisconnectedError
-        try:
-            reader.set_response_params(
-                read_until_eof=True, auto_decompress=False, max_line_size=HEAD_BYTES, max_field_size=HEAD_BYTES
-            )
-            transport.write(line + door.rest)
+        read = read_origin if headers else self._read_origin  # headers are large, and secrets: they are not kept
+        origin = read(scheme, authority, headers)
+        request = b"GET " + target.encode("ascii") + origin.rest
+        kept = self._pool.take(origin.place)
+        if kept is not None:
             try:
-                message, body = await reader.read()
-            except HttpProcessingError as error:
-                raise ResponseUnreadable(error.message) from error
+                return await self._ask(kept, origin, request)
+            except ConnectionCut as cut:
+                if cut.begun:
+                    raise
+        connection = await self._connector.connect(origin.host, origin.port, tls=origin.tls, protocol=SiteConnection)
+        return await self._ask(connection, origin, request)
+
+    async def close(self) -> None:
+        """End every kept connection and the lookups under way."""
+        self._pool.close()
+        await self._connector.close()
+
+    async def _ask(self, connection: SiteConnection, origin: Origin, request: bytes) -> HttpAnswer:
+        try:
+            parser = await connection.ask(request)
         except BaseException:
-            connection.close()
+            connection.abort()
             raise
-        return HttpAnswer(message.code, message.headers, body, connection)
+        return HttpAnswer(self._pool, origin.place, connection, parser)
 
 
-def _make_door(scheme: str, authority: str) -> Origin:
+def read_origin(scheme: str, authority: str, headers: Headers) -> Origin:
     """The way to the host of an authority, which may have a user and a password in it."""
     userinfo, _, place = authority.rpartition("@")
     fields = {"Host": place, "User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
     if userinfo:
         user, _, password = map(unquote_to_bytes, userinfo.partition(":"))
         fields["Authorization"] = f"Basic {b64encode(user + b':' + password).decode()}"
-    lines = "".join(f"\r\n{name}: {value}" for name, value in fields.items())
-    request = aiohttp.ClientRequest("GET", URL(f"{scheme}://{place}/", encoded=True))
-    return Origin(request, f" HTTP/1.1{lines}\r\n\r\n".encode("ascii"))
+    given = {name.lower() for name, _ in headers}
+    kept = [(name, value) for name, value in fields.items() if name.lower() not in given]
+    lines = "".join(f"\r\n{name}: {value}" for name, value in [*kept, *headers])
+    host, colon, port = place.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = place, ""
+    number = int(port) if port else _PORTS[scheme]
+    return Origin(scheme == "https", host.strip("[]"), number, f" HTTP/1.1{lines}\r\n\r\n".encode())

@@ -1,55 +1,44 @@
-"""One URL asked over HTTP: owns aiohttp.
+"""Probes URLs: sends a GET, follows redirects, reads the code and at most 64 KiB of the body, which is never decoded.
 
-GET, its code, and at most 64 KiB of the body before the connection is let go: two gzip bombs of 522 KB cost 1.1 GB
-where bodies are read and decoded. Every failure becomes one stable word; nothing is raised.
+Every failure becomes one of `ProbeError`; nothing is raised.
 """
 
 import asyncio
-import errno
 import os
-import resource
 import ssl
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote, urlsplit
-
-import aiohttp
+from urllib.parse import quote
 
 from gateway.process.deadline import Timeout
 from gateway.process.file_limit import raise_file_limit
-from gateway.tasks.models import ProbeError, ProbeOutcome
+from gateway.tasks.models import Hop, ProbeError, ProbeOutcome
 
 from .address_policy import Policy
-from .connector import AddressBlocked, DirectConnector
-from .http_client import HttpAnswer, HttpClient
+from .connection import ConnectionCut
+from .connector import AddressBlocked
+from .http_client import Headers, HttpAnswer, HttpClient
+from .request import ProbeRequest
 from .resolver import NameNotFound
-from .response import BODY_BYTES, ResponseCut
+from .response import ResponseUnreadable
 from .retry_after import read_retry_after
-from .urls import DETAIL_CHARS, MAX_URL_CHARS, UrlRefused, follow_location
+from .state import ProbeState
+from .urls import DETAIL_CHARS, MAX_URL_CHARS, Site, UrlRefused, find_site, follow_location
+from .verdict import find_bot_protection
 
 MAX_REDIRECTS = 10
 BODY_S = 1.0
 """How long a body that is not there yet is waited for, so that its connection can serve again."""
-SPARE_FILES = 128
-"""File descriptors left for everything but probes."""
 LOCATION_CHARS = 2_048
-"""What is kept of a Location; one of up to `MAX_URL_CHARS` is followed, as a URL that is sent may have so many."""
+"""How much of a Location is kept; one of up to `MAX_URL_CHARS` is followed."""
+HOP_CHARS = 512
+"""How much of the URL of a hop is kept, as there may be ten."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ASCII = "".join(map(chr, range(128)))
 _BUSY = frozenset({429, 503})
-_UNREACHABLE = frozenset(
-    {
-        errno.EHOSTUNREACH,
-        errno.ENETUNREACH,
-        errno.ENETDOWN,
-        errno.EHOSTDOWN,
-        errno.EADDRNOTAVAIL,
-        errno.EACCES,
-    }
-)
 
 
 class _Failed(Exception):
@@ -62,9 +51,11 @@ class _Failed(Exception):
 
 
 def limit_concurrency(wanted: int) -> int:
-    """How many connections this process may hold at once: `wanted`, or fewer where the file limit is lower."""
-    files = raise_file_limit()
-    return wanted if files == resource.RLIM_INFINITY else max(1, min(wanted, files - SPARE_FILES))
+    """How many URLs this process may ask at once: `wanted`, but at most half of its file descriptors.
+
+    A quarter is for kept connections (`pool`), and a quarter for everything else.
+    """
+    return int(min(wanted, max(1, raise_file_limit() / 2)))
 
 
 class Prober:
@@ -74,99 +65,141 @@ class Prober:
     """
 
     def __init__(self, *, timeout_s: float, policy: Policy, name_servers: Sequence[str] = ()) -> None:
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._policy = policy
         self._name_servers = name_servers
 
     async def __aenter__(self) -> Self:
-        self._connector = DirectConnector(policy=self._policy, name_servers=self._name_servers)
-        self._client = HttpClient(self._connector)
+        self._client = HttpClient(policy=self._policy, name_servers=self._name_servers)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._connector.close()
+        await self._client.close()
 
-    async def probe(self, url: str, *, follow_redirects: bool) -> ProbeOutcome:
-        """What became of `url`, a normal form of `urls`. Takes at most the deadline; raises nothing."""
+    def begin(self, request: ProbeRequest, site: Site) -> ProbeState:
+        """A probe that has not asked yet; `site` is that of its URL."""
+        return ProbeState(request, request.url, site, self._find_timeout(request))
+
+    async def probe(self, request: ProbeRequest) -> ProbeOutcome:
+        """What becomes of a request that need not wait for a turn at any origin. Takes at most the deadline."""
+        state = self.begin(request, find_site(request.url, ""))
+        while (outcome := await self.ask(state)) is None:
+            pass
+        return outcome
+
+    async def ask(self, state: ProbeState) -> ProbeOutcome | None:
+        """Ask one site; None if it redirects to another one, which is then `state.site`. Raises nothing.
+
+        Takes at most `state.left_s`.
+        """
         start = time.perf_counter()
-        deadline = Timeout(self._timeout_s)
+        deadline = Timeout(max(0.0, state.left_s))
+        outcome: ProbeOutcome | None
         try:
-            outcome = await self._ask(url, deadline, follow_redirects=follow_redirects)
+            outcome = await self._follow(state, deadline)
         except _Failed as failed:
             outcome = ProbeOutcome(0, failed.error, failed.detail)
         except TimeoutError:
-            outcome = ProbeOutcome(0, ProbeError.TIMEOUT, f"no answer within {self._timeout_s:g} s")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            outcome = ProbeOutcome(0, *_name_error(error))
+            detail = f"no answer within {self._find_timeout(state.request):g} s"
+            outcome = ProbeOutcome(0, ProbeError.TIMEOUT, detail)
+        except (ResponseUnreadable, OSError, ValueError) as error:
+            outcome = ProbeOutcome(0, _name_error(error), _describe(error))
         finally:
             deadline.cancel()
-        return replace(outcome, elapsed_s=round(time.perf_counter() - start, 4))
+        elapsed_s = time.perf_counter() - start
+        state.left_s -= elapsed_s
+        state.elapsed_s += elapsed_s
+        if outcome is not None:
+            outcome.elapsed_s, outcome.attempts = round(state.elapsed_s, 4), state.attempts
+            if state.hops:
+                outcome.hops, outcome.final_url = tuple(state.hops), state.url[:LOCATION_CHARS]
+        return outcome
 
-    async def _ask(self, url: str, deadline: Timeout, *, follow_redirects: bool) -> ProbeOutcome:
-        first, has_retry_after = url, False
-        for _ in range(MAX_REDIRECTS + 1):
-            code, headers = await self._get(url, deadline)
-            location = headers.get("Location")
-            has_retry_after = has_retry_after or "Retry-After" in headers
-            if not follow_redirects or code not in _REDIRECTS or not location:
-                own = urlsplit(url).hostname == urlsplit(first).hostname
-                return replace(_read_answer(code, headers, own=own), has_retry_after=has_retry_after)
-            if len(location) > MAX_URL_CHARS:
-                raise _Failed(ProbeError.REDIRECTS, f"redirected to a URL of over {MAX_URL_CHARS} characters")
-            try:
-                url = follow_location(url, _escape(location)).url
-            except UrlRefused as error:
-                raise _Failed(
-                    ProbeError.REDIRECTS, f"redirected to {_printable(location[:200])!r}: {error}"[:DETAIL_CHARS]
-                ) from None
-        raise _Failed(ProbeError.REDIRECTS, f"over {MAX_REDIRECTS} redirects")
+    def _find_timeout(self, request: ProbeRequest) -> float:
+        return min(self.timeout_s, request.options.timeout_s or self.timeout_s)
 
-    async def _get(self, url: str, deadline: Timeout) -> tuple[int, Mapping[str, str]]:
+    async def _follow(self, state: ProbeState, deadline: Timeout) -> ProbeOutcome | None:
+        """Ask, and follow redirects within one site; None if one leads to another."""
+        options, site = state.request.options, state.site
+        headers = _choose_headers(state.request, site)
+        while True:
+            code, head, fields = await self._get(state.url, headers, deadline)
+            location = fields.get("Location")
+            state.has_retry_after = state.has_retry_after or "Retry-After" in fields
+            if not options.follow_redirects or code not in _REDIRECTS or not location:
+                return _read_answer(code, head, fields, state)
+            _follow_redirect(state, code, location)
+            if state.site != site:
+                return None
+
+    async def _get(self, url: str, own: Headers, deadline: Timeout) -> tuple[int, bytes, Mapping[str, str]]:
         async with deadline:
-            answer = await self._client.get(url)
+            answer = await self._client.get(url, own)
         try:
-            await _drain(answer, deadline)  # the answer is there, whatever becomes of its body
-            return answer.code, answer.fields
+            await _drain(answer, deadline)  # a body that fails does not change the answer
+            return answer.code, answer.head, answer.fields
         finally:
             answer.close()
 
 
-def _read_answer(code: int, headers: Mapping[str, str], *, own: bool) -> ProbeOutcome:
-    """The outcome of an HTTP answer; `own`: it came from the host that was asked, not from one it leads to."""
-    location, later = headers.get("Location"), headers.get("Retry-After") if code in _BUSY else None
-    if location is None and later is None:
+def _follow_redirect(state: ProbeState, code: int, location: str) -> None:
+    """Make the URL that a redirect names the next one of `state`.
+
+    :raises _Failed: that is no URL that can be asked, or there were `MAX_REDIRECTS` before.
+    """
+    if len(state.hops) == MAX_REDIRECTS:
+        raise _Failed(ProbeError.REDIRECTS, f"over {MAX_REDIRECTS} redirects")
+    state.hops.append(Hop(code, state.url[:HOP_CHARS]))
+    if len(location) > MAX_URL_CHARS:
+        raise _Failed(ProbeError.REDIRECTS, f"redirected to a URL of over {MAX_URL_CHARS} characters")
+    try:
+        target = follow_location(state.url, _escape(location))
+    except UrlRefused as error:
+        raise _Failed(
+            ProbeError.REDIRECTS, f"redirected to {_printable(location[:200])!r}: {error}"[:DETAIL_CHARS]
+        ) from None
+    state.url, state.site = target.url, find_site(*target)
+
+
+def _choose_headers(request: ProbeRequest, site: Site) -> Headers:
+    """The headers of the task if this is the site of its URL: another origin does not get them."""
+    headers = request.options.headers
+    return tuple(headers.items()) if headers and find_site(request.url, site.host) == site else ()
+
+
+def _read_answer(code: int, head: bytes, fields: Mapping[str, str], state: ProbeState) -> ProbeOutcome:
+    """The outcome of the last answer."""
+    protection = find_bot_protection(code, head)
+    location = fields.get("Location")
+    retry_after = fields.get("Retry-After", "")[:DETAIL_CHARS] if code in _BUSY else ""
+    if location is None and not retry_after and protection is None and not state.has_retry_after:
         return ProbeOutcome(code)
-    location, later = location and location[:LOCATION_CHARS], later and later[:DETAIL_CHARS]
     return ProbeOutcome(
         code,
-        detail=later and f"Retry-After: {_printable(later[:DETAIL_CHARS])}"[:DETAIL_CHARS],
+        detail=f"Retry-After: {_printable(retry_after)}"[:DETAIL_CHARS] if retry_after else None,
         location=location and _printable(location[:LOCATION_CHARS])[:LOCATION_CHARS],
-        retry_after_s=read_retry_after(later) if later and own else None,
+        bot_protection=protection,
+        retry_after_s=read_retry_after(retry_after) if retry_after else None,
+        has_retry_after=state.has_retry_after,
     )
 
 
 async def _drain(answer: HttpAnswer, deadline: Timeout) -> None:
     """Read a short body to its end, so that its connection serves the next URL; give up on any other."""
-    if answer.body.is_eof() or answer.length_bytes > BODY_BYTES:  # it is all there, or too much
+    if answer.finished:
         return
-    try:
+    with suppress(TimeoutError):
         async with deadline, asyncio.timeout(BODY_S):
-            while await answer.body.readany():  # `answer` ends it after BODY_BYTES
-                pass
-    except (TimeoutError, aiohttp.ClientError, OSError):
-        return
-
-
-def _name_error(error: Exception) -> tuple[ProbeError, str]:
-    """The stable word for what a library or the system raised, and a line for a person."""
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    return _word(error, cause), _describe(cause)
+            await answer.finish()
 
 
 def _describe(cause: Exception) -> str:
-    if isinstance(cause, OSError) and cause.errno is not None and not isinstance(cause, ssl.SSLError):
+    """One line for people about the cause of a failure."""
+    if isinstance(cause, ConnectionCut) and isinstance(cause.__cause__, ssl.SSLError):
+        text = f"TLS failed ({cause.__cause__.reason})"
+    elif isinstance(cause, OSError) and cause.errno is not None and not isinstance(cause, ssl.SSLError):
         text = os.strerror(cause.errno)
     elif isinstance(cause, ConnectionError) and not str(cause):
         text = "the connection ended in the TLS handshake"
@@ -176,7 +209,7 @@ def _describe(cause: Exception) -> str:
 
 
 def _printable(text: str) -> str:
-    """Text of a stranger as JSON can hold it: bytes that were no UTF-8 become `\\xff`."""
+    """Text of a site as JSON can hold it: bytes that are not UTF-8 become `\\xff`."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -185,24 +218,18 @@ def _escape(location: str) -> str:
     return location if location.isascii() else quote(location.encode("utf-8", "surrogateescape"), safe=_ASCII)
 
 
-def _word(error: Exception, cause: Exception) -> ProbeError:
-    number = getattr(cause, "errno", None)
-    if isinstance(cause, AddressBlocked):
+def _name_error(error: Exception) -> ProbeError:
+    """The `ProbeError` of an exception of the client or the system."""
+    if isinstance(error, AddressBlocked):
         return ProbeError.BLOCKED
-    if isinstance(error, aiohttp.ClientConnectorDNSError) or isinstance(cause, NameNotFound):
+    if isinstance(error, NameNotFound):
         return ProbeError.DNS
-    if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)) or isinstance(cause, ssl.SSLError):
+    if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
         return ProbeError.TLS
-    if isinstance(error, (aiohttp.InvalidURL, ValueError)) and not isinstance(error, aiohttp.ClientPayloadError):
-        return ProbeError.INVALID_URL
-    if isinstance(error, ResponseCut):
-        return ProbeError.TLS if isinstance(error.__cause__, ssl.SSLError) else ProbeError.RESET
-    if number == errno.ECONNREFUSED:
+    if isinstance(error, ResponseUnreadable):
+        return ProbeError.PROTOCOL
+    if isinstance(error, ConnectionRefusedError):
         return ProbeError.REFUSED
-    if isinstance(error, aiohttp.ServerDisconnectedError) or isinstance(cause, ConnectionError):
+    if isinstance(error, ConnectionError):
         return ProbeError.RESET
-    if number == errno.ETIMEDOUT:
-        return ProbeError.TIMEOUT
-    if number in _UNREACHABLE or isinstance(error, aiohttp.ClientConnectorError):
-        return ProbeError.UNREACHABLE
-    return ProbeError.PROTOCOL
+    return ProbeError.UNREACHABLE if isinstance(error, OSError) else ProbeError.INVALID_URL

@@ -1,7 +1,7 @@
-"""Names to addresses, without threads: owns pycares, and fills aiohttp's seam for a resolver.
+"""Names to addresses, without threads: owns pycares.
 
-aiohttp's own resolver runs getaddrinfo in threads (60 lookups of 100 ms took 1.0 s; c-ares: 100 in 0.13 s), and c-ares
-has a thread of its own unless its sockets are watched by the event loop, as they are here.
+c-ares has a thread of its own unless its sockets are watched by the event loop, as they are here. It sorts addresses by
+a connection to each of them (RFC 6724), of which a name server may send thousands: so they are sorted here, by family.
 
 c-ares reads the files of the system once, when a channel is opened. So a channel is replaced as soon as one of them
 has changed; lookups under way go on with the new one. `Channel.reinit` would read them in a thread of c-ares, and call
@@ -11,11 +11,11 @@ back from there.
 import asyncio
 import socket
 from collections.abc import Sequence
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
 import pycares
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 QUERY_TIMEOUT_S = 2.0
 QUERY_TRIES = 5
@@ -23,14 +23,16 @@ TICK_S = 0.5
 """How often timeouts and files are looked at during a lookup."""
 DOUBT_S = 1.0
 """How soon after the files were read they may be read again because no name server answers."""
-MAX_ADDRESSES = 8
-"""Of one name and family: a name server may send thousands, and each would be connected to."""
+MAX_ADDRESSES = 64
+"""Of one name: each may be connected to."""
 SYSTEM_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/svc.conf")
 """What c-ares reads."""
+_UNSORTED = 1 << 7
+"""ARES_AI_NOSORT of ares_getaddrinfo(3), which pycares does not name."""
 _NO_ANSWER = frozenset({pycares.errno.ARES_ECONNREFUSED, pycares.errno.ARES_ETIMEOUT})
 
 Addresses = list[tuple[int, str]]
-"""(family, address), in the order of preference."""
+"""(family, address), in the order of preference: the families take turns, IPv6 first (RFC 8305, 4)."""
 
 
 class NameNotFound(OSError):
@@ -59,8 +61,8 @@ class _Channel:
         """Those that are asked."""
         return self._cares.servers
 
-    async def look_up(self, host: str, port: int, family: socket.AddressFamily) -> Addresses:
-        """What the hosts file or a name server says of a name.
+    async def look_up(self, host: str) -> Addresses:
+        """What the hosts file or a name server says of a name, at most `MAX_ADDRESSES`.
 
         :raises _ChannelClosed: it was closed meanwhile.
         :raises pycares.AresError: (number, text).
@@ -75,11 +77,11 @@ class _Channel:
             elif number is not None:
                 found.set_exception(pycares.AresError(number, pycares.errno.strerror(number)))
             else:
-                found.set_result([(node.family, node.addr[0].decode("ascii")) for node in result.nodes])
+                found.set_result(_choose_addresses(result.nodes))
 
         self.waiting += 1
         try:
-            self._cares.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, callback=settle)
+            self._cares.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=_UNSORTED, callback=settle)
             return await found
         finally:
             self.waiting -= 1
@@ -115,8 +117,8 @@ class _Channel:
             self._watched.discard(number)
 
 
-class Resolver(AbstractResolver):
-    """aiohttp's resolver over c-ares: hosts file, then DNS, both address families.
+class Resolver:
+    """Names looked up by c-ares: hosts file, then DNS, both address families.
 
     `name_servers` ("192.0.2.1:53") are asked instead of the system's.
     """
@@ -127,25 +129,26 @@ class Resolver(AbstractResolver):
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """The addresses of `host`, at most `MAX_ADDRESSES` of a family.
+    async def resolve(self, host: str) -> Addresses:
+        """The addresses of `host`, at most `MAX_ADDRESSES`.
 
         :raises NameNotFound: there is none.
         """
-        kept: dict[int, list[str]] = {}
-        for kind, address in await self._look_up(host, port, family):
-            of_kind = kept.setdefault(kind, [])
-            if len(of_kind) < MAX_ADDRESSES:
-                of_kind.append(address)
-        if not kept:
-            raise NameNotFound(f"{host}: no address")
-        return [
-            _result(host, address, port, socket.AddressFamily(kind))
-            for kind, found in kept.items()
-            for address in found
-        ]
+        while not self._closed:
+            try:
+                channel = self._open_channel()
+                self._start_timer()
+                addresses = await channel.look_up(host)
+            except _ChannelClosed:
+                continue
+            except pycares.AresError as error:
+                if error.args[0] in _NO_ANSWER:
+                    self._doubt()
+                raise NameNotFound(f"{host}: {error.args[-1]}") from None
+            if not addresses:
+                raise NameNotFound(f"{host}: no address")
+            return addresses
+        raise NameNotFound(f"{host}: the gateway stops")
 
     async def close(self) -> None:
         """End the lookups under way."""
@@ -155,20 +158,6 @@ class Resolver(AbstractResolver):
         if self._timer is not None:
             self._timer.cancel()
         self._channel.close()
-
-    async def _look_up(self, host: str, port: int, family: socket.AddressFamily) -> Addresses:
-        while not self._closed:
-            try:
-                channel = self._open_channel()
-                self._start_timer()
-                return await channel.look_up(host, port, family)
-            except _ChannelClosed:
-                continue
-            except pycares.AresError as error:
-                if error.args[0] in _NO_ANSWER:
-                    self._doubt()
-                raise NameNotFound(f"{host}: {error.args[-1]}") from None
-        raise NameNotFound(f"{host}: the gateway stops")
 
     def _open_channel(self) -> _Channel:
         """A channel that knows the files of the system as they are now."""
@@ -217,12 +206,8 @@ def _describe_files() -> list[tuple[int, ...] | None]:
     return found
 
 
-def _result(hostname: str, address: str, port: int, family: socket.AddressFamily) -> ResolveResult:
-    return ResolveResult(
-        hostname=hostname,
-        host=address,
-        port=port,
-        family=family,
-        proto=0,
-        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-    )
+def _choose_addresses(nodes: Sequence[Any]) -> Addresses:
+    """The first addresses of each family, by turns."""
+    families = [[node for node in nodes if node.family == family] for family in (socket.AF_INET6, socket.AF_INET)]
+    by_turns = [node for node in chain.from_iterable(zip_longest(*families)) if node is not None]
+    return [(node.family, node.addr[0].decode("ascii")) for node in by_turns[:MAX_ADDRESSES]]

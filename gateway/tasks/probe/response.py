@@ -1,118 +1,84 @@
-"""What a site answers, as far as it can be read: fills a third seam of aiohttp, the protocol of a connection.
+"""What a site answers, as far as it can be read. Pure: bytes in, a code and fields out, however they are cut.
 
 The rule is curl's: a status line and the blank line after its head are an answer, whatever else is wrong with either.
-aiohttp reads strictly and a packet at a time: a 204 with a body, a bad chunk, a doubled Content-Length gave no code,
-or gave one if the site happened to send them in two packets. Here its parser gets each head whole and alone; what it
-cannot read is read leniently, and the connection ends there. Nothing is taken from a site that was not asked.
-
-Not only the bytes of an answer are bounded but the work that it causes: heads, lines, chunks and packets are counted.
-The code is known after the head; the rest is read for the sake of the connection, for as long as that is cheaper.
+The code is known after the head; the body is read for the sake of the connection alone, for as long as that is
+cheaper than a new one, and only if its end is beyond doubt. Not only the bytes of an answer are bounded but the work
+that it causes: interim heads, lines, chunks.
 """
 
-import asyncio
 import re
-import ssl
-from typing import Any
-
-import aiohttp
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.http import HttpProcessingError, HttpVersion11, RawResponseMessage
-from aiohttp.streams import EMPTY_PAYLOAD
-from multidict import CIMultiDict, CIMultiDictProxy
+from collections.abc import Mapping
 
 HEAD_BYTES = 128 * 1024
 """For all heads of one answer, interim ones (1xx) too. curl takes 300 KiB, Chrome 256, Node 16."""
 BODY_BYTES = 64 * 1024
-"""Of a body, as it came: chunk sizes and their extensions are no end either."""
+"""Of a body, as it came."""
 MAX_INTERIM = 200
 """Interim answers (1xx) before the answer: each is a head to be found and read."""
-STRICT_LINES = 128
-STRICT_BYTES = 32 * 1024
-"""A longer head is read leniently: aiohttp makes objects of each line, and copies a folded field for each line."""
-FREE_READS = 64
-"""Packets of an answer that are read as they come; of a body there are no more."""
-GATHER_S = 0.25
-"""How long the rest of a head gathers in the kernel before each further read: a read costs a turn of the loop."""
-SLICE_BYTES = 512
+KEPT_LINES, KEPT_HEAD_BYTES = 128, 32 * 1024
+"""The connection of a longer head is not kept: its lines are not checked."""
 FRAMING_BYTES = 400
-"""Chunk sizes, chunk extensions and trailers of a body, counted after each slice: chunks of one byte cost the parser
-2 µs each. A connection is worth less than the rest of such a body."""
+"""Chunk sizes, chunk extensions and trailers of a body: of one in chunks of one byte the connection is not kept."""
+VALUE_BYTES = 32 * 1024
+"""What is read of the value of a field."""
 _HEAD_END = re.compile(rb"\n\r\n|\n\n")
 _LONGEST_END = 3
 _LINE_ENDS = re.compile(rb"[\r\n]{0,4}")
+"""Some sites send a line end too many after a body."""
 _STATUS = re.compile(rb"HTTP/(?:1\.[01]|2(?:\.0)?) {1,64}([1-9][0-9]{2})(?![0-9])", re.IGNORECASE)
-"""Where the code stands, as curl finds it: `HTTP/2` without HTTP/2, two spaces and a missing reason are let pass."""
+"""Where the code is, as curl finds it: `HTTP/2` without HTTP/2, two spaces and a missing reason are accepted."""
 _FIELDS_READ = ("Location", "Retry-After")
-"""What is read of a head that breaks rules."""
+_FRAMING_FIELDS = re.compile(rb"\n(content-length|transfer-encoding|connection):([^\n]*)", re.IGNORECASE)
+_WELL_FORMED = re.compile(
+    rb"HTTP/1\.1 [0-9]{3}(?: [^\r\n\0]*+)?\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[^\r\n\0]*+\r\n)*+\r\n"
+)
+_CHUNK_LINE = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})[ \t]*+(?:;[^\r\n]*+)?\r\n")
+"""With the line end of the chunk before it; the first has one put before it."""
+_TRAILERS = re.compile(rb"(?:[^\r\n]++\r\n)*+\r\n")
+_NO_BODY = frozenset({204, 304})
 
 
-class ResponseCut(aiohttp.ClientConnectionError):
-    """A connection ended before its first answer was whole. aiohttp would ask again: a URL is one request."""
+class ResponseUnreadable(Exception):
+    """What came is not an HTTP answer."""
 
 
-class ResponseReader(ResponseHandler):
-    """The protocol of one connection, for answers one after another."""
+class ResponseParser:
+    """The answer to one request: `feed` it until it has `ended`, or is `hopeless`."""
 
-    def __init__(self, loop: Any) -> None:
-        super().__init__(loop)
-        self._asked = 0
-        self._heading = False
-        self._head = bytearray()
-        self._left_bytes = 0
-        self._reads = 0
-        self._interim = 0
-        self._chunked = False
-        self._taking: bytes | None = None
-
-    def set_response_params(self, **params: Any) -> None:
-        """Expect an answer (aiohttp calls it before each request)."""
-        self._asked += 1
-        self._heading = True
+    def __init__(self) -> None:
+        self.code = 0
+        """0 until the head is whole."""
+        self.fields: Mapping[str, str] = {}
+        """Location and Retry-After, as far as the head has them."""
+        self.head = b""
+        self.begun = False
+        self.ended = False
+        """The whole body has come, and the connection can serve again."""
+        self.hopeless = False
+        """The code is known, and the connection cannot serve again, or is not worth it."""
+        self._unread = bytearray()
         self._left_bytes = HEAD_BYTES
-        self._reads = self._interim = 0
-        super().set_response_params(**params)
+        self._interim = 0
+        self._length = 0  # of the body, or of the chunk, that is still to come
+        self._chunked = False
+        self._framing_bytes = 0
 
-    def data_received(self, data: bytes) -> None:
-        """Take what the site sent."""
-        self._reads += 1
-        if self._heading:
-            self._read_head(data)
-        elif data and self._asked:
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        :raises ResponseUnreadable: they are not HTTP, or the head is too long.
+        """
+        self.begun = True
+        if self.code:
             self._read_body(data)
         else:
-            super().data_received(data)
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """End; a request on a connection that has served before is left to aiohttp to ask again."""
-        if self._heading and not self.is_eof() and (self._asked == 1 or self._head):
-            what = f"TLS failed ({exc.reason})" if isinstance(exc, ssl.SSLError) else "the connection ended"
-            cut = ResponseCut(f"{what} {'in the middle of' if self._head else 'before'} the answer")
-            cut.__cause__ = exc
-            self.set_exception(cut)
-        super().connection_lost(exc)
-
-    def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
-        """Have the answer, as far as its head (aiohttp calls it)."""
-        self._chunked = data[0].chunked
-        super().feed_data(data, size)
-
-    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """Fail, unless a head that aiohttp cannot read can be read all the same."""
-        if self._taking is None:
-            super().set_exception(exc, *cause)
-
-    def close(self) -> None:
-        """Let go at once: TLS would wait 30 s for a peer that says no goodbye."""
-        self.abort()
+            self._read_head(data)
 
     def _read_head(self, data: bytes) -> None:
-        text: bytes | bytearray = data
-        seen = 0
-        if self._head:
-            seen = max(0, len(self._head) - _LONGEST_END)
-            self._head += data
-            text = self._head
-        start = self._skip_newlines(text, 0)
+        text = self._unread
+        seen = max(0, len(text) - _LONGEST_END)
+        text += data
+        start = self._skip_line_ends(0)
         while end := _HEAD_END.search(text, max(start, seen)):
             head = bytes(text[start : end.end()])
             self._left_bytes -= len(head)
@@ -122,107 +88,124 @@ class ResponseReader(ResponseHandler):
             start = end.end()
             code = int(status[1])
             if code >= 200 or code == 101:  # 101 ends HTTP here: no other protocol was asked for
-                self._take(head, code, bytes(text[start:]))
+                self._unread = bytearray()
+                self._take_head(code, head, bytes(text[start:]))
                 return
             self._interim += 1
-            start = self._skip_newlines(text, start)
             if self._interim > MAX_INTERIM:
-                break
-        if start or text is data:
-            self._head = bytearray(text[start:])
-        self._check_head()
+                raise ResponseUnreadable(f"over {MAX_INTERIM} interim answers (1xx)")
+            start = self._skip_line_ends(start)
+        del text[:start]
+        self._check_beginning()
 
-    def _read_body(self, data: bytes) -> None:
-        payload = self._payload
-        step = SLICE_BYTES if self._chunked else len(data)
-        for start in range(0, len(data), step):
-            if payload is None or payload.is_eof():  # it could pass for the answer to the next request
-                self._end()
-                return
-            piece = data[start : start + step]
-            self._left_bytes -= len(piece)
-            super().data_received(piece)
-            framing_bytes = BODY_BYTES - self._left_bytes - payload.total_bytes
-            if self._left_bytes < 0 or framing_bytes > FRAMING_BYTES:
-                self._end()
-                return
-        if self._reads > FREE_READS and payload is not None and not payload.is_eof():
-            self._end()
-
-    def _skip_newlines(self, text: bytes | bytearray, start: int) -> int:
-        """Where the head begins: some sites send a line end too many after a body."""
-        few = _LINE_ENDS.match(text, start)
+    def _skip_line_ends(self, start: int) -> int:
+        """Where the head begins."""
+        few = _LINE_ENDS.match(self._unread, start)
         assert few is not None  # it matches nothing, too
         self._left_bytes -= few.end() - start
         return few.end()
 
-    def _check_head(self) -> None:
-        """Refuse a head that has not ended and that no end can mend; let a head in many pieces gather."""
-        head = self._head
-        if self._interim > MAX_INTERIM:
-            self._refuse(f"over {MAX_INTERIM} interim answers (1xx)")
-        elif len(head) > self._left_bytes:
-            self._refuse(f"its head is over {HEAD_BYTES} bytes")
-        elif not b"HTTP/".startswith(bytes(head[:5]).upper()) or (b"\n" in head and _STATUS.match(head) is None):
+    def _check_beginning(self) -> None:
+        """Refuse a head that has not ended and that no end can mend."""
+        head = self._unread
+        if len(head) > self._left_bytes:
+            raise ResponseUnreadable(f"its head is over {HEAD_BYTES} bytes")
+        if not b"HTTP/".startswith(bytes(head[:5]).upper()) or (b"\n" in head and _STATUS.match(head) is None):
             line = bytes(head[:60]).partition(b"\n")[0]
-            self._refuse(f"no HTTP status: {line!r}")
-        elif self._reads > FREE_READS and self.transport is not None:
-            self.transport.pause_reading()
-            asyncio.get_running_loop().call_later(GATHER_S, self._read_on)
+            raise ResponseUnreadable(f"no HTTP status: {line!r}")
 
-    def _read_on(self) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.resume_reading()
-
-    def _take(self, head: bytes, code: int, rest: bytes) -> None:
-        self._heading = False
-        self._head = bytearray()
+    def _take_head(self, code: int, head: bytes, rest: bytes) -> None:
+        self.head = head
+        self.fields = _read_fields(head)
+        self.code = code
         self._left_bytes = BODY_BYTES
-        if len(head) <= STRICT_BYTES and head.count(b"\n") <= STRICT_LINES:
-            self._taking = head
-            super().data_received(head)
-            self._taking = None
-        if not self._buffer:
-            self.force_close()
-            self.feed_data((_read_leniently(head, code), EMPTY_PAYLOAD), 0)
+        length = _find_length(code, head)
+        if length is None:
+            self.hopeless = True
             return
-        if code == 101:
-            self.force_close()
-        elif rest:
-            self.data_received(rest)
+        self._length, self._chunked = max(0, length), length < 0
+        self._read_body(b"\r\n" + rest if self._chunked else rest)
 
-    def _refuse(self, message: str) -> None:
-        self._heading = False
-        self.set_exception(HttpProcessingError(message=message))
-        self._end()
+    def _read_body(self, data: bytes) -> None:
+        self._left_bytes -= len(data)
+        if self._left_bytes < 0 or self.ended or self.hopeless:
+            self.hopeless = True
+        elif self._chunked:
+            self._read_chunks(bytes(self._unread) + data)
+        else:
+            at = min(self._length, len(data))
+            self._length -= at
+            if not self._length:
+                self._end(data[at:])
 
-    def _end(self) -> None:
-        self.force_close()
-        if self.transport is not None:
-            self.transport.abort()
+    def _read_chunks(self, data: bytes) -> None:
+        at = 0
+        while True:
+            step = min(self._length, len(data) - at)
+            self._length -= step
+            at += step
+            self._unread = bytearray(data[at:])
+            line = None if self._length else _CHUNK_LINE.match(data, at)
+            if line is None:
+                self.hopeless = _is_no_chunk(self._unread)
+                return
+            end = line.end()
+            size = int(line[1], 16)
+            if not size:
+                trailers = _TRAILERS.match(data, end)
+                if trailers is None:
+                    self.hopeless = len(self._unread) > FRAMING_BYTES
+                    return
+                end = trailers.end()
+            self._framing_bytes += end - at
+            if self._framing_bytes > FRAMING_BYTES:
+                self.hopeless = True
+                return
+            if not size:
+                self._end(data[end:])
+                return
+            self._length = size
+            at = end
+
+    def _end(self, rest: bytes) -> None:
+        """Of what comes behind, a line end is harmless; anything else could pass for the next answer."""
+        few = _LINE_ENDS.fullmatch(rest)
+        self.ended, self.hopeless = few is not None, few is None
 
 
-def _read_leniently(head: bytes, code: int) -> RawResponseMessage:
-    """The answer in a head that breaks rules; without its body, for who knows where that would end."""
-    fields: CIMultiDict[str] = CIMultiDict()
+def _read_fields(head: bytes) -> dict[str, str]:
+    """The first value of each field that is read, also in a head that breaks rules."""
+    fields = {}
     lower = head.lower()
     for name in _FIELDS_READ:
         place = lower.find(f"\n{name.lower()}:".encode())
         if place >= 0:
             start = place + len(name) + 2
-            fields[name] = _decode(head[start : head.index(b"\n", start)][:STRICT_BYTES])
-    return RawResponseMessage(
-        version=HttpVersion11,
-        code=code,
-        reason="",
-        headers=CIMultiDictProxy(fields),
-        raw_headers=(),
-        should_close=True,
-        compression=None,
-        upgrade=False,
-        chunked=False,
-    )
+            value = head[start : head.index(b"\n", start)][:VALUE_BYTES]
+            fields[name] = value.strip(b" \t\r").decode("utf-8", "surrogateescape")
+    return fields
 
 
-def _decode(text: bytes) -> str:
-    return text.strip(b" \t\r").decode("utf-8", "surrogateescape")
+def _find_length(code: int, head: bytes) -> int | None:
+    """The size of the body; -1: it comes in chunks; None: the connection is not kept (RFC 9112, 6.3)."""
+    if len(head) > KEPT_HEAD_BYTES or head.count(b"\n") > KEPT_LINES or not _WELL_FORMED.fullmatch(head):
+        return None
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in _FRAMING_FIELDS.findall(head):
+        found.setdefault(name.lower(), []).append(value.strip(b" \t\r").lower())
+    if code == 101 or any(b"close" in value for value in found.get(b"connection", ())):
+        return None
+    if code in _NO_BODY:
+        return 0
+    lengths, codings = found.get(b"content-length", []), found.get(b"transfer-encoding", [])
+    if codings:
+        return -1 if not lengths and codings == [b"chunked"] else None
+    if len(lengths) != 1 or not lengths[0].isdigit() or len(lengths[0]) > 18:
+        return None
+    length = int(lengths[0])
+    return length if length <= BODY_BYTES else None
+
+
+def _is_no_chunk(text: bytes | bytearray) -> bool:
+    """Whether what should be the line of a chunk can no longer become one."""
+    return len(text) > FRAMING_BYTES or not b"\r\n".startswith(bytes(text[:2])) or b"\n" in text[2:]

@@ -14,6 +14,8 @@ from urllib.parse import unquote_to_bytes
 
 from ada_url import URL
 
+from .hosts import is_host
+
 MAX_URL_CHARS = 8_192
 MAX_HOST_CHARS = 260
 """A name has at most 253 (RFC 1035, 2.3.4), a port six more."""
@@ -33,6 +35,8 @@ _AUTHORITY = re.compile(
     r"(?:(?:https?|ftp|wss?|file):[/\\]*|[/\\]{2,})(?:[^/\\?#]*@)?(?P<host>[^/\\?#@]*)", re.IGNORECASE
 )
 """The host of a text that names one, as far as its length goes; the port counts too."""
+_EMAIL = re.compile(r"[^/\\?#]*@")
+"""How a text without a scheme begins that has a user before its host."""
 _NO_CHARACTER = re.compile(f"[\ud800-\udfff{UNREADABLE}]")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _NUMBER_LAST = re.compile(r"(?:[^:]*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
@@ -46,6 +50,13 @@ class Target(NamedTuple):
 
     url: str
     domain: str
+
+
+class Site(NamedTuple):
+    """Where a request goes: its host in lower case, and its origin, as `https://example.com:8443`."""
+
+    host: str
+    origin: str
 
 
 class UrlRefused(ValueError):
@@ -93,6 +104,12 @@ def split_url(url: str) -> tuple[str, str, str]:
     return scheme, authority, f"/{target}"
 
 
+def find_site(url: str, host: str) -> Site:
+    """The site of a normal form of this host; its origin is without a user (RFC 6454)."""
+    scheme, authority, _ = split_url(url)
+    return Site(host, f"{scheme}://{authority.rpartition('@')[2]}")
+
+
 def _take_plain(text: str) -> Target | None:
     match = _PLAIN.fullmatch(text)
     if match is None:
@@ -100,7 +117,7 @@ def _take_plain(text: str) -> Target | None:
     scheme, host, port, path, query = match.groups()
     if len(host) > MAX_HOST_CHARS or (port is not None and (port == _DEFAULT_PORTS[scheme] or int(port) > 65_535)):
         return None
-    if "xn--" in host or (_NUMBER_LAST.fullmatch(host) and not _is_ipv4(host)):
+    if "xn--" in host or not is_host(host) or (_NUMBER_LAST.fullmatch(host) and not _is_ipv4(host)):
         return None
     if path is None:
         return Target(f"{scheme}://{host}{':' + port if port else ''}/{query or ''}", host)
@@ -128,6 +145,8 @@ def _add_scheme(text: str) -> str:
         return f"http:{text}"
     if not text or text[0] in "/\\?#":
         raise UrlRefused("the URL has no host")
+    if _EMAIL.match(text):
+        raise UrlRefused("an e-mail address is no URL")
     return f"http://{text}"  # example.com/path, localhost:8000
 
 
@@ -150,6 +169,8 @@ def _read_url(text: str, base: URL | None = None) -> Target:
     host = url.hostname.strip("[]")
     if len(host) > MAX_HOST_CHARS:
         raise UrlRefused("the host is longer than a host can be")
+    if not is_host(host):
+        raise UrlRefused(f"{host} is not the name of a host")
     if url.port == "0":
         raise UrlRefused("port 0 cannot be asked", host)
     if base is not None and base.origin == url.origin and not (url.username or url.password):

@@ -9,6 +9,7 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.programs import need
 
@@ -23,9 +24,12 @@ AUDIO: dict[str, tuple[str, str]] = {
     "stereo.mp3": ("audio/mpeg", "-ac 2 -joint_stereo 1"),
     "old-tag.mp3": ("audio/mpeg", "-write_id3v1 1 -id3v2_version 0 -metadata title=Prelude"),
     "tag-2.3.mp3": ("audio/mpeg", "-id3v2_version 3 -metadata title=Prelude"),
+    "loud.mp3": ("audio/mpeg", "-b:a 320k -ac 2 -write_xing 0 -id3v2_version 0"),
+    "vbr-bare.mp3": ("audio/mpeg", "-q:a 5 -write_xing 0 -id3v2_version 0"),
     "layer2.mp2": ("audio/mpeg", ""),
     "vorbis.ogg": ("audio/ogg", "-c:a libvorbis -metadata title=Fuge"),
     "opus.opus": ("audio/ogg", "-c:a libopus"),
+    "paged.opus": ("audio/ogg", "-c:a libopus -page_duration 100000"),
     "flac.oga": ("audio/ogg", "-c:a flac"),
     "speex.spx": ("audio/ogg", "-c:a libspeex -ar 16000"),
     "pcm.wav": ("audio/wav", ""),
@@ -59,6 +63,8 @@ AUDIO: dict[str, tuple[str, str]] = {
     "smooth.ismv": ("audio/mp4", "-c:a aac"),
     "pcm.mov": ("audio/mp4", "-c:a pcm_s16le"),
     "fragments.mp4": ("audio/mp4", "-c:a aac -movflags frag_keyframe+empty_moov"),
+    "many-fragments.mp4": ("audio/mp4", "-c:a aac -movflags empty_moov+default_base_moof -frag_duration 200000"),
+    "first-in-moov.mp4": ("audio/mp4", "-c:a aac -movflags default_base_moof -frag_duration 200000"),
     "aac.mov": ("audio/mp4", "-c:a aac"),
     "phone.3gp": ("audio/3gpp", "-c:a aac"),
     "phone.3g2": ("audio/3gpp2", "-c:a aac"),
@@ -115,6 +121,9 @@ VIDEO: dict[str, str] = {
     "film.nut": "-c:v mpeg4",
     "film.vob": "-c:v mpeg2video -c:a mp2",
     "film.m2ts": "-c:v mpeg2video -c:a ac3",
+    "pictures.mkv": "-c:v mjpeg -c:a mp3",
+    "mp3.avi": "-c:v mpeg4 -c:a mp3",
+    "mp3.nut": "-c:v mpeg4 -c:a mp3",
     "pcm.avi": "-c:v rawvideo -c:a pcm_s16le",
     "fragments-film.mp4": "-c:v mpeg4 -c:a aac -movflags frag_keyframe+empty_moov",
     "sound-first.mp4": "-map 0:a -map 1:v -c:v mpeg4 -c:a aac -movflags +faststart",
@@ -141,6 +150,13 @@ VIDEO: dict[str, str] = {
 }
 
 
+STILLS: dict[str, str] = {
+    # sound, then a track of pictures, which is none of a film
+    "chapters.mov": "-map 0 -map 1 -c:a aac -c:v mjpeg -r 1",
+    "cover-track.mka": "-map 0 -map 1 -c:a libvorbis -c:v mjpeg -frames:v 1",
+    "cover-track.mov": "-map 0 -map 1 -c:a aac -c:v mjpeg -frames:v 1",
+}
+
 COVERS: dict[str, str] = {
     # as AUDIO, with a picture in it
     "cover.mp3": "-c:a libmp3lame -id3v2_version 3",
@@ -148,12 +164,38 @@ COVERS: dict[str, str] = {
     "cover.m4a": "-c:a aac",
 }
 
+TAGGED: dict[str, str] = {
+    # as AUDIO, with the tags of TAGS in it
+    "tagged.mka": "",
+    "tagged.webm": "-c:a libopus",
+    "tagged.wv": "",
+    "tagged.tta": "",
+    "tagged.aac": "-write_id3v2 1",
+    "tagged.aiff": "-write_id3v2 1",
+    "tagged.caf": "",
+    "tagged.wav": "",
+    "tagged.mp3": "",
+    "tagged.ogg": "-c:a libvorbis",
+    "tagged.opus": "",
+    "tagged.oga": "-c:a flac",
+    "tagged.flac": "",
+    "tagged.m4a": "",
+    "tagged.wma": "",
+}
+TAGS = {"title": "Прелюдия", "artist": "Anna", "album": "One", "track": "3/12"}
+
 
 class Corpus:
-    """The files of one test session; `corpus["cbr.mp3"]` makes one once and gives its bytes."""
+    """The files of one test session, in all its processes; `corpus["cbr.mp3"]` makes one once and gives its bytes.
 
-    def __init__(self, folder: Path) -> None:
+    They have a second of a tone; those of `seconds` begin with silence and go on with loud and quiet noise.
+    """
+
+    def __init__(self, folder: Path, *, seconds: int = 0) -> None:
+        folder.mkdir(exist_ok=True)
         self._folder = folder
+        self.seconds = seconds or 1
+        self._is_noise = bool(seconds)
 
     def __getitem__(self, name: str) -> bytes:
         return self.path(name).read_bytes()
@@ -162,16 +204,24 @@ class Corpus:
         """Where the file is."""
         path = self._folder / name
         if not path.exists():
-            self._make(path)
+            with TemporaryDirectory(dir=self._folder) as own:
+                self._make(Path(own) / name)
+                (Path(own) / name).replace(path)
         return path
 
     def _make(self, path: Path) -> None:
-        source = self._folder / "source.wav"
-        if not source.exists():
-            run("sox", "-D", "-n", "-r", "44100", "-c", "1", "-b", "16", str(source), "synth", "1", "sine", "440")
-        if path.name in VIDEO:
-            film = ["-f", "lavfi", "-i", "testsrc=size=176x144:rate=25:duration=1", "-shortest"]
-            run(*FFMPEG, "-i", str(source), *film, *VIDEO[path.name].split(), str(path))
+        if path.name == "source.wav" and self._is_noise:
+            loudness = "volume='if(lt(t,12),0,0.05+0.9*lt(mod(t,20),10))':eval=frame"
+            run(*FFMPEG, "-f", "lavfi", "-i", f"anoisesrc=d={self.seconds}:a=0.2:s=1:r=44100,{loudness}", str(path))
+            return
+        if path.name == "source.wav":
+            run("sox", "-D", "-n", "-r", "44100", "-c", "1", "-b", "16", str(path), "synth", "1", "sine", "440")
+            return
+        source = self.path("source.wav")
+        if path.name in VIDEO | STILLS:
+            pictures = f"testsrc=size=176x144:rate=25:duration={self.seconds}"
+            film = ["-f", "lavfi", "-i", pictures, *(["-shortest"] if path.name in VIDEO else [])]
+            run(*FFMPEG, "-i", str(source), *film, *(VIDEO | STILLS)[path.name].split(), str(path))
             return
         if path.suffix == ".png":
             run(*FFMPEG, "-f", "lavfi", "-i", "testsrc=size=64x64:rate=1:duration=1", "-frames:v", "1", str(path))
@@ -188,6 +238,10 @@ class Corpus:
                 *COVERS[path.name].split(),
                 str(path),
             )
+            return
+        if path.name in TAGGED:
+            tags = [argument for pair in TAGS.items() for argument in ("-metadata", "=".join(pair))]
+            run(*FFMPEG, "-i", str(source), *tags, *TAGGED[path.name].split(), str(path))
             return
         arguments = AUDIO[path.name][1].split()
         if arguments[:1] == ["sox"]:
@@ -302,6 +356,15 @@ MAGICS: dict[str, bytes] = {
     "tta": b"TTA1",
     "ape": b"MAC \x96\x0f",
     "dsf": b"DSD \x1c\x00\x00\x00\x00\x00\x00\x00",
+    "swapped dts": b"\xfe\x7f\x01\x80",
+    "ape tag": b"APETAGEX\xd0\x07\0\0",
+    "dff": b"FRM8" + bytes(8) + b"DSD ",
+    "mpc 7": b"MP+\x07",
+    "mpc 8": b"MPCK",
+    "xm": b"Extended Module: ",
+    "it": b"IMPM",
+    "s3m": bytes(28) + b"\x1a\x10" + bytes(14) + b"SCRM",
+    "mod": bytes(1080) + b"M.K.",
     "flv": b"FLV\x01\x04\x00\x00\x00\x09",
 }
 

@@ -1,9 +1,8 @@
 """What is taken for audio and what is not."""
 
+import cProfile
 import io
 import struct
-import sys
-import time
 from typing import Any, BinaryIO, cast
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.audio.formats.bounded_reader import MAX_LOOK_BYTES, MAX_READS, AudioType
-from gateway.audio.formats.detect import FORMS, HEAD_BYTES, HeadVerdict, detect_head, detect_type
+from gateway.audio.formats.detect import FORMS, HEAD_BYTES, detect_type, may_be_audio
 from gateway.audio.tags import read_tags
 from tests.audio.formats.corpus import (
     AUDIO,
@@ -44,22 +43,18 @@ def test_never_refuse_a_head_of_audio(corpus: Corpus, name: str) -> None:
     """However much of an audio file has arrived, its head is never refused."""
     data = corpus[name]
     lengths = [*range(1, 80), *range(80, 2000, 61), *range(2000, HEAD_BYTES, 4999), HEAD_BYTES]
-    refused = [n for n in lengths if n <= len(data) and detect_head(data[:n]) is not HeadVerdict.MAYBE]
+    refused = [n for n in lengths if n <= len(data) and not may_be_audio(data[:n])]
     assert not refused
 
 
-@pytest.mark.parametrize("name", [name for name in AUDIO if name != "alac.caf"])
+@pytest.mark.parametrize("name", AUDIO)
 def test_duration(corpus: Corpus, name: str) -> None:
-    """The length is found, if the form tells it: one second here."""
+    """The length is found: one second here."""
     data = corpus[name]
     found = detect_type(io.BytesIO(data), len(data))
     assert found
-    duration_s = read_tags(io.BytesIO(data), found).duration_s
-    silent = {"fragments.mp4", "dash.mp4", "smooth.ismv", "opus.caf", "radio-aac.flv", "radio.flv"}
-    if name in silent:
-        assert duration_s is None
-    else:
-        assert duration_s == pytest.approx(1, abs=0.16)  # 8 frames of padding at 8 kHz
+    tags = read_tags(io.BytesIO(data), found)
+    assert tags.duration_s == found.duration_s == pytest.approx(1, abs=0.16)  # 8 frames of padding at 8 kHz
 
 
 def test_accept_midi() -> None:
@@ -68,19 +63,6 @@ def test_accept_midi() -> None:
     assert name_type(song) == "audio/midi"
     assert name_type(b"RIFF" + struct.pack("<I", len(song) + 12) + b"RMIDdata" + struct.pack("<I", len(song)) + song)
     assert name_type(song[:-1] + b"\x01") is None
-
-
-def test_accept_hand_made_forms() -> None:
-    """Monkey's Audio, DSF, wide-band AMR: forms that ffmpeg reads and does not write."""
-    descriptor = b"MAC " + struct.pack("<HHII", 3990, 0, 52, 24) + bytes(36)
-    header = struct.pack("<HHIIIHHI", 2000, 0, 73728, 1000, 2, 16, 2, 44100)
-    assert name_type(descriptor + header + bytes(100)) == "audio/x-ape"
-    assert name_type(b"MAC " + struct.pack("<HHHHI", 3950, 2000, 0, 2, 44100) + bytes(100)) == "audio/x-ape"
-    dsf = b"DSD " + struct.pack("<QQQ", 28, 4188, 0) + b"fmt " + struct.pack(
-        "<QIIIIIIQII", 52, 1, 0, 2, 2, 2822400, 1, 2822400, 4096, 0
-    ) + b"data" + struct.pack("<Q", 4108) + bytes(4096)  # fmt: skip
-    assert name_type(dsf) == "audio/x-dsf"
-    assert name_type(b"#!AMR-WB\n" + (b"\x04" + bytes(17)) * 3) == "audio/amr-wb"
 
 
 @pytest.mark.parametrize("prefix", [0, 5, 4000, 300_000])
@@ -92,7 +74,7 @@ def test_skip_id3(corpus: Corpus, name: str, prefix: int) -> None:
     bare = corpus["bare.mp3"] if name == "cbr.mp3" else corpus[name]
     for data in (tag + bare, tag + tag + bare, tag + bytes(1000) + bare):
         assert name_type(data) == AUDIO[name][0]
-        assert detect_head(data[:HEAD_BYTES]) is HeadVerdict.MAYBE
+        assert may_be_audio(data[:HEAD_BYTES])
 
 
 BRANDS = (
@@ -126,7 +108,7 @@ def test_refuse_video(corpus: Corpus, name: str) -> None:
 @pytest.mark.parametrize("name", ["fast.mp4", "film.mkv", "film.webm", "film.ogv", "film.wmv", "film.avi", "film.mpg"])
 def test_refuse_video_early(corpus: Corpus, name: str) -> None:
     """A film that says at its beginning what it is, is refused on its head."""
-    assert detect_head(corpus[name][:HEAD_BYTES]) is HeadVerdict.NO
+    assert not may_be_audio(corpus[name][:HEAD_BYTES])
 
 
 @pytest.mark.parametrize("name", NOT_AUDIO)
@@ -140,13 +122,15 @@ def test_refuse_others_early(name: str) -> None:
     """They are refused on their first bytes."""
     if name == "image.heic":  # its boxes could still go on with sound
         return
-    assert detect_head(NOT_AUDIO[name][:4096]) is HeadVerdict.NO
+    # Behind zeros and the like there may be frames.
+    head = NOT_AUDIO[name] * 5 if name in {"zeros.bin", "ones.bin"} else NOT_AUDIO[name][:4096]
+    assert not may_be_audio(head[:HEAD_BYTES])
 
 
 def test_refuse_program() -> None:
     """An executable is no audio, and is refused on its first bytes."""
     assert name_type(read_program()) is None
-    assert detect_head(read_program()[:64]) is HeadVerdict.NO
+    assert not may_be_audio(read_program()[:64])
 
 
 @pytest.mark.parametrize("follower", [b"", HTML, bytes(5000), b"\xff" * 5000, bytes(range(256)) * 20], ids=len)
@@ -259,7 +243,7 @@ def test_bounded_work(name: str) -> None:
     file = CountingFile(data)
     assert detect_type(file, len(data)) is None
     assert file.reads <= MAX_READS
-    assert detect_head(data[:HEAD_BYTES]) in HeadVerdict
+    assert isinstance(may_be_audio(data[:HEAD_BYTES]), bool)
 
 
 class CountingFile(io.BytesIO):
@@ -273,24 +257,21 @@ class CountingFile(io.BytesIO):
         return super().read(size)
 
 
-def test_work_is_milliseconds() -> None:
-    """No hostile file takes 50 ms of CPU to be judged."""
-    limit_s = 0.05 if sys.gettrace() is None else 0.5  # coverage makes Python several times slower
+def test_work_is_bounded() -> None:
+    """No hostile file takes as much CPU to be judged as 300,000 calls of functions: 20 ms when idle."""
     for name, data in HOSTILE.items():
-        times_s = []
-        for _ in range(3):
-            started_s = time.thread_time()
-            detect_type(io.BytesIO(data), len(data))
-            detect_head(data[:HEAD_BYTES])
-            times_s.append(time.thread_time() - started_s)
-        assert min(times_s) < limit_s, name
+        calls = cProfile.Profile()
+        calls.runcall(detect_type, io.BytesIO(data), len(data))
+        calls.runcall(may_be_audio, data[:HEAD_BYTES])
+        assert sum(entry.callcount for entry in calls.getstats()) < 300_000, name
 
 
 def test_duration_of_a_lie() -> None:
     """A header that claims ten thousand years is audio, of unknown length."""
     header = b"fLaC\x80\x00\x00\x22\x10\x00\x10\x00" + bytes(6) + b"\x00\x00\x12\xff" + b"\xff" * 4 + bytes(16)
-    found = detect_type(io.BytesIO(header + b"\xff\xf8\xc9\x18" + bytes(50)), 1000)
-    assert found == AudioType("audio/flac")
+    found = detect_type(io.BytesIO(header + b"\xff\xf8\xc9\x18\0\xc2" + bytes(50)), 98)
+    assert found
+    assert (found.content_type, found.duration_s) == ("audio/flac", None)
 
 
 MUTATED = [
@@ -309,6 +290,11 @@ MUTATED = [
     "wave.w64",
     "dolby.ac3",
     "radio.flv",
+    "vbr-bare.mp3",
+    "many-fragments.mp4",
+    "alac.caf",
+    "cinema.dts",
+    "phone.3gp",
 ]
 
 
@@ -329,7 +315,7 @@ def test_mutated_files(corpus: Corpus, name: str, edits: list[tuple[int, bytes, 
     for content_type in ("audio/mpeg", "audio/ogg", "audio/wav", "audio/flac", "audio/mp4", "audio/x-ms-wma"):
         read_tags(io.BytesIO(data), AudioType(content_type))
     for head in (bytes(data[:100]), bytes(data)):
-        assert not (found and detect_head(head) is HeadVerdict.NO)
+        assert not found or may_be_audio(head)
 
 
 @settings(max_examples=300, deadline=None)
@@ -338,7 +324,7 @@ def test_random_bytes(magic: bytes, rest: bytes) -> None:
     """Random bytes behind a magic number make no exception, and head and whole agree."""
     data = magic + rest
     found = detect_type(io.BytesIO(data), len(data))
-    assert not (found and detect_head(data) is HeadVerdict.NO)
+    assert not found or may_be_audio(data)
 
 
 def test_wave_of_any_size() -> None:

@@ -10,7 +10,7 @@ from tests.audio.formats.corpus import make_wave
 from tests.processes import Gateway, running
 from tests.strace import failing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.slow
 AUDIO, UPLOADS = "/api/v1/audio/", "/api/v1/uploads/"
 WAVE = make_wave(50_000)
 TUS = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
@@ -41,7 +41,7 @@ def folder(gateway: Gateway) -> Iterator[Path]:
 @pytest.fixture
 def client(gateway: Gateway) -> Iterator[httpx.Client]:
     """A client of it."""
-    with httpx.Client(base_url=gateway.url, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=gateway.url, timeout=60, trust_env=False) as client:
         yield client
 
 

@@ -143,7 +143,8 @@ async def test_part_by_query(client: httpx.AsyncClient, folder: Path, fields: di
     await refuse_part(client, "PUT", API + "a.wav", params=fields, content=WAVE)
     for url in (API, "/"):
         await refuse_part(client, "POST", url, params=fields, files={"file": ("a.wav", WAVE)})
-        await refuse_part(client, "GET", url, params=fields)
+        if url != API or "offset" not in fields:  # the list has a parameter of this name
+            await refuse_part(client, "GET", url, params=fields)
     assert list_disk(folder) == []
     (folder / "a.wav").write_bytes(WAVE)
     await refuse_part(client, "GET", API + "a.wav", params=fields)
@@ -173,7 +174,7 @@ async def test_whole(client: httpx.AsyncClient) -> None:
     assert (await client.put(API + "chunk.wav", content=WAVE, headers=headers)).status_code == 201
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.slow
 async def test_real_files(client: httpx.AsyncClient, folder: Path, corpus: Corpus) -> None:
     """Real audio files go in by every door and come out byte by byte; films do not go in."""
     for name in ("cbr.mp3", "vorbis.ogg", "flac.flac", "aac.m4a", "opus.webm"):
@@ -190,6 +191,12 @@ async def test_real_files(client: httpx.AsyncClient, folder: Path, corpus: Corpu
     assert list_disk(folder) == before
 
 
+REFUSALS = {
+    "empty": "Non-audio file detected. The file is empty.",
+    "playlist.m3u": "Non-audio file detected. This is a playlist: upload the files that it names.",
+}
+
+
 @pytest.mark.parametrize("name", NOT_AUDIO)
 async def test_not_audio(client: httpx.AsyncClient, folder: Path, name: str) -> None:
     """What is no audio is refused by both doors under any name: 415 and nothing on the disk."""
@@ -198,7 +205,7 @@ async def test_not_audio(client: httpx.AsyncClient, folder: Path, name: str) -> 
         await client.put(API + "song.mp3", content=NOT_AUDIO[name]),
     ):
         assert answer.status_code == 415
-        assert answer.json()["detail"] == "Non-audio file detected"
+        assert answer.json()["detail"] == REFUSALS.get(name, "Non-audio file detected")
     assert list_disk(folder) == []
 
 
@@ -469,7 +476,7 @@ async def test_cut(client: httpx.AsyncClient, folder: Path, way: str, half: bool
             await anyio.sleep(0.05)
     await anyio.sleep(0.1)
     assert list_disk(folder) == []
-    assert (await client.get(API)).json() == {"files": []}
+    assert (await client.get(API)).json()["files"] == []
 
 
 async def test_idle(open_gateway: OpenGateway, folder: Path) -> None:

@@ -7,13 +7,14 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 from unicodedata import normalize
 
 import pytest
 
-from gateway.audio.uploads.note import Note
+from gateway.audio.uploads.note import Note, write_note
 from gateway.audio.uploads.partial import Partial, UploadLocked, create_partial, open_partial, sweep_partials
 from gateway.errors import NotFound
 
@@ -50,16 +51,6 @@ def list_disk(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def crash_unchecked(folder: Path, key: str) -> None:
-    """Go on with an upload of 5 bytes by some whose checksum is still to come, and leave it as a crash does."""
-    partial = open_again(folder, key)
-    partial.mark_checked(5)
-    assert partial.staged
-    partial.staged.write([b"wrong"])
-    partial.staged.sync()
-    partial.staged.close()
-
-
 def test_go_on(tmp_path: Path) -> None:
     """What was kept is there, its end the place of the next write."""
     key = make(tmp_path)
@@ -80,17 +71,6 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     open_again(tmp_path, key).close()
 
 
-def test_crash_before_the_checksum(tmp_path: Path) -> None:
-    """Bytes whose checksum was still to come are cut off after a crash."""
-    key = make(tmp_path)
-    crash_unchecked(tmp_path, key)
-    partial = open_again(tmp_path, key)
-    assert (partial.size_bytes, partial.note) == (5, NOTE)
-    partial.close()
-    assert find_file(tmp_path, key).read_bytes() == b"12345"
-    assert open_again(tmp_path, key).note == NOTE
-
-
 def test_crash_after_the_publication(tmp_path: Path) -> None:
     """An upload that was published, but not put away, is found finished, and its hidden name goes."""
     key = make(tmp_path)
@@ -101,6 +81,27 @@ def test_crash_after_the_publication(tmp_path: Path) -> None:
         partial.close()
         assert list_disk(tmp_path) == [find_note(tmp_path, key).name, "a.wav"]
     assert (tmp_path / "a.wav").read_bytes() == b"12345"
+
+
+@pytest.mark.parametrize("data", [b"1234567890", b"", b"other", None])
+def test_crash_after_a_rename(tmp_path: Path, data: bytes | None) -> None:
+    """Without hard links an upload was published if its hidden file has become one of its name and length."""
+    key = make(tmp_path, b"1234567890")
+    write_note(tmp_path, key, replace(NOTE, moving=True))
+    partial = open_again(tmp_path, key)
+    assert (partial.staged is not None, partial.size_bytes) == (True, 10)  # not yet: it is done again
+    partial.close()
+    find_file(tmp_path, key).unlink()
+    if data is not None:
+        (tmp_path / "a.wav").write_bytes(data)
+    if data == b"1234567890":
+        sweep_partials(tmp_path, WRITERS, expires_after_s=100)
+        for _ in range(2):
+            assert open_again(tmp_path, key).staged is None
+    else:
+        with pytest.raises(NotFound):
+            open_again(tmp_path, key)
+    assert data is None or (tmp_path / "a.wav").read_bytes() == data
 
 
 def test_snapshot(tmp_path: Path) -> None:
@@ -131,19 +132,26 @@ def test_published_in_another_form(tmp_path: Path, form: Literal["NFC", "NFD"]) 
     assert open_again(tmp_path, key).staged is None
 
 
-def test_sweep_of_a_snapshot(tmp_path: Path) -> None:
+def test_sweep_of_a_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep does not open what can go on, though a snapshot has it too: its client would find it locked."""
     (tmp_path / "audio").mkdir()
     key = make(tmp_path / "audio")
-    crash_unchecked(tmp_path / "audio", key)
     shutil.copytree(tmp_path / "audio", tmp_path / "snapshot", copy_function=os.link)
+    opened: list[str] = []
+    real_open = os.open
+
+    def note_open(path: Path | str, *args: Any, **options: Any) -> int:
+        opened.append(Path(path).name)
+        return real_open(path, *args, **options)
+
+    monkeypatch.setattr(os, "open", note_open)
     sweep_partials(tmp_path / "audio", WRITERS, expires_after_s=100)
-    assert find_file(tmp_path / "audio", key).read_bytes() == b"12345wrong"  # else it had been cut
+    assert opened == [f".resumable-{key}.json"]
 
 
 def note_with(**fields: Any) -> bytes:
     """The bytes of a note, with these fields in place of good ones."""
-    return json.dumps({"name": "a.wav", "length_bytes": 10, "metadata": "", "checked_bytes": None} | fields).encode()
+    return json.dumps({"name": "a.wav", "length_bytes": 10, "metadata": ""} | fields).encode()
 
 
 SPOILT_NOTES = [
@@ -165,10 +173,6 @@ SPOILT_NOTES = [
     note_with(length_bytes=10**18),
     note_with(length_bytes=10**400),
     note_with(length_bytes=None),
-    note_with(checked_bytes="x"),
-    note_with(checked_bytes=-1),
-    note_with(checked_bytes=6),
-    note_with(checked_bytes=10**17),
     note_with(name=1),
     note_with(name=""),
     note_with(name="../evil.wav"),
@@ -244,9 +248,7 @@ def test_other_entries_for_a_new_note(tmp_path: Path, put: Callable[[Path], None
     key = make(folder)
     (folder / f".resumable-{key}.new").write_bytes(b"kept")
     put(folder / f".resumable-{key}.new")
-    partial = open_again(folder, key)
-    partial.mark_checked(5)
-    partial.close()
+    write_note(folder, key, NOTE)
     assert open_again(folder, key).size_bytes == 5
     assert put is not put_link or (tmp_path / "kept").read_bytes() == b"kept"
 

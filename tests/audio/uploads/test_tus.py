@@ -1,7 +1,6 @@
 """tus 1.0 on the wire: what the protocol demands, and what hostile and unlucky clients do with it."""
 
 import base64
-import hashlib
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ from pydantic import SecretStr
 
 from tests.audio.formats.corpus import NOT_AUDIO, make_wave
 from tests.conftest import OpenGateway
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 API = "/api/v1/uploads/"
@@ -64,7 +64,7 @@ async def test_whole(client: httpx.AsyncClient, folder: Path) -> None:
     """An upload in three pieces is no file until its last byte, and then the same bytes under its name."""
     url = await create(client, "日本 1.wav")
     for start, end in ((0, 1), (1, 100_000), (100_000, len(WAVE))):
-        assert (await client.get("/api/v1/audio/")).json() == {"files": []}
+        assert (await client.get("/api/v1/audio/")).json()["files"] == []
         assert await tell_offset(client, url) == start
         answer = await patch(client, url, start, WAVE[start:end])
         assert (answer.status_code, answer.headers["Upload-Offset"]) == (204, str(end))
@@ -114,8 +114,7 @@ async def test_options(open_gateway: OpenGateway) -> None:
             assert answer.headers["Tus-Version"] == "1.0.0"
             assert answer.headers["Tus-Max-Size"] == "1000"
             extensions = answer.headers["Tus-Extension"].split(",")
-            assert set(extensions) >= {"creation", "expiration", "checksum", "termination"}
-            assert "sha1" in answer.headers["Tus-Checksum-Algorithm"].split(",")
+            assert set(extensions) == {"creation", "creation-with-upload", "expiration", "termination"}
             assert (await client.options(url)).status_code == 401
 
 
@@ -258,6 +257,13 @@ async def test_not_audio(client: httpx.AsyncClient, folder: Path) -> None:
         assert list_disk(folder) == []
 
 
+async def test_empty(client: httpx.AsyncClient, folder: Path) -> None:
+    """An empty file is refused at the creation, and called empty."""
+    answer = await client.post(API, headers=describe("a.mp3") | {"Upload-Length": "0"})
+    assert (answer.status_code, answer.json()["detail"]) == (415, "Non-audio file detected. The file is empty.")
+    assert list_disk(folder) == []
+
+
 async def test_not_audio_later(client: httpx.AsyncClient, folder: Path) -> None:
     """The first bytes are judged together, though they came in many requests."""
     url = await create(client, length=100_000)
@@ -278,28 +284,12 @@ async def test_name_taken(client: httpx.AsyncClient, folder: Path) -> None:
     assert len(list_disk(folder)) == 2
 
 
-@pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha512", "md5"])
-async def test_checksum(client: httpx.AsyncClient, folder: Path, algorithm: str) -> None:
-    """Bytes with a wrong checksum are 460 and not kept; with the right one they are."""
+@pytest.mark.parametrize("checksum", [f"sha1 {encode(bytes(20))}", "crc99 AAAA", "sha1", ""])
+async def test_ignore_checksum(client: httpx.AsyncClient, folder: Path, checksum: str) -> None:
+    """Tus-Extension does not name checksum, so its header is ignored, whatever it says."""
     url = await create(client)
-    await patch(client, url, 0, WAVE[:1000])
-
-    def make(data: bytes) -> str:
-        return f"{algorithm} {encode(hashlib.new(algorithm, data).digest())}"
-
-    wrong = await patch(client, url, 1000, WAVE[1000:], Upload_Checksum=make(b"others"))
-    assert wrong.status_code == wrong.json()["status"] == 460
-    assert await tell_offset(client, url) == 1000
-    assert (await patch(client, url, 1000, WAVE[1000:], Upload_Checksum=make(WAVE[1000:]))).status_code == 204
+    assert (await patch(client, url, 0, WAVE, Upload_Checksum=checksum)).status_code == 204
     assert (folder / "a.wav").read_bytes() == WAVE
-
-
-@pytest.mark.parametrize("checksum", ["crc99 AAAA", "sha1", "", "sha1 !", "sha1 AA", "md4 AAAA", "shake_128 AAAA"])
-async def test_bad_checksum(client: httpx.AsyncClient, checksum: str) -> None:
-    """A checksum that is malformed or of another algorithm is refused, and nothing is taken."""
-    url = await create(client)
-    assert (await patch(client, url, 0, WAVE, Upload_Checksum=checksum)).status_code in {400, 460}
-    assert await tell_offset(client, url) == 0
 
 
 async def test_termination(client: httpx.AsyncClient, folder: Path) -> None:
@@ -327,17 +317,16 @@ async def test_no_such_upload(client: httpx.AsyncClient, folder: Path, key: str)
     assert list_disk(folder) == ["a.wav"]
 
 
-async def test_method_override(client: httpx.AsyncClient, folder: Path) -> None:
-    """A POST may stand for PATCH, HEAD and DELETE, and for nothing else."""
+@pytest.mark.parametrize("method", ["PATCH", "HEAD", "DELETE"])
+async def test_no_method_override(client: httpx.AsyncClient, folder: Path, method: str) -> None:
+    """A POST for another method is refused with the methods there are, and changes nothing."""
     url = await create(client)
-    for method, status in (("PATCH", 204), ("patch", 409), ("HEAD", 200), ("DELETE", 204), ("HEAD", 404), ("GET", 405)):
-        headers = BYTES | {"Upload-Offset": "0", "X-HTTP-Method-Override": method}
-        answer = await client.post(url, headers=headers, content=WAVE[:1000] if status in {204, 409} else b"")
-        assert answer.status_code == status, method
-    answer = await client.post(url, headers=TUS)
-    assert (answer.status_code, "PATCH" in answer.headers["Allow"]) == (405, True)
-    other_site = TUS | {"X-HTTP-Method-Override": "DELETE", "Sec-Fetch-Site": "cross-site"}
-    assert (await client.post(url, headers=other_site)).status_code == 403
+    headers = BYTES | {"Upload-Offset": "0", "X-HTTP-Method-Override": method}
+    answer = await client.post(url, headers=headers, content=WAVE)
+    assert answer.status_code == 405
+    assert set(answer.headers["Allow"].split(", ")) == {"HEAD", "PATCH", "DELETE", "OPTIONS"}
+    assert await tell_offset(client, url) == 0
+    assert "a.wav" not in list_disk(folder)
 
 
 async def begin_patch(client: httpx.AsyncClient, url: str, offset: int, data: bytes, *, of: int) -> SocketStream:
@@ -377,10 +366,10 @@ async def test_snapshot(client: httpx.AsyncClient, folder: Path, tmp_path: Path)
 
 async def test_spoilt_note(client: httpx.AsyncClient, folder: Path) -> None:
     """A note that another program has written over is no upload: 404 to each call, no file, no header out of it."""
-    good = {"name": "a.wav", "length_bytes": len(WAVE), "metadata": "", "checked_bytes": None}
+    good = {"name": "a.wav", "length_bytes": len(WAVE), "metadata": ""}
     for change in (
         {"length_bytes": "300000"},
-        {"checked_bytes": "x"},
+        {"checked_bytes": 0},
         {"name": "../evil.wav"},
         {"metadata": "filename YQ==\r\nX-Evil: 1"},
         {"metadata": "日本"},
@@ -427,7 +416,7 @@ async def test_take_over(client: httpx.AsyncClient, folder: Path) -> None:
     url = await create(client)
     async with await begin_patch(client, url, 0, WAVE[:50_000], of=len(WAVE)) as hanging:
         await anyio.sleep(0.1)
-        with anyio.fail_after(3):
+        with anyio.fail_after(60):
             assert await tell_offset(client, url) == 50_000
             assert b" 423 " in (await hanging.receive()).split(b"\r\n")[0]
         await hanging.send(bytes(100_000))
@@ -437,6 +426,7 @@ async def test_take_over(client: httpx.AsyncClient, folder: Path) -> None:
     assert (folder / "a.wav").read_bytes() == WAVE
 
 
+@pytest.mark.slow
 async def test_two_gateways(open_gateway: OpenGateway, folder: Path) -> None:
     """An upload goes on at another gateway of the folder; while one is at it the other says 423."""
     async with open_gateway() as first, open_gateway() as second:
@@ -472,6 +462,7 @@ async def test_concurrent(client: httpx.AsyncClient, folder: Path) -> None:
     assert (folder / "a.wav").read_bytes() == WAVE
 
 
+@pytest.mark.slow
 async def test_expiration(open_gateway: OpenGateway, folder: Path) -> None:
     """An upload that nobody goes on with is gone after its time, and its bytes with it; nothing else is."""
     (folder / "b.wav").write_bytes(WAVE)
@@ -484,9 +475,7 @@ async def test_expiration(open_gateway: OpenGateway, folder: Path) -> None:
         answer = await client.head(url, headers=TUS)
         assert answer.status_code == 404
         await create(client)
-        with anyio.fail_after(3):
-            while len(list_disk(folder)) > 2:
-                await anyio.sleep(0.05)
+        await wait_until(lambda: len(list_disk(folder)) <= 2)
     assert list_disk(folder) == [".resumable-not-ours", "b.wav"]
 
 

@@ -43,7 +43,7 @@ def make_server(address: str, *names: str) -> NameServer:
 async def ask(resolver: Resolver, host: str = "site.test") -> list[str]:
     """The addresses of a name, or the end in words."""
     try:
-        return [found["host"] for found in await resolver.resolve(host)]
+        return [address for _, address in await resolver.resolve(host)]
     except NameNotFound as error:
         return [str(error)]
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.tasks.models import ProbeOutcome
-from gateway.tasks.probe.connector import DirectConnector
 from gateway.tasks.probe.prober import Prober
+from gateway.tasks.probe.request import ProbeOptions, ProbeRequest
 from gateway.tasks.probe.urls import parse_target
 from tests.nameserver import NameServer, Reply, Zone
 from tests.site import Line, Site
@@ -40,30 +40,24 @@ async def _redirect(line: Line) -> None:
 
 
 class Island:
-    """The site on both sides, and a prober that may see one of them."""
+    """The site on both sides, and probers that may see one of them."""
 
-    def __init__(self, site: Site, prober: Prober) -> None:
+    def __init__(self, site: Site, name_server: str) -> None:
         self.site = site
-        self._prober = prober
+        self._name_server = name_server
 
     async def ask(self, host: str, where: str = "") -> ProbeOutcome:
         """What becomes of a URL of this host, redirected if `where` says so; every name is looked up anew."""
-        connector = self._prober._connector
-        assert isinstance(connector, DirectConnector)
-        connector.clear_dns_cache()
         url = parse_target(f"http://{host}:{self.site.port}/?{where}").url
-        return await self._prober.probe(url, follow_redirects=True)
+        async with Prober(timeout_s=3, policy="public", name_servers=[self._name_server]) as prober:
+            return await prober.probe(ProbeRequest(url, ProbeOptions(follow_redirects=True)))
 
 
 @pytest.fixture
 async def island() -> AsyncIterator[Island]:
     """One with PROBE_TARGETS=public."""
-    async with (
-        Site(_redirect, hosts=(PUBLIC, "127.0.0.1", "::1")) as site,
-        NameServer(ZONE) as server,
-        Prober(timeout_s=3, policy="public", name_servers=[server.address]) as prober,
-    ):
-        yield Island(site, prober)
+    async with Site(_redirect, hosts=(PUBLIC, "127.0.0.1", "::1")) as site, NameServer(ZONE) as server:
+        yield Island(site, server.address)
         assert set(site.peers) <= {PUBLIC}
 
 

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -14,32 +13,10 @@ from tests.tasks.probe.bodies import Body, make_bodies
 
 pytestmark = pytest.mark.anyio
 
-ANSWER_S = 1.0
-FREE_S = 0.1
-NOISE = 3
-"""How often the machine may be busy with something else for a while, among so many bodies."""
-TICK_S = 0.005
-GIVE_UP_S = 5.0
+HELD_S = 0.5
+"""So much CPU at most for one body, all of it in the event loop: ten times what any needs, as it is shared."""
+GIVE_UP_S = 60.0
 NOBODY = b"3f2504e0-4f89-11d3-9a0c-0305e82c3301"
-
-
-@asynccontextmanager
-async def measure_lag() -> AsyncIterator[list[float]]:
-    """By how many seconds another coroutine of this loop was late, time after time."""
-    lags: list[float] = []
-
-    async def tick() -> None:
-        while True:
-            due = time.perf_counter() + TICK_S
-            await asyncio.sleep(TICK_S)
-            lags.append(time.perf_counter() - due)
-
-    ticking = asyncio.create_task(tick())
-    try:
-        yield lags
-    finally:
-        ticking.cancel()
-        await asyncio.gather(ticking, return_exceptions=True)
 
 
 async def post(url: httpx.URL, body: Body) -> tuple[int, bytes]:
@@ -72,22 +49,18 @@ async def read_answer(reader: asyncio.StreamReader, *, with_body: bool) -> tuple
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-async def test_hostile_bodies(open_gateway: OpenGateway, capsys: pytest.CaptureFixture[str]) -> None:
-    """Hundreds of bodies that no task can be made of: a 4xx each, within a second, while the loop is free."""
+async def test_hostile_bodies(open_gateway: OpenGateway) -> None:
+    """Hundreds of bodies that no task can be made of: a 4xx each, at little CPU: the loop is not held."""
     bodies = list(make_bodies())
     assert len(bodies) >= 600
     assert len({body.name for body in bodies}) == len(bodies)
     wrong: dict[str, object] = {}
-    times: dict[str, float] = {}
     held: dict[str, float] = {}
-    async with open_gateway() as client, measure_lag() as lags:
+    async with open_gateway() as client:
         for body in bodies:
-            lags.clear()
-            started = time.perf_counter()
+            started_s = time.thread_time()
             status, text = await post(client.base_url, body)
-            times[body.name] = time.perf_counter() - started
-            await asyncio.sleep(2 * TICK_S)
-            held[body.name] = max(lags)
+            held[body.name] = time.thread_time() - started_s
             if body.raw is not None and b"Transfer-Encoding: gzip" in body.raw and status == 501:
                 continue  # RFC 9112, 6.1
             if not 400 <= status < 500:
@@ -95,14 +68,9 @@ async def test_hostile_bodies(open_gateway: OpenGateway, capsys: pytest.CaptureF
             elif body.raw is None and json.loads(text)["status"] != status:
                 wrong[body.name] = text
         tasks = (await client.get("/api/v1/tasks/")).json()["tasks"]
-    slow, holding = max(times, key=times.__getitem__), max(held, key=held.__getitem__)
-    with capsys.disabled():
-        print(f"\n{len(bodies)} bodies: at most {times[slow]:.3f} s ({slow}),", end=" ")
-        print(f"the loop held for {held[holding]:.3f} s ({holding})")
     assert wrong == {}
     assert tasks == []
-    assert len([name for name in times if times[name] > ANSWER_S]) <= NOISE
-    assert len([name for name in held if held[name] > FREE_S]) <= NOISE
+    assert {name: held_s for name, held_s in held.items() if held_s > HELD_S} == {}
 
 
 IDS = [
@@ -156,7 +124,6 @@ def make_calls() -> Iterator[tuple[bytes, bytes]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 async def test_hostile_calls(open_gateway: OpenGateway) -> None:
     """Ids, numbers, fields and methods of every kind: an answer each, and never one that blames us."""
     calls = list(make_calls())

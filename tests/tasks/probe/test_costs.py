@@ -7,6 +7,7 @@ import pytest
 
 from gateway.tasks.models import ProbeOutcome
 from gateway.tasks.probe.prober import Prober
+from gateway.tasks.probe.request import ProbeRequest
 from tests.site import Line, Site, always
 from tests.tasks.probe.answers import CHUNKED, EMPTY, OK
 from tests.tasks.probe.costs import COSTLY, LIMIT_MS, answer_all, make_answer, measure_urls, open_elsewhere
@@ -19,7 +20,6 @@ def name_end(outcome: ProbeOutcome) -> int | str:
     return outcome.code or str(outcome.error)
 
 
-@pytest.mark.timeout(60)
 def test_costly_answers() -> None:
     """Answers made to cost CPU, each by another thing of which there is too much: known codes, at little cost."""
     answers = [answer for answer, _ in COSTLY.values()]
@@ -53,7 +53,7 @@ def test_fuzzed_answers() -> None:
 async def test_kept_while_it_is_worth_it(answer: bytes, connections: int) -> None:
     """A usual answer leaves its connection to the next URL; one that costs more than a connection does not."""
     async with Site(always(answer)) as site, Prober(timeout_s=3, policy="any") as prober:
-        outcomes = [await prober.probe(f"{site.url}/{i}", follow_redirects=False) for i in range(3)]
+        outcomes = [await prober.probe(ProbeRequest(f"{site.url}/{i}")) for i in range(3)]
     assert {outcome.code for outcome in outcomes} == {200}
     assert site.connections == connections
 
@@ -69,7 +69,7 @@ async def test_head_in_many_packets() -> None:
         await asyncio.sleep(1)
 
     async with Site(script) as site, Prober(timeout_s=5, policy="any") as prober:
-        outcome = await prober.probe(f"{site.url}/", follow_redirects=False)
+        outcome = await prober.probe(ProbeRequest(f"{site.url}/"))
     assert outcome.code == 200
 
 
@@ -80,6 +80,6 @@ async def test_interim_answers() -> None:
     async with Prober(timeout_s=3, policy="any") as prober:
         for count, end in ((150, 200), (250, "protocol")):
             async with Site(always(interim * count + OK + EMPTY)) as site:
-                outcome = await prober.probe(f"{site.url}/", follow_redirects=False)
+                outcome = await prober.probe(ProbeRequest(f"{site.url}/"))
             assert name_end(outcome) == end
     assert outcome.detail == "over 200 interim answers (1xx)"

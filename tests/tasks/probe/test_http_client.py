@@ -1,13 +1,14 @@
 """What is sent for a URL, and what becomes of its connection."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.tasks.probe.connector import DirectConnector
 from gateway.tasks.probe.http_client import HttpClient
 from gateway.tasks.probe.prober import Prober
+from gateway.tasks.probe.request import ProbeOptions, ProbeRequest
 from gateway.tasks.probe.urls import parse_target
 from tests.nameserver import NameServer, Reply
 from tests.programs import need
@@ -74,7 +75,7 @@ async def test_asked_as_curl_asks() -> None:
         await run_curl(urls, site.port)
         by_curl, listener.heads = pick_asked(listener.heads), []
         for url in urls:
-            outcome = await prober.probe(parse_target(url).url, follow_redirects=False)
+            outcome = await prober.probe(ProbeRequest(parse_target(url).url))
             assert outcome.code == 200, (url, outcome)
     assert len(by_curl) == len(urls)
     assert dict(zip(urls, pick_asked(listener.heads), strict=True)) == dict(zip(urls, by_curl, strict=True))
@@ -102,7 +103,9 @@ async def test_redirects_asked_as_curl_asks() -> None:
         url = f"http://u:p@127.0.0.1:{site.port}/d/a%26b"
         await run_curl([url], site.port, "-L")
         by_curl = list(heads)
-        assert (await prober.probe(parse_target(url).url, follow_redirects=True)).code == 200
+        assert (
+            await prober.probe(ProbeRequest(parse_target(url).url, ProbeOptions(follow_redirects=True)))
+        ).code == 200
     asked = pick_asked(heads[len(by_curl) :])
     assert len(by_curl) == len(asked) == len(locations) + 1
     for ours, theirs in zip(asked, pick_asked(by_curl), strict=True):
@@ -124,26 +127,56 @@ async def test_request(user: str, target: str, credentials: str) -> None:
     """The request is these bytes; a user and a password of the URL are sent as curl sends them."""
     async with Site(listener := Listener()) as site, Prober(timeout_s=3, policy="any") as prober:
         url = f"http://{user}127.0.0.1:{site.port}{target}"
-        assert (await prober.probe(url, follow_redirects=False)).code == 200
+        assert (await prober.probe(ProbeRequest(url))).code == 200
     assert listener.heads == [f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\n{REST}{credentials}\r\n"]
+
+
+async def test_headers() -> None:
+    """Headers of a task come in place of our own, also on a redirect to the same origin, and never to another one."""
+    heads: list[str] = []
+
+    async def script(line: Line) -> None:
+        while head := await line.read_head():
+            heads.append(head.decode())
+            where = b"Location: /b" if b"GET /a " in head else b"Location: http://localhost:%d/c" % site.port
+            await line.send((OK if b"GET /c " in head else b"HTTP/1.1 302 X\r\n" + where + b"\r\n") + EMPTY)
+
+    options = ProbeOptions(follow_redirects=True, headers={"user-agent": "mine", "X-Name": "\u00e9 x", "Cookie": "a=b"})
+    async with Site(script, hosts=("127.0.0.1",)) as site, Prober(timeout_s=3, policy="any") as prober:
+        outcome = await prober.probe(ProbeRequest(f"http://me:secret@127.0.0.1:{site.port}/a", options))
+    assert outcome.code == 200
+    own = "user-agent: mine\r\nX-Name: \u00e9 x\r\nCookie: a=b\r\n"
+    assert [own in head for head in heads] == [True, True, False]
+    assert ["gateway/" in head for head in heads] == [False, False, True]
+    assert ["Authorization" in head for head in heads] == [True, True, False]
 
 
 async def test_users_share_no_door() -> None:
     """The password of one URL is not sent with another of the same host, though both use one connection."""
     async with Site(listener := Listener()) as site, Prober(timeout_s=3, policy="any") as prober:
         for user in ("a:b@", "", "c:d@"):
-            await prober.probe(f"http://{user}127.0.0.1:{site.port}/", follow_redirects=False)
+            await prober.probe(ProbeRequest(f"http://{user}127.0.0.1:{site.port}/"))
     assert ["Authorization" in head for head in listener.heads] == [True, False, True]
     assert len(set(listener.heads)) == 3
     assert site.connections == 1
 
 
+@asynccontextmanager
+async def open_client() -> AsyncIterator[HttpClient]:
+    """A client of any address."""
+    client = HttpClient(policy="any")
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
 @pytest.mark.parametrize("path", ["/a b", "/\r\nX: y", "/a?\x00", "/\x7f", "/é"])
 async def test_no_second_line(path: str) -> None:
     """A target that would end the request line, or that no URL has, is never sent."""
-    async with Site(listener := Listener()) as site, DirectConnector(policy="any") as connector:
+    async with Site(listener := Listener()) as site, open_client() as client:
         with pytest.raises(ValueError, match="cannot be sent"):
-            await HttpClient(connector).get(site.url + path)
+            await client.get(site.url + path)
     assert listener.heads == []
 
 
@@ -154,10 +187,9 @@ async def test_unread_body_ends_its_connection() -> None:
         while await line.read_head():
             await line.send(OK + b"Content-Length: 5\r\n\r\nhel")
 
-    async with Site(script) as site, DirectConnector(policy="any") as connector:
-        client = HttpClient(connector)
+    async with Site(script) as site, open_client() as client:
         for _ in range(2):
             answer = await client.get(f"{site.url}/")
-            assert (answer.code, answer.length_bytes, answer.body.is_eof()) == (200, 5, False)
+            assert (answer.code, answer.finished) == (200, False)
             answer.close()
     assert site.connections == 2

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from gateway.tasks.probe.prober import Prober
+from gateway.tasks.probe.request import ProbeRequest
 from tests.programs import need
 from tests.site import Line, Site, always
 from tests.tasks.probe.answers import ANSWERS, EMPTY, NOT_AS_CURL, NOT_FOUND, OK
@@ -49,7 +50,7 @@ async def test_answers(send: Callable[[Line, bytes], Awaitable[None]]) -> None:
         async def ask(number: int) -> int | str:
             async with places:  # each from a host of its own, so that no connection serves twice
                 url = f"http://127.0.{number // 200 + 1}.{number % 200 + 1}:{site.port}/{number}"
-                outcome = await prober.probe(url, follow_redirects=False)
+                outcome = await prober.probe(ProbeRequest(url))
                 assert (outcome.code == 0) == bool(outcome.detail)
                 return outcome.code or str(outcome.error)
 
@@ -58,7 +59,7 @@ async def test_answers(send: Callable[[Line, bytes], Awaitable[None]]) -> None:
     assert site.connections == len(answers)
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.slow
 async def test_as_curl() -> None:
     """Our code is the one that curl prints, but where there is a reason."""
     curl = need("curl")
@@ -93,7 +94,7 @@ async def test_as_curl() -> None:
 async def test_doubtful_connection(answer: bytes) -> None:
     """A connection on which more came than was asked for does not serve the next URL."""
     async with Site(always(answer)) as site, Prober(timeout_s=3, policy="any") as prober:
-        first, second = [await prober.probe(f"{site.url}/{i}", follow_redirects=False) for i in range(2)]
+        first, second = [await prober.probe(ProbeRequest(f"{site.url}/{i}")) for i in range(2)]
     assert first.code == second.code == int(answer.split(b" ")[1])
     assert site.connections == 2
 
@@ -101,17 +102,24 @@ async def test_doubtful_connection(answer: bytes) -> None:
 async def test_late_answer() -> None:
     """An answer that comes after the one that was asked for is not taken for the answer to the next URL."""
 
+    asked, late = asyncio.Event(), asyncio.Event()
+
     async def script(line: Line) -> None:
         while await line.read_head():
             await line.send(OK + EMPTY)
-            await asyncio.sleep(0.05)
+            await asked.wait()
             await line.send(NOT_FOUND)
+            late.set()
 
     async with Site(script) as site, Prober(timeout_s=3, policy="any") as prober:
         codes = []
         for i in range(3):
-            codes.append((await prober.probe(f"{site.url}/{i}", follow_redirects=False)).code)
-            await asyncio.sleep(0.1)
+            asked.clear()
+            late.clear()
+            codes.append((await prober.probe(ProbeRequest(f"{site.url}/{i}"))).code)
+            asked.set()
+            await late.wait()
+            await asyncio.sleep(0.05)
     assert codes == [200] * 3
     assert site.connections == 3
 
@@ -129,7 +137,7 @@ async def test_kept_connection() -> None:
         await line.read_head()  # and cuts the connection instead of an answer
 
     async with Site(script) as site, Prober(timeout_s=3, policy="any") as prober:
-        outcomes = [await prober.probe(f"{site.url}/{i}", follow_redirects=False) for i in range(8)]
+        outcomes = [await prober.probe(ProbeRequest(f"{site.url}/{i}")) for i in range(8)]
     assert [outcome.code for outcome in outcomes] == [200] * 8
     assert site.connections < 5
 
@@ -137,12 +145,12 @@ async def test_kept_connection() -> None:
 async def test_one_request() -> None:
     """A URL whose site cuts the connection is asked once, not again."""
     async with Site(always(b"")) as silent, Prober(timeout_s=0.3, policy="any") as prober:
-        assert (await prober.probe(f"{silent.url}/", follow_redirects=False)).error == "timeout"
+        assert (await prober.probe(ProbeRequest(f"{silent.url}/"))).error == "timeout"
 
     async def cut(line: Line) -> None:
         await line.read_head()
 
     async with Site(cut) as site, Prober(timeout_s=3, policy="any") as prober:
-        outcome = await prober.probe(f"{site.url}/", follow_redirects=False)
+        outcome = await prober.probe(ProbeRequest(f"{site.url}/"))
     assert (outcome.error, outcome.detail) == ("reset", "the connection ended before the answer")
     assert site.connections == 1

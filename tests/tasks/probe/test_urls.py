@@ -157,10 +157,42 @@ def test_no_url(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ['"http://example.com', '"http://example.com"', "'http://example.com'", "(http://example.com)", "`example.com`",
+     "“http://example.com”", "«example.com»", "„example.com“", "example.com—", "【example.com】", "http://example.com…",
+     "http", "HTTPS", "http//example.com", "http://http://example.com", "https://https//example.com", "http:", "http:/",
+     "<a href=http://example.com>", "<http://example.com>", "[x](http://example.com)", "href='http://example.com'",
+     "foo@bar", "foo@example.com", "foo@example.com/x", "a b", "see http://example.com", "it's", "hello,", "(see",
+     "example.com)", "example.com,", "example.com;", "example.com!", "http://example.com,/", "http://a'b.example/x",
+     "*", "*.example.com", "$HOME", "http://{host}/", "${URL}/x", "a=b", "a&b", "a+b", "&amp;", "1,234", "~u/x",
+     "-", "--", "_", ".", "..", "...", "./a", "../a.html", ".hidden", "a..b", "http://a..b/", "http://.a/", "a..",
+     "a" * 64 + ".example", "http://%22x/", "http://%28x%29/", "http://xn--http-996a/"],
+)  # fmt: skip
+def test_no_host(text: str) -> None:
+    """Quotes, brackets, words and file names round or in place of a URL are no URL, and have no domain."""
+    with pytest.raises(UrlRefused) as caught:
+        parse_target(text)
+    assert type(caught.value) is UrlRefused
+    assert caught.value.domain is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "intranet", "redis", "www", "my_host", "_dmarc.example.com", "_a_", "a", "1a", "a-", "-a", "a-b--c",
+     "foo-.example.com", "a.-.b", "2024-01-01", "http.example.com", "https.", "ftp", "example.com.", "e.g.",
+     "xn--53h.example", "xn--ll-0ea.example", "a" * 63, "readme.md", "127.0.0.1"],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["{}", "http://{}/", "{}:8080", "https://{}:8080/x", "HTTP://{}", "//{}"])
+def test_host(host: str, form: str) -> None:
+    """A single label, underscores, and hyphens anywhere are hosts, with and without scheme and port."""
+    assert parse_target(form.format(host)).domain == host
+
+
+@pytest.mark.parametrize(
     ("text", "domain"),
     [("ftp://example.com/x", "example.com"), ("file:///etc/passwd", None), ("mailto:a@example.com", None),
      ("javascript:alert(1)", None), ("data:text/plain,x", None), ("gopher://EX%41mple.com:70/_x", "example.com"),
-     ("ftp://[/", None), ("wss://EXAMPLE.com", "example.com"), ("ftp://" + "a" * 300, None)],
+     ("ftp://[/", None), ("ftp://(x", None), ("wss://EXAMPLE.com", "example.com"), ("ftp://" + "a" * 300, None)],
 )  # fmt: skip
 def test_other_schemes(text: str, domain: str | None) -> None:
     """Another scheme is refused as such, by its name; its domain is known where it has one."""

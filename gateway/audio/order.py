@@ -1,0 +1,101 @@
+"""The orders of the list: the same for the page, the API, the playlist and the feed. Pure.
+
+`newest` keeps together what came together. Files of one album that follow one another within ten minutes are one
+arrival, as are files without an album within two; the newest arrival comes first, and inside one the order is that of
+the album: by track number, or by name. So an album that was dropped plays from its first track, and stands at the top.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.errors import Unprocessable
+
+from .folding import make_natural_key
+from .index import AudioFile
+
+ALBUM_GAP = timedelta(minutes=10)
+GAP = timedelta(minutes=2)
+NEWEST = "newest"
+
+_KEYS: dict[str, Callable[[AudioFile], Any]] = {
+    "name": lambda audio: audio.sort_key,
+    "artist": lambda audio: _place_in_album(audio, audio.artist) if audio.artist else None,
+    "title": lambda audio: make_natural_key(audio.title) if audio.title else audio.sort_key,
+    "length": lambda audio: audio.duration_s,
+    "size": lambda audio: audio.size_bytes,
+    "uploaded_at": lambda audio: audio.uploaded_at,
+}
+"""The values by which files are sorted, smallest first; None: unknown, which comes last in both directions."""
+_SYNONYMS = {"duration_s": "length", "size_bytes": "size"}
+"""The names of fields, as the API has them."""
+SORTS = (NEWEST, *_KEYS, *_SYNONYMS)
+
+
+@dataclass
+class _Arrival:
+    """Files that came together; `ended_at` is the time of the last one."""
+
+    ended_at: datetime
+    files: list[AudioFile] = field(default_factory=list)
+
+
+def check_sort(sort: str) -> str:
+    """An order that there is, forwards or after `-` backwards.
+
+    :raises Unprocessable: there is no such order.
+    """
+    if sort.removeprefix("-") not in SORTS:
+        raise Unprocessable(
+            "The order must be one of " + ", ".join(SORTS) + ", or one of them after `-`.", field="sort"
+        )
+    return sort
+
+
+def sort_files(files: Sequence[AudioFile], sort: str) -> list[AudioFile]:
+    """The files in an order of SORTS, or after `-` the other way round. What is equal is by name.
+
+    :raises Unprocessable: there is no such order.
+    """
+    name, backwards = check_sort(sort).removeprefix("-"), sort.startswith("-")
+    if name == NEWEST:
+        return _sort_arrivals(files, oldest_first=backwards)
+    key = _KEYS[_SYNONYMS.get(name, name)]
+    keyed = [(key(audio), audio) for audio in sorted(files, key=lambda audio: audio.sort_key)]
+    known = [pair for pair in keyed if pair[0] is not None]
+    known.sort(key=lambda pair: pair[0], reverse=backwards)
+    return [audio for _, audio in known] + [audio for value, audio in keyed if value is None]
+
+
+def _sort_arrivals(files: Sequence[AudioFile], *, oldest_first: bool) -> list[AudioFile]:
+    arrivals: list[_Arrival] = []
+    latest: dict[str, _Arrival] = {}
+    for audio in sorted(files, key=lambda audio: audio.uploaded_at):
+        album = audio.album_key
+        arrival = latest.get(album)
+        if arrival is None or audio.uploaded_at - arrival.ended_at > (ALBUM_GAP if album else GAP):
+            arrival = latest[album] = _Arrival(audio.uploaded_at)
+            arrivals.append(arrival)
+        arrival.ended_at = audio.uploaded_at
+        arrival.files.append(audio)
+    for arrival in arrivals:
+        arrival.files.sort(key=_find_album_key(arrival.files))
+    arrivals.sort(key=lambda arrival: arrival.ended_at, reverse=not oldest_first)
+    return [audio for arrival in arrivals for audio in arrival.files]
+
+
+def _find_album_key(files: Sequence[AudioFile]) -> Callable[[AudioFile], Any]:
+    """By what files that came together are sorted: their track numbers, or their names.
+
+    Names decide where a number is missing or comes twice: discs count their tracks anew, and no tag says which disc.
+    """
+    numbers = {audio.track_number for audio in files if audio.album_key}
+    if None not in numbers and len(numbers) == len(files):
+        return lambda audio: audio.track_number
+    return lambda audio: audio.sort_key
+
+
+def _place_in_album(audio: AudioFile, artist: str) -> str:
+    """A key that keeps the files of an album together, in the order of the album."""
+    return "\0".join((make_natural_key(artist), make_natural_key(audio.album or ""), audio.sort_key))

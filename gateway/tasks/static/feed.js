@@ -1,0 +1,89 @@
+// The task as it goes on: its event stream, resumed by the browser, and whether the server is there.
+
+import { $, root } from "../web/dom.js";
+import { say } from "../web/words.js";
+
+const PATIENCE_MS = 3000;
+/** A stream without a beat for so long is broken; the server has one in ten seconds. */
+const SILENCE_MS = 25_000;
+const clock = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "short" });
+let heard = new Date();
+
+/** The server has been heard. */
+export function hear() {
+  heard = new Date();
+  $("offline").textContent = "";
+}
+
+/** The server cannot be reached: say of when the page is. */
+export function miss() {
+  $("offline").textContent = say("The server cannot be reached. This is as of {time}.", { time: clock.format(heard) });
+}
+
+/** Do something until it succeeds. */
+export async function insist(call) {
+  for (;;) {
+    try {
+      await call();
+      hear();
+      return;
+    } catch {
+      miss();
+      await new Promise((done) => setTimeout(done, PATIENCE_MS));
+    }
+  }
+}
+
+/** Follow a task to its end. */
+export function follow(task, { onProbes, onTask }) {
+  let [source, timer, silence] = [null, 0, 0];
+  const over = new AbortController();
+
+  const rest = () => {
+    clearTimeout(timer);
+    clearTimeout(silence);
+    timer = 0;
+  };
+  const beat = () => {
+    rest();
+    silence = setTimeout(away, SILENCE_MS);
+    hear();
+  };
+  const close = () => {
+    rest();
+    source?.close();
+  };
+  function away() {
+    timer = 0;
+    miss();
+    // The browser tries again by itself where the stream was cut, not where it is refused (503, 401) or silent.
+    if (source.readyState !== EventSource.CONNECTING && !document.hidden) open();
+  }
+  function open() {
+    close();
+    source = new EventSource(`${root}/api/v1/tasks/${task}/events`);
+    const on = (name, call) =>
+      source.addEventListener(name, ({ data }) => {
+        beat();
+        call(JSON.parse(data));
+      });
+    const end = (last) => {
+      close();
+      over.abort();
+      onTask(last);
+    };
+    on("probes", ({ probes }) => onProbes(probes));
+    on("progress", onTask);
+    on("ready", end);
+    on("cancelled", end);
+    source.onerror = () => {
+      timer ||= setTimeout(away, PATIENCE_MS);
+    };
+  }
+  // A hidden page gives its connection back: a browser has six for one server, all windows together.
+  const look = () => (document.hidden ? close() : open());
+  document.addEventListener("visibilitychange", look, over);
+  window.addEventListener("offline", miss, over);
+  window.addEventListener("online", open, over);
+  look();
+}

@@ -1,0 +1,81 @@
+// What is known of each URL of the task, by its place in the list sent; which of them are asked for, in which order.
+
+import { root } from "../web/dom.js";
+
+const BAD_CODE = 400;
+const known = [];
+let whole = false;
+
+export const at = (place) => known[place];
+export const isWhole = () => whole;
+const isBad = ({ code }) => code === 0 || code >= BAD_CODE;
+
+/** Take over what has become known; what is known does not change any more. */
+export function take(probes) {
+  for (const probe of probes) {
+    if ((known[probe.index]?.code ?? null) === null) known[probe.index] = probe;
+  }
+}
+
+/** Ask for all URLs of a task. @throws {Error} there is no answer, or a refusal */
+export async function load(task) {
+  const answer = await fetch(`${root}/api/v1/tasks/${task}/probes`, { headers: { Accept: "application/json" } });
+  if (!answer.ok) throw new Error(String(answer.status));
+  take((await answer.json()).probes);
+  whole = true;
+}
+
+/** What says of a probe whether it is shown: `bad`, `none`, `4xx`, `404`, an error or a verdict. */
+function chooseFilter(show) {
+  if (show === "bad") return isBad;
+  if (show === "none") return ({ code }) => code === 0;
+  if (show.endsWith("xx")) return ({ code }) => Math.floor(code / 100) === Number(show[0]);
+  if (/^\d/.test(show)) return ({ code }) => code === Number(show);
+  return ({ error, verdict }) => show === error || show === verdict;
+}
+
+function readHost({ url }) {
+  const text = url.includes("://") ? url : `http://${url}`;
+  return URL.canParse(text) ? new URL(text).hostname.toLowerCase() || null : null;
+}
+
+/** What gives the key of a probe by which it is sorted; null where it is not known. */
+const KEYS = {
+  code: ({ code, error }) => (code === null ? null : String(code).padStart(3, "0") + (error ?? "")),
+  time: ({ elapsed_s }) => elapsed_s,
+  url: ({ url }) => url,
+  domain: readHost,
+  bad: (probe) => (probe.code === null ? null : !isBad(probe)),
+};
+
+function compare([, one], [, other]) {
+  if (one < other) return -1;
+  return one > other ? 1 : 0;
+}
+
+function sort(probes, name, backwards) {
+  if (!(name in KEYS)) return backwards ? probes.reverse() : probes;
+  const [keyed, unknown] = [[], []];
+  for (const probe of probes) {
+    const key = KEYS[name](probe);
+    if (key === null) unknown.push(probe);
+    else keyed.push([probe, key]);
+  }
+  keyed.sort(backwards ? (one, other) => compare(other, one) : compare);
+  return [...keyed.map(([probe]) => probe), ...unknown];
+}
+
+/** The places of the URLs that are asked for, in their order; what an order does not know comes last. */
+export function choose({ show, q, sort: order }) {
+  let probes = known;
+  if (show) {
+    const shows = chooseFilter(show);
+    probes = probes.filter((probe) => probe.code !== null && shows(probe));
+  }
+  if (q) {
+    const text = q.toLowerCase();
+    probes = probes.filter(({ url }) => url.toLowerCase().includes(text));
+  }
+  const backwards = order.startsWith("-");
+  return sort([...probes], order.slice(backwards), backwards).map(({ index }) => index);
+}

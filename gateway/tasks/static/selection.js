@@ -1,0 +1,72 @@
+// Which URLs are shown, in which order: chosen by the filter, by chips and headings; kept in the address.
+
+import { $, root } from "../web/dom.js";
+import { say } from "../web/words.js";
+
+const main = $("content");
+const search = $("search");
+const { task, show, q, sort } = main.dataset;
+const api = `${root}/api/v1/tasks/${task}/probes`;
+let selection = { show, q, sort };
+let onChange = null;
+
+/** The selection that is shown. */
+export const read = () => selection;
+
+/** An address with the parts of a selection that are not empty. */
+function locate(path, values) {
+  const query = new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
+  return query ? `${path}?${query}` : path;
+}
+const here = (changes) => locate(location.pathname, { ...selection, ...changes });
+
+/** Let all links of the page lead on from the selection. */
+export function mark() {
+  for (const chip of document.querySelectorAll(".chip")) {
+    chip.href = here({ show: chip.dataset.show });
+    chip.ariaCurrent = chip.dataset.show === selection.show ? "true" : null;
+  }
+  for (const link of document.querySelectorAll(".head a")) {
+    const { sort: name } = link.dataset;
+    const directions = { [name]: "ascending", [`-${name}`]: "descending" };
+    link.parentElement.ariaSort = directions[selection.sort] ?? null;
+    link.href = here({ sort: selection.sort === name ? `-${name}` : name });
+  }
+  for (const link of $("exports").querySelectorAll("a")) {
+    link.href = locate(api, { ...selection, format: link.dataset.format });
+  }
+  const again = $("recheck");
+  if (!again) return;
+  again.action = locate(`${location.pathname}/recheck`, { show: selection.show || "bad", q: selection.q });
+  const isBad = ["", "bad"].includes(selection.show);
+  again.querySelector("button").textContent = isBad ? say("Check bad again") : say("Check these again");
+}
+
+function choose(changes) {
+  selection = { ...selection, ...changes };
+  history.replaceState(null, "", here({}));
+  mark();
+  onChange();
+}
+
+/** The links of this page that lead to a selection are followed without loading it. */
+function follow(event) {
+  const link = event.target.closest("a");
+  const { button, ctrlKey, metaKey, shiftKey, altKey } = event;
+  const isElsewhere = link?.href.split("?")[0] !== location.href.split("?")[0];
+  if (isElsewhere || button || ctrlKey || metaKey || shiftKey || altKey) return;
+  event.preventDefault();
+  const query = new URLSearchParams(link.search);
+  const [shown, text, order] = ["show", "q", "sort"].map((name) => query.get(name) ?? "");
+  search.value = text;
+  choose({ show: shown, q: text, sort: order });
+}
+
+/** `call` is called after each change. */
+export function begin(call) {
+  onChange = call;
+  search.value = q;
+  search.addEventListener("input", () => choose({ q: search.value }));
+  search.form.addEventListener("submit", (event) => event.preventDefault());
+  main.addEventListener("click", follow);
+}

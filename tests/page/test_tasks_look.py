@@ -1,0 +1,154 @@
+"""How the page of URL checks looks and reads in each of its states; judged by axe and the Nu Html Checker."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from playwright.async_api import Browser
+
+from tests.browser import open_page
+from tests.conftest import OpenGateway
+from tests.page.test_look import find_faults
+from tests.programs import need
+from tests.target import Target
+
+pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
+STYLE = Path(__file__).parents[2] / "gateway" / "tasks" / "static" / "tasks.css"
+WIDTH = "document.documentElement.scrollWidth"
+NO_TASK = "/tasks/5f0c1a52-8f6e-4a0c-9b0e-3c3ad6a1f8f4"
+
+
+async def make_task(client: httpx.AsyncClient, urls: list[str], *, wait_s: int = 30, follow: bool = False) -> str:
+    """The address of the page of a task, once it is ready or has been waited for."""
+    made = await client.post("/api/v1/tasks/", json={"urls": urls, "follow_redirects": follow, "retries": 0})
+    await client.get(made.headers["Location"], headers={"Prefer": f"wait={wait_s}"})
+    return f"/tasks/{made.json()['id']}"
+
+
+@pytest.fixture
+async def client(open_gateway: OpenGateway) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a gateway whose tasks run on for as long as a test looks at them."""
+    async with open_gateway(probe_timeout_s=90) as client:
+        yield client
+
+
+@pytest.fixture
+async def states(client: httpx.AsyncClient, target: Target) -> dict[str, str]:
+    """The address of the page in each of its states."""
+    root = target.url
+    codes = [f"{root}/code/{code}?{place}" for place, code in enumerate((200, 204, 301, 404, 410, 500, 503))]
+    strange = ["javascript:alert(1)", "http://שלום.invalid/עולם", "http://a.invalid/\x07\u202egnp.exe", "no url"]
+    long = f"{root}/code/200?" + "x" * (8_192 - len(root) - 10)
+    mixed = [*codes, *strange, long, f"{root}/hop/2", f"{root}/hop/12", f"{root}/delay/0.3", f"{root}/reset"]
+    mix = await make_task(client, [*mixed, *(f"{root}/code/200?{place}" for place in range(150))], follow=True)
+    stopped = await make_task(client, [f"{root}/code/200?s", f"{root}/silent"], wait_s=1)
+    await client.post(f"{stopped}/cancel")
+    return {
+        "start": "/tasks",
+        "mixed": f"{mix}?twice=9&unread=14.80",
+        "bad": f"{mix}?show=bad&sort=-time&q=a",
+        "last": f"{mix}?page=2",
+        "unmatched": f"{mix}?q=<zz>",
+        "good": await make_task(client, [f"{root}/code/200?g{place}" for place in range(20)]),
+        "all-bad": await make_task(client, [f"{root}/code/404?b{place}" for place in range(20)]),
+        "stopped": stopped,
+        "missing": NO_TASK,
+        "queued": await make_task(client, [f"{root}/silent/900/{place}" for place in range(20)], wait_s=0),
+        "running": await make_task(client, [f"{root}/code/404?r", *[f"{root}/silent"] * 90], wait_s=1),
+    }
+
+
+@pytest.mark.parametrize("width", [360, 800, 1280])
+async def test_layout(browser: Browser, client: httpx.AsyncClient, states: dict[str, str], width: int) -> None:
+    """Nothing is wider than the window, in either theme and language; also at 200 % and 400 % of 1280 pixels."""
+    for name, address in states.items():
+        for language, scheme in (("en", "light"), ("ru", "dark")):
+            options: dict[str, Any] = {"viewport": {"width": width, "height": 700}, "color_scheme": scheme}
+            url = f"{client.base_url}{address}"
+            async with open_page(browser, url, locale=language, java_script_enabled=False, **options) as page:
+                assert await page.evaluate(WIDTH) <= width, (name, language)
+                await page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+                assert await page.evaluate(WIDTH) <= width, (name, language, "open")
+    for zoom in (2, 4) if width == 1280 else ():
+        viewport = {"width": 1280 // zoom, "height": 800 // zoom}
+        address = f"{client.base_url}{states['mixed']}"
+        async with open_page(browser, address, viewport=viewport, device_scale_factor=zoom) as page:
+            assert await page.evaluate(WIDTH) <= 1280 // zoom
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe(
+    browser: Browser, client: httpx.AsyncClient, states: dict[str, str], checkers: Path, scheme: str
+) -> None:
+    """axe finds nothing in any state, wide and narrow, with a row and a form open."""
+    for name, address in states.items():
+        async with open_page(browser, f"{client.base_url}{address}", color_scheme=scheme) as page:
+            assert await find_faults(page, checkers) == [], name
+            await page.set_viewport_size({"width": 360, "height": 700})
+            opened = "for (const each of [...document.querySelectorAll('main details')].slice(0, 4)) each.open = true"
+            await page.evaluate(opened)
+            assert await find_faults(page, checkers) == [], name
+
+
+async def test_html(client: httpx.AsyncClient, states: dict[str, str], checkers: Path, tmp_path: Path) -> None:
+    """The Nu Html Checker finds nothing in any state of the page, nor in its style sheet."""
+    for name, address in states.items():
+        (tmp_path / f"{name}.html").write_bytes((await client.get(address)).content)
+    russian = await client.get(states["mixed"], headers={"Accept-Language": "ru"})
+    refused = await client.post("/tasks", files={"text": (None, "<b>no</b>")})
+    (tmp_path / "russian.html").write_bytes(russian.content)
+    (tmp_path / "refused.html").write_bytes(refused.content)
+    jar = checkers / "vnu-jar" / "build" / "dist" / "vnu.jar"
+    files = [*tmp_path.glob("*.html"), STYLE]
+    assert len(files) == len(states) + 3
+    command = [need("java"), "-jar", str(jar), "--also-check-css", "--stdout", *map(str, files)]
+    done = await anyio.run_process(command, check=False)
+    assert (done.stdout.decode(), done.returncode) == ("", 0)
+
+
+async def test_russian(client: httpx.AsyncClient, states: dict[str, str]) -> None:
+    """In Russian nothing is in English but names, URLs and reasons."""
+    known = {"Gateway", "API", "URL", "HTML", "CSV", "JSON", "Markdown", "Enter", "Esc"}
+    for name in ("start", "good", "all-bad", "stopped", "missing", "queued", "unmatched"):
+        html = (await client.get(states[name], headers={"Accept-Language": "ru"})).text
+        body = re.sub(r'data-words="[^"]*"|placeholder="https[^"]*"', "", html[html.index("<body") :])
+        body = re.sub(r'<bdi.*?</bdi>|<a class="url".*?</a>|<div data-fact="(url|reason).*?</div>', "", body)
+        shown = re.findall(r'>([^<]+)<|(?:aria-label|title|placeholder)="([^"]+)"', body)
+        words = set(re.findall(r"[A-Za-z]{2,}", " ".join(text or label for text, label in shown)))
+        assert words - known - {"xx"} <= set(), name
+
+
+async def test_forced_colours(browser: Browser, client: httpx.AsyncClient, states: dict[str, str]) -> None:
+    """In forced colours the pictures and the chip that is chosen are still to be seen."""
+    async with open_page(browser, f"{client.base_url}{states['mixed']}", forced_colors="active") as page:
+        canvas = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        fill = "(nodes) => nodes.map((node) => getComputedStyle(node).fill)"
+        fills = await page.locator("#bar rect[class], rect.column").evaluate_all(fill)
+        assert len(fills) > 5
+        assert canvas not in fills
+        chosen = page.locator("#chips [aria-current]")
+        assert await chosen.evaluate("(node) => getComputedStyle(node).backgroundColor") != canvas
+
+
+async def test_touch(browser: Browser, client: httpx.AsyncClient, states: dict[str, str]) -> None:
+    """On a touch screen chips, buttons and the marks of the rows have 44 pixels each way."""
+    options: dict[str, Any] = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
+    async with open_page(browser, f"{client.base_url}{states['mixed']}", **options) as page:
+        for target in await page.locator("button:visible, .chip:visible, .more summary, #exports a").all():
+            box = await target.bounding_box()
+            assert box
+            assert min(box["width"], box["height"]) >= 44, await target.evaluate("(node) => node.outerHTML")
+
+
+async def test_print(browser: Browser, client: httpx.AsyncClient, states: dict[str, str]) -> None:
+    """On paper there is no form and no bar, and a URL is whole."""
+    async with open_page(browser, f"{client.base_url}{states['mixed']}") as page:
+        await page.emulate_media(media="print")
+        for part in (".bar", "#paste", "#exports"):
+            assert not await page.locator(part).is_visible()
+        assert await page.locator("#rows").is_visible()
+        assert await page.locator(".address").last.evaluate("(cell) => getComputedStyle(cell).whiteSpace") == "normal"

@@ -1,0 +1,371 @@
+"""The page of one task with its scripts: rows as they land, filter, keys, broken connections, ten thousand rows."""
+
+import gzip
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+from playwright.async_api import Browser, Page, Request, expect
+
+from gateway.settings import Settings
+from gateway.tasks.pasted import read_pasted
+from tests.browser import drop, open_page
+from tests.conftest import OpenGateway
+from tests.relay import relaying
+from tests.target import Target
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.browser,
+    # Gateways end here while they connect to a Redis that another one starts: redis-py leaves such a connection, its
+    # transport and its socket to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed (Connection <redis|transport|<socket.*redis.sock):ResourceWarning"),
+]
+GATEWAY = Path(__file__).parents[2] / "gateway"
+ROW = ".group > .row"
+MAX_SCRIPT_BYTES = 12 * 1024
+READ_ROWS = "rows => rows.map(row => Number(row.dataset.index))"
+
+
+async def post(client: httpx.AsyncClient, urls: list[str]) -> str:
+    """The id of a new task."""
+    return str((await client.post("/api/v1/tasks/", json=urls)).json()["id"])
+
+
+async def finish(client: httpx.AsyncClient, urls: list[str]) -> str:
+    """The id of a task that is ready."""
+    task = await post(client, urls)
+    await wait_for_end(client, task)
+    return task
+
+
+async def wait_for_end(client: httpx.AsyncClient, task: str) -> None:
+    """Return once a task is ready."""
+    while (await client.get(f"/api/v1/tasks/{task}", headers={"Prefer": "wait=30"})).json()["status"] == "running":
+        pass
+
+
+def page_of(client: httpx.AsyncClient, task: str, query: str = "") -> str:
+    """The address of a task."""
+    return f"{client.base_url}/tasks/{task}{query}"
+
+
+async def read_rows(page: Page) -> list[int]:
+    """The places of the rows that are there, in order."""
+    places: list[int] = await page.locator(ROW).evaluate_all(READ_ROWS)
+    return places
+
+
+NOTE_EVENTS = """
+window.EventSource = class extends EventSource {
+    addEventListener(name, call, ...rest) {
+        super.addEventListener(name, (event) => { window.lastEventId = event.lastEventId; call(event); }, ...rest);
+    }
+};
+"""
+"""What the browser keeps to itself: the id of the last event."""
+
+
+async def expect_rows(page: Page, places: list[int], selection: str) -> None:
+    """Wait for the rows of a selection."""
+    with anyio.move_on_after(30):
+        while await read_rows(page) != places:
+            await anyio.sleep(0.02)
+    assert await read_rows(page) == places, selection
+
+
+async def expect_live(page: Page) -> None:
+    """Wait for the scripts to have all URLs."""
+    await expect(page.locator(".group[style]").first).to_be_attached()
+
+
+def mix(target: Target, total: int = 60) -> list[str]:
+    """URLs with every class of answer, some of them slow."""
+    kinds = ["code/200", "code/404", "code/500", "to/http://127.0.0.1:1/", "delay/0.3", "reset"]
+    return [f"{target.url}/{kinds[place % 6]}?{place}" for place in range(total)] + ["nonsense://x"]
+
+
+async def test_live_rows(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+    """Rows show what lands, bad ones first; at the end the order is that sent, and nothing was loaded anew."""
+    urls = [f"{target.url}/{'code/404' if place == 3 else f'delay/{1 + place / 10}'}?{place}" for place in range(12)]
+    task = await post(client, urls)
+    async with open_page(browser, page_of(client, task)) as page:
+        await page.evaluate("window.sameDocument = true")
+        await expect(page.locator(ROW).first).to_contain_text("404")
+        await expect(page.locator(f"{ROW}.k2xx")).not_to_have_count(0)
+        assert (await read_rows(page))[0] == 3
+        await expect(page.locator("#status")).to_contain_text("1 of 12 are bad")
+        await expect(page.locator(f"{ROW} .number").first).to_have_text("1")
+        assert await read_rows(page) == list(range(12))
+        await expect(page.locator("#stop")).to_have_count(0)
+        await expect(page.locator("#chips [data-show='2xx'] .count")).to_have_text("11")
+        await expect(page.locator("#verdicts [data-show='broken'] .count")).to_have_text("1")
+        await expect(page.get_by_role("button", name="Check bad again")).to_be_visible()
+        await expect(page.get_by_role("status").filter(has_text="1 of 12 are bad")).to_have_count(1)
+        assert await page.evaluate("window.sameDocument")
+
+
+async def test_stop(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+    """Stop cancels the task without loading the page; what is known of it stays."""
+    task = await post(client, [f"{target.url}/code/404", *[f"{target.url}/silent?{place}" for place in range(3)]])
+    async with open_page(browser, page_of(client, task)) as page:
+        await page.evaluate("window.sameDocument = true")
+        await expect(page.locator(f"{ROW}.k4xx")).to_have_count(1)
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.locator("#status")).to_have_text("stopped at 1 of 4")
+        await expect(page.locator(ROW)).to_have_count(4)
+        assert await page.evaluate("window.sameDocument")
+    assert (await client.get(f"/api/v1/tasks/{task}")).json()["status"] == "cancelled"
+
+
+@pytest.mark.slow
+async def test_selections(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+    """Each filter and order of the page gives the rows that the API gives."""
+    task = await finish(client, [*mix(target), "xn--mnchen-3ya.example", "http://b.example:70000/", "A.example/?1"])
+    selections = [
+        f"?show={show}&q={text}&sort={sign}{sort}"
+        for show, text in (("", ""), ("bad", ""), ("none", ""), ("4xx", ""), ("500", ""), ("reset", ""), ("unsure", ""))
+        for sort, sign in (("", ""), ("code", ""), ("time", "-"), ("url", ""))
+    ]
+    selections += [f"?q={text}&sort=-sent" for text in ("?1", "NONSENSE", "nothing at all", "a.ex")]
+    selections += ["?sort=bad", "?sort=-bad", "?sort=-code", "?sort=-url", "?sort=domain"]
+    async with open_page(browser, page_of(client, task)) as page:
+        await expect_live(page)
+        for selection in selections:
+            await page.evaluate(
+                """query => {
+                    const link = Object.assign(document.createElement("a"), {href: location.pathname + query});
+                    document.getElementById("content").append(link);
+                    link.click();
+                    link.remove();
+                }""",
+                selection,
+            )
+            answer = (await client.get(f"/api/v1/tasks/{task}/probes{selection}")).json()
+            await expect_rows(page, [probe["index"] for probe in answer["probes"]], selection)
+            assert await page.locator("#rows").get_attribute("aria-rowcount") == str(answer["total"] + 1)
+            assert await page.locator("#unmatched").is_visible() == (answer["total"] == 0)
+
+
+async def test_filter_and_address(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+    """What is typed and clicked filters at once and is in the address, which shows the same to another."""
+    task = await finish(client, mix(target))
+    async with open_page(browser, page_of(client, task)) as page:
+        await expect_live(page)
+        await page.evaluate("window.sameDocument = true")
+        await page.keyboard.press("/")
+        await page.keyboard.type("?1")
+        await page.get_by_role("link", name=re.compile("^Bad")).click()
+        await page.locator(".head [data-sort=code]").click()
+        await page.locator(".head [data-sort=code]").click()
+        places = await read_rows(page)
+        assert page.url == page_of(client, task, "?show=bad&q=%3F1&sort=-code")
+        assert await page.locator("[aria-sort]").get_attribute("aria-sort") == "descending"
+        assert await page.evaluate("window.sameDocument")
+        csv = await page.get_by_role("link", name="CSV").get_attribute("href")
+        exported = (await client.get(str(csv))).text.splitlines()[1:]
+        assert [int(line.partition(",")[0]) for line in exported] == places
+        await page.reload()
+        assert await read_rows(page) == places
+        await expect(page.get_by_role("searchbox")).to_have_value("?1")
+        await page.get_by_role("searchbox").fill("nothing")
+        await page.get_by_role("link", name="Show all URLs").click()
+        await expect(page.locator(ROW)).to_have_count(61)
+        assert page.url == page_of(client, task)
+        await page.locator("#pictures .domain").first.click()
+        await expect(page.get_by_role("searchbox")).to_have_value("127.0.0.1")
+        await page.get_by_role("button", name="Check bad again").click()
+        await page.wait_for_url(re.compile(f"/tasks/(?!{task})[^?]+"))
+
+
+@pytest.mark.slow
+async def test_rows_in_use_keep_their_place(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+    """While a row has the focus or is open, bad ones that land do not push it away."""
+    urls = [f"{target.url}/code/404", *[f"{target.url}/delay/{place}?{place}" for place in (1, 3, 3)]]
+    task = await post(client, [*urls, f"{target.url}/code/500?retried"])
+    async with open_page(browser, page_of(client, task)) as page:
+        await expect(page.locator(ROW).nth(1)).to_contain_text("200")
+        await page.locator(ROW).nth(1).get_by_role("group").locator("summary").click()
+        await expect(page.locator("#status")).to_contain_text("2 of 5 are bad")
+        await expect(page.locator(f"{ROW}.k5xx")).to_have_count(1)
+        assert (await read_rows(page))[1] == 1
+        await expect(page.locator("dd:visible").first).to_have_text(urls[1])
+        await page.locator("h2").first.click()
+        await page.locator("details[open] summary").click()
+        await page.evaluate("document.activeElement.blur()")
+        await expect(page.locator(ROW).nth(4)).to_contain_text("500")
+
+
+@pytest.mark.slow
+async def test_keys(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+    """Arrows go through the rows, Enter opens one, letters do what the help says."""
+    task = await finish(client, mix(target, 240))
+    async with open_page(browser, page_of(client, task), permissions=["clipboard-read", "clipboard-write"]) as page:
+        await expect_live(page)
+        press = page.keyboard.press
+        for _ in range(102):  # into the next group
+            await press("ArrowDown")
+        await expect(page.locator("[data-index='101'] summary")).to_be_focused()
+        await press("ArrowUp")
+        await press("Enter")
+        await expect(page.locator("[data-index='100'] dd:visible").first).to_have_text(f"{target.url}/delay/0.3?100")
+        await press("y")
+        await expect(page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
+        assert await page.evaluate("navigator.clipboard.readText()") == f"{target.url}/delay/0.3?100"
+        await press("Escape")  # the notice
+        await press("Escape")
+        await expect(page.locator("details[open]")).to_have_count(0)
+        async with page.context.expect_page() as opened:
+            await press("o")
+        assert (await opened.value).url == f"{target.url}/delay/0.3?100"
+        await (await opened.value).close()
+        await press("2")
+        await expect(page.locator("#chips [aria-current]")).to_have_text(re.compile("^Bad"))
+        async with page.expect_download() as download:
+            await press("e")
+        assert (await download.value).suggested_filename.endswith("bad.csv")
+        await press("?")
+        await expect(page.get_by_role("dialog")).to_contain_text("copy this URL")
+        await press("Escape")
+        await press("r")
+        await page.wait_for_url(re.compile(f"/tasks/(?!{task})"))
+
+
+@pytest.mark.slow
+async def test_next_gateway(browser: Browser, open_gateway: OpenGateway, target: Target) -> None:
+    """A gateway ends, another takes its task over: the page goes on behind what it has, each row once."""
+    seen = list[str | None]()
+
+    async def note(request: Request) -> None:
+        if request.url.endswith("/events"):
+            seen.append((await request.all_headers()).get("last-event-id"))
+
+    urls = [f"{target.url}/{'code/404' if place % 2 else f'delay/{place / 20}'}?{place}" for place in range(40)]
+    async with open_gateway() as two, relaying(0) as relay, open_page(browser, "about:blank") as page:
+        page.on("request", note)
+        await page.add_init_script(NOTE_EVENTS)
+        async with open_gateway() as one:
+            relay.target_port = int(one.base_url.port or 0)
+            task = await post(one, urls)
+            await page.goto(f"{relay.url}/tasks/{task}")
+            await page.evaluate("window.sameDocument = true")
+            await expect(page.locator(f"{ROW}.k4xx")).to_have_count(20)
+            await page.wait_for_function("Number(window.lastEventId) >= 20")
+            relay.target_port = int(two.base_url.port or 0)  # before it refuses: then the page would begin anew
+            await relay.cut()
+        await expect(page.locator("#status")).to_contain_text("20 of 40 are bad")
+        await expect(page.locator(f"{ROW}.k2xx")).to_have_count(20)
+        await expect(page.locator(f"{ROW} .number").first).to_have_text("1")
+        assert await read_rows(page) == list(range(40))
+        assert await page.evaluate("window.sameDocument")
+    assert seen[0] is None
+    assert any(identity and int(identity) >= 20 for identity in seen[1:])
+
+
+@pytest.mark.slow
+async def test_offline(browser: Browser, open_gateway: OpenGateway, settings: Settings, target: Target) -> None:
+    """While the server cannot be reached the page says of when it is, filters what it has, and goes on later."""
+    async with open_gateway(probe_timeout_s=30) as client, relaying(int(client.base_url.port or 0)) as relay:
+        task = await post(client, [f"{target.url}/code/404", *[f"{target.url}/delay/8?{place}" for place in range(5)]])
+        async with open_page(browser, f"{relay.url}/tasks/{task}") as page:
+            await expect(page.locator(f"{ROW}.k4xx")).to_have_count(1)
+            port, relay.target_port = relay.target_port, 1
+            await relay.cut()
+            await expect(page.locator("#offline")).to_have_text(
+                re.compile(r"cannot be reached. This is as of \d+:\d\d")
+            )
+            await page.get_by_role("searchbox").fill("delay")
+            await expect(page.locator(ROW)).to_have_count(5)
+            relay.target_port = port
+            await expect(page.locator("#offline")).to_be_empty()
+            await expect(page.locator("#status")).to_contain_text("1 of 6 are bad")
+            await expect(page.locator(f"{ROW}.k2xx")).to_have_count(5)
+
+
+TEXTS = [
+    "https://example.com/a\nhttps://example.com/b\n\nnot a url\nexample.org/c\nhttps://example.com/a",
+    "See [one](https://example.com/wiki/Foo_(bar)), <https://example.com/x>, and (https://example.com/y). Or not.",
+    "url,code\nhttps://example.com/1,200\nhttps://example.com/2,404\nnonsense://x,0\n",
+    '"name";"link"\n"a, b";"https://example.com/q?x=1,2"\n"c";"https://example.org/"\n',
+    '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n<url><loc>https://e.org/?a=1&amp;b=2</loc></url>\n',
+    "http://user@example.com/\nuser@example.com\nlocalhost:8000/x\nhttp://a_b.example/\nhttp://-\nhttp://[::1]:80/x",
+    "http://1.2.3/\nhttp://300.1.1.1/\nhttp://example.com:0/\nhttp://http/\nhttp://bücher.example/ü\n# a comment",
+    "https://example.com/" + "x" * 9000 + "\nhttps://example.com/ok!!!",
+    "\ufeffhttps://example.com/one\r\nhttps://example.com/two\rhttps://",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+async def test_counted_as_pasted(browser: Browser, client: httpx.AsyncClient, text: str) -> None:
+    """While one types the page finds the URLs that the server will find, and the lines that it cannot read."""
+    async with open_page(browser, f"{client.base_url}/tasks") as page:
+        script = """async text => {
+            const { readPasted } = await import("/static/tasks/pasted.js");
+            const found = readPasted(text);
+            return [[...found.urls], found.doubles, found.unreadable];
+        }"""
+        found = read_pasted(text)
+        assert await page.evaluate(script, text) == [found.urls, found.doubles, found.unreadable]
+
+
+async def test_paste_and_drop(browser: Browser, client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """The form counts what is typed and dropped, says what is too much, and sends both."""
+    sitemap, many = tmp_path / "sitemap.xml", tmp_path / "many.txt"
+    sitemap.write_text("<urlset><url><loc>http://127.0.0.1:1/map</loc></url></urlset>")
+    many.write_text("\n".join(f"http://127.0.0.1:1/{place}" for place in range(10_001)))
+    async with open_page(browser, f"{client.base_url}/tasks") as page:
+        line = page.locator("#pasted")
+        invitation = await line.text_content()
+        await page.locator("#text").fill("http://127.0.0.1:1/\nnot a url\nhttp://127.0.0.1:1/")
+        await expect(line).to_have_text("1 URL · 1 URL was there twice and is asked once · 1 line cannot be read: 2")
+        await drop(page, many)
+        await expect(line).to_have_text(re.compile("^There are 10,002 URLs.*: paste them in 2 parts"))
+        await drop(page, sitemap)
+        await expect(line).to_have_text(re.compile("^2 URLs"))
+        await page.locator("#text").fill("http://127.0.0.1:1/")
+        await page.get_by_role("button", name="Check", exact=True).click()
+        await page.wait_for_url(re.compile("/tasks/."))
+        await expect(page.locator(ROW)).to_have_count(2)
+        await page.goto(f"{client.base_url}/tasks")
+        await expect(line).to_have_text(invitation or "")
+
+
+async def test_scripts_are_small(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+    """The scripts of a task, those of the frame included, take little room when they are packed."""
+    task = await finish(client, [f"{target.url}/code/200"])
+    paths = list[str]()
+    async with open_page(browser, "about:blank") as page:
+        page.on("request", lambda request: paths.append(httpx.URL(request.url).path))
+        await page.goto(page_of(client, task))
+        await expect_live(page)
+    scripts = {path: (await client.get(path)).content for path in paths if path.endswith(".js")}
+    assert {"/static/tasks/rows.js", "/static/web/words.js"} <= scripts.keys()
+    assert len(gzip.compress(b"".join(scripts.values()))) < MAX_SCRIPT_BYTES
+
+
+@pytest.fixture
+async def crowded(client: httpx.AsyncClient) -> AsyncIterator[str]:
+    """The id of a task of 10,000 URLs, a tenth of them of another kind."""
+    yield await finish(client, [f"{'nonsense' if place % 10 else 'other'}://host/{place}" for place in range(10_000)])
+
+
+@pytest.mark.slow
+async def test_ten_thousand_rows(browser: Browser, client: httpx.AsyncClient, crowded: str) -> None:
+    """Of 10,000 rows only those near the window are there; each is found where it should be, at the right height."""
+    async with open_page(browser, page_of(client, crowded)) as page:
+        await expect_live(page)
+        height = await page.locator("#rows").evaluate("rows => rows.scrollHeight")
+        for share in (0.5, 0.97, 0.1):
+            await page.evaluate("share => scrollTo(0, document.documentElement.scrollHeight * share)", share)
+            first = await page.locator("#rows .group").first.evaluate("group => group.getBoundingClientRect().top")
+            row = int((400 - first) / 41)  # what is 400 pixels below the top of the window
+            await expect(page.locator(f"{ROW}[aria-rowindex='{row + 2}']")).to_be_in_viewport()
+            await expect(page.locator(f"{ROW}[aria-rowindex='{row + 2}'] .number")).to_have_text(f"{row + 1:,}")
+            assert await page.locator(ROW).count() <= 500
+        assert await page.locator("#rows").evaluate("rows => rows.scrollHeight") == height
+        await page.get_by_role("searchbox").fill("other://host/99")
+        await expect(page.locator(ROW)).to_have_count(11)
+        await expect(page.locator("#rows")).to_have_attribute("aria-rowcount", "12")
