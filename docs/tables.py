@@ -5,25 +5,24 @@ said in the code once: by a setting, a contract, an error class, an option of a 
 """
 
 import ast
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
 
-ROOT = Path(__file__).parent.parent
+from command_help import ROOT, read_help
+
 sys.path.insert(0, str(ROOT))
 
-import gateway  # noqa: E402 - found by the line above
-from gateway.datastore.health import COMMANDS  # noqa: E402
-from gateway.errors import GatewayError  # noqa: E402
-from gateway.factory import create_app  # noqa: E402
-from gateway.openapi.operations import Parameter  # noqa: E402
-from gateway.settings import Settings  # noqa: E402
-from gateway.web.docs import list_routes  # noqa: E402
+import gateway
+from gateway.datastore.health import COMMANDS
+from gateway.errors import GatewayError
+from gateway.factory import create_app
+from gateway.openapi.operations import Parameter
+from gateway.settings import Settings
+from gateway.web.docs import list_routes
 
 _TABLE = re.compile(r"(<!-- table: ([\w./ -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -84,17 +83,8 @@ def _list_subclasses(kind: type[GatewayError]) -> list[type[GatewayError]]:
 
 def write_options(script: str, *verb: str) -> str:
     """The options of a command line, as its --help tells them."""
-    outside = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
-    run = subprocess.run(
-        [sys.executable, ROOT / script, *verb, "--help"],
-        check=True, capture_output=True, text=True, env=outside | {"COLUMNS": "1000"},
-    )  # fmt: skip
-    rows = []
-    for head, words in re.findall(r"^  (-.*?)(?:(?:\n {8}|  ) *(\S.*))?$", run.stdout, re.MULTILINE):
-        names = re.findall(r"(?<![\w-])--?[a-z][\w-]*", head, re.IGNORECASE)
-        value = "" if head.split()[-1].startswith("-") else f" {head.split()[-1]}"
-        shown = [*(f"`{name}`" for name in names[:-1]), f"`{names[-1]}{value}`"]
-        rows.append((", ".join(shown), words))
+    options = read_help(script, *verb).options
+    rows = [("`" + option.label.replace(", ", "`, `") + "`", option.summary) for option in options]
     return write_table(("option", "what it does"), rows)
 
 
@@ -125,7 +115,7 @@ TABLES: dict[str, Callable[[], str]] = {
        for tag in ("audio", "page", "docs", "operations", "static", "tasks", "uploads")},
     **{f"options {words}": lambda words=words: write_options(*words.split())  # type: ignore[misc]
        for words in ("crawl.py", "screwdriver.py", "screwdriver.py upload", "screwdriver.py list",
-                     "screwdriver.py download", "screwdriver.py delete", "credentials.py")},
+                     "screwdriver.py download", "screwdriver.py rename", "screwdriver.py delete", "credentials.py")},
     **{f"modules {folder}": lambda folder=folder: write_modules(folder)  # type: ignore[misc]
        for folder in (
            "gateway", "gateway/web", "gateway/openapi", "gateway/ops", "gateway/process", "gateway/datastore",

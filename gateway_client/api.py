@@ -29,10 +29,14 @@ _OFFSET_MISMATCH = "urn:gateway:problem:offset-mismatch"
 
 
 class ApiError(CommandError):
-    """A call that failed. `may_pass`: the same call may succeed, `retry_after_s` later."""
+    """A call that failed. `may_pass`: the same call may succeed, `retry_after_s` later.
 
-    def __init__(self, words: str, *, may_pass: bool = False, retry_after_s: int = 1) -> None:
+    `code` is the stable word of the problem that the server sent, such as `name-taken`.
+    """
+
+    def __init__(self, words: str, *, may_pass: bool = False, retry_after_s: int = 1, code: str = "") -> None:
         super().__init__(words)
+        self.code = code
         self.may_pass = may_pass
         self.retry_after_s = retry_after_s
 
@@ -169,7 +173,8 @@ class GatewayApi:
         may_pass = answer.status_code in _UNAVAILABLE or problem.get("type") == _OFFSET_MISMATCH
         no_space = answer.status_code == 507
         kind = Refused if 400 <= answer.status_code < 500 or no_space else Broken
-        return kind(words, may_pass=may_pass, retry_after_s=retry_after_s)
+        code = str(problem.get("type", "")).rpartition(":")[2]
+        return kind(words, may_pass=may_pass, retry_after_s=retry_after_s, code=code)
 
     def _escape(self, words: str) -> str:
         """Words of the server, which may repeat the token that it was sent."""

@@ -1,11 +1,9 @@
 """The command line of the task API: prints `code<TAB>url` for every URL, in the order given.
 
-The gateway does the probing; this program sends tasks, polls them and prints. Lines go to stdout; reasons, progress and
-errors go to stderr.
+The gateway does the probing; this program sends tasks, polls them and prints the results. Results go to stdout;
+reasons, progress and errors go to stderr.
 """
 
-import argparse
-import json
 import os
 import sys
 import time
@@ -17,24 +15,25 @@ from itertools import takewhile
 from typing import Any
 from urllib.parse import quote
 
-from .api import ApiError, GatewayApi, Refused, Silent, Unreachable
-from .inputs import TaskBatch, Url, pack_tasks, read_urls
-from .options import add_connection_options, add_version, check_timeout, read_defaults
-from .terminal import Exit, ProgressBar, escape_url, name_program, print_error, run_command
+from .acceptance import MAX_CODE, Acceptance
+from .api import ApiError, Refused
+from .crawl_options import make_crawl_parser, read_acceptance, read_task_options
+from .inputs import TaskBatch, has_piped_input, pack_tasks, read_urls
+from .links import Url
+from .options import check_timeout, read_defaults
+from .patience import PatientApi
+from .reports import FORMATS, ColouredTsv, JsonLines, Report
+from .rows import Row
+from .summary import Summary
+from .terminal import Exit, ProgressBar, escape_url, has_colour, print_error, run_command
 
 TASKS_PATH = "/api/v1/tasks/"
 TASKS_AT_ONCE = 4
-POLL_S = 1.0
-"""The server is never polled more often than this, however many tasks there are."""
 POLL_WAIT_S = 5
 PROBES_AT_ONCE = 1000
-STRANGER_S = 10.0
-"""How long a server is waited for that took a connection but has never answered: it may not be a gateway."""
 CANCEL_S = 1.0
-"""How long the end of the run waits for its tasks to be cancelled."""
+"""How long the end of the run waits for its tasks to be cancelled, and for each call about one of unknown id."""
 SHOWN_CHARS = 500
-NOT_URLS = frozenset({"invalid_url", "unsupported_scheme"})
-"""Errors of the text itself: told with the file and the line."""
 
 
 @dataclass
@@ -47,64 +46,21 @@ class SentTask:
     printed: int = 0
 
 
-class PatientApi:
-    """Calls that wait for a gateway which is away for a while: restarting, without Redis, or full."""
-
-    def __init__(self, api: GatewayApi) -> None:
-        self.api = api
-        self._patience_s = 0.0  # a server that was never there is not waited for
-        self._told = False
-        self._polled_at = 0.0
-
-    def poll_json(self, path: str, **request: Any) -> dict[str, Any]:
-        """As `call_json` of a GET, at most once in `POLL_S`."""
-        return self.call_json("GET", path, is_poll=True, **request)
-
-    def call_json(self, method: str, path: str, *, is_poll: bool = False, **request: Any) -> dict[str, Any]:
-        """As `GatewayApi.call_json`, repeated after failures that may pass, for as long as the timeout."""
-        deadline = 0.0
-        while True:
-            if is_poll:
-                time.sleep(max(0.0, self._polled_at + POLL_S - time.monotonic()))
-                self._polled_at = time.monotonic()
-            try:
-                answer = self.api.call_json(method, path, **request)
-            except ApiError as error:
-                if not error.may_pass:
-                    raise
-                self._note_failure(error)
-                now = time.monotonic()
-                deadline = deadline or now + self._patience_s
-                if now >= deadline:
-                    raise
-                if not self._told:
-                    print_error(f"{name_program()}: {error}; trying again for {self._patience_s:g} s")
-                self._told = True
-                time.sleep(min(max(error.retry_after_s, 1), deadline - now))
-            else:
-                self._patience_s = self.api.timeout_s
-                self._told = False
-                return answer
-
-    def _note_failure(self, error: ApiError) -> None:
-        if isinstance(error, Refused):
-            self._patience_s = self.api.timeout_s
-        elif not isinstance(error, Unreachable | Silent):
-            self._patience_s = max(self._patience_s, min(self.api.timeout_s, STRANGER_S))
-
-
 class Crawl:
-    """All URLs of one run: a few tasks are running, and the oldest is polled and printed.
+    """All URLs of one run: at most `TASKS_AT_ONCE` tasks run, and the oldest is polled and printed.
 
-    `is_bad` is set once a URL gave no answer, or a code of 400 and over.
+    `has_failed` is set once a URL is bad by `acceptance`; `summary` has the tasks that are printed.
     """
 
-    def __init__(self, api: GatewayApi, bar: ProgressBar, *, as_json: bool) -> None:
-        self.is_bad = False
-        self._api = PatientApi(api)
+    def __init__(self, api: PatientApi, bar: ProgressBar, report: Report, acceptance: Acceptance) -> None:
+        self.has_failed = False
+        self.summary = Summary()
+        self._api = api
         self._bar = bar
-        self._as_json = as_json
+        self._report = report
+        self._acceptance = acceptance
         self._running: deque[SentTask] = deque()
+        self._posting: dict[str, Any] | None = None  # a task that may be on the server, its id not known yet
         self._finished = 0
 
     def run(self, batches: Iterator[TaskBatch]) -> None:
@@ -120,45 +76,63 @@ class Crawl:
                 self._start_task(batch)
             while self._running:
                 self._finish_oldest()
+            sys.stdout.write(self._report.finish())
+            sys.stdout.flush()
         finally:
             self._bar.hide()
             self._cancel_tasks()
 
     def _start_task(self, batch: TaskBatch) -> None:
         headers = {"Content-Type": "application/json", "Idempotency-Key": os.urandom(16).hex()}
-        state = self._api.call_json("POST", TASKS_PATH, content=batch.body, headers=headers)
-        self._running.append(SentTask(batch.urls, TASKS_PATH + quote(str(state.get("id")), safe="")))
+        self._posting = {"content": batch.body, "headers": headers}
+        try:
+            state = self._api.call_json("POST", TASKS_PATH, **self._posting)
+            self._running.append(SentTask(batch.urls, find_path(state)))
+        except Refused:
+            self._posting = None
+            raise
+        self._posting = None
 
     def _cancel_tasks(self) -> None:
         deadline = time.monotonic() + CANCEL_S
         for task in self._running:
-            left_s = deadline - time.monotonic()
-            if left_s > 0:
-                with suppress(ApiError):
-                    self._api.api.call_json("DELETE", task.path, timeout_s=left_s)
+            self._cancel(task.path, deadline)
+        if self._posting:  # posted again under its Idempotency-Key, it is the same task
+            with suppress(ApiError):
+                state = self._api.call_once("POST", TASKS_PATH, timeout_s=CANCEL_S, **self._posting)
+                self._cancel(find_path(state), time.monotonic() + CANCEL_S)
+
+    def _cancel(self, path: str, deadline: float) -> None:
+        left_s = deadline - time.monotonic()
+        if left_s > 0:
+            with suppress(ApiError), self._api.call("DELETE", path, timeout_s=left_s):
+                pass
 
     def _finish_oldest(self) -> None:
         task = self._running[0]
         while (state := self._poll(task)).get("status") == "running":
             self._print_known(task)
             self._bar.show(self._finished + sum(each.done for each in self._running))
-            behind = [each for each in self._running if each.done < len(each.urls)][1:]
-            if self._bar.on and behind:  # for their share of the bar
-                self._poll(min(behind, key=lambda each: each.done))
+            others = [each for each in self._running if each.done < len(each.urls)][1:]
+            if self._bar.on and others:  # for their share of the bar
+                self._poll(min(others, key=lambda each: each.done))
         self._running.popleft()
         self._finished += len(task.urls)
+        self.summary.add(len(task.urls), state.get("verdicts"))
         codes = state.get("result")
-        if self._as_json or not isinstance(codes, list):
+        if self._report.needs_probes or not isinstance(codes, list):
             self._print_known(task)
         else:
             self._print_result(task, codes)
         if task.printed < len(task.urls):
-            raise Refused("the task was cancelled") if state.get("status") == "cancelled" else self._nonsense()
+            raise Refused("the task was cancelled") if state.get("status") == "cancelled" else self._api.nonsense()
 
     def _poll(self, task: SentTask) -> dict[str, Any]:
         wait_s = 1 if self._bar.on else POLL_WAIT_S
-        timeout_s = self._api.api.timeout_s + wait_s
-        state = self._api.poll_json(task.path, headers={"Prefer": f"wait={wait_s}"}, timeout_s=timeout_s)
+        timeout_s = self._api.timeout_s + wait_s
+        state = self._api.call_json(
+            "GET", task.path, is_poll=True, headers={"Prefer": f"wait={wait_s}"}, timeout_s=timeout_s
+        )
         done = state.get("done")
         task.done = done if isinstance(done, int) else 0
         return state
@@ -187,71 +161,68 @@ class Crawl:
         page = self._api.call_json("GET", f"{task.path}/probes?offset={offset}&limit={PROBES_AT_ONCE}")
         probes = page.get("probes")
         if not isinstance(probes, list) or not all(isinstance(probe, dict) for probe in probes):
-            raise self._nonsense()
+            raise self._api.nonsense()
         return probes
 
     def _print(self, task: SentTask, probes: list[dict[str, Any]]) -> None:
         urls = task.urls[task.printed : task.printed + len(probes)]
         codes = [probe.get("code") for probe in probes]
         if len(urls) < len(codes):
-            raise self._nonsense()
-        lines: list[str] = []
+            raise self._api.nonsense()
+        rows: list[Row] = []
         for url, code, probe in zip(urls, codes, probes, strict=True):
-            if type(code) is not int or not 0 <= code <= 999:
-                raise self._nonsense()
-            self.is_bad = self.is_bad or code == 0 or code >= 400
-            lines.append(json.dumps(probe) if self._as_json else f"{code:03d}\t{escape_url(url.text)}")
+            if type(code) is not int or not 0 <= code <= MAX_CODE:
+                raise self._api.nonsense()
+            self.has_failed = self.has_failed or self._acceptance.is_failure(url.text, code)
+            if self._acceptance.is_shown(url.text, code):
+                rows.append(Row(url, probe, self._acceptance.is_bad(code)))
         task.printed += len(codes)
         self._bar.hide()
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.write(self._report.add(rows))
         sys.stdout.flush()
-        for url, probe in zip(urls, probes, strict=True):
-            if probe["code"] == 0 and (not self._as_json or is_misplaced(url, probe)):  # JSON has all but the place
-                print_error(describe_failure(url, probe))
-
-    def _nonsense(self) -> ApiError:
-        return self._api.api.nonsense()
+        for row in filter(self._report.leaves_out, rows):
+            print_error(describe_failure(row))
 
 
-def describe_failure(url: Url, probe: dict[str, Any]) -> str:
+def find_path(state: dict[str, Any]) -> str:
+    """The path of a task."""
+    return TASKS_PATH + quote(str(state.get("id")), safe="")
+
+
+def describe_failure(row: Row) -> str:
     """One line for a URL without an answer, with the reason; for a text that is not a URL with its file and line."""
-    text = escape_url(url.text[:SHOWN_CHARS]) + ("…" if len(url.text) > SHOWN_CHARS else "")
-    reason = escape_url(str(probe.get("detail") or probe.get("error") or "no answer"))[:SHOWN_CHARS]
-    return f"{f'{url.place}: ' if is_misplaced(url, probe) else ''}{text}: {reason}"
+    text = escape_url(row.url.text[:SHOWN_CHARS]) + ("…" if len(row.url.text) > SHOWN_CHARS else "")
+    return f"{f'{row.url.place}: ' if row.is_not_url else ''}{text}: {row.reason[:SHOWN_CHARS]}"
 
 
-def is_misplaced(url: Url, probe: dict[str, Any]) -> bool:
-    """Whether a line of a file is not a URL at all."""
-    return bool(url.place) and probe.get("error") in NOT_URLS
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of the command line."""
-    parser = argparse.ArgumentParser(description="HTTP codes of URLs, asked for by a gateway.")
-    parser.add_argument("urls", nargs="*", metavar="URL", help="URL to check; - reads standard input")
-    parser.add_argument("-f", "--file", dest="files", action="append", default=[], help="file of URLs, one a line")
-    parser.add_argument("-L", "--location", action="store_true", help="follow redirects")
-    parser.add_argument("--fail", action="store_true", help="exit with 1 on codes of 400 and over, and on 000")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line: code, error, time …")
-    add_connection_options(parser, "seconds to wait for a silent or restarting gateway (60)")
-    add_version(parser)
-    return parser
+def make_report(name: str, *, as_json_lines: bool) -> Report:
+    """The report of a format, coloured where stdout is a terminal."""
+    if as_json_lines:
+        return JsonLines()
+    return ColouredTsv() if name == "tsv" and has_colour(sys.stdout) else FORMATS[name]()
 
 
 def run() -> int:
     """Read the command line, have the URLs probed and print what became of them."""
-    parser = make_parser()
+    parser = make_crawl_parser()
     parser.set_defaults(**read_defaults())
     arguments = parser.parse_args()
-    if not arguments.urls and not arguments.files:
-        parser.error("no URL: give some, or -f FILE, or - for standard input")
+    if not arguments.urls and not arguments.files and not arguments.sitemaps:
+        if not has_piped_input():
+            parser.error("no URL: give some, or -f FILE, or --sitemap URL, or - for standard input")
+        arguments.urls = ["-"]
     check_timeout(parser, arguments.timeout)
-    urls = read_urls(arguments.urls, arguments.files)
-    api = GatewayApi(arguments.server, arguments.token, arguments.timeout)
-    crawl = Crawl(api, ProgressBar(len(urls), transient=True), as_json=arguments.json)
+    acceptance = read_acceptance(parser, arguments)
+    options = read_task_options(parser, arguments)
+    urls = read_urls(arguments.urls, arguments.files, arguments.sitemaps, arguments.timeout)
+    api = PatientApi(arguments.server, arguments.token, arguments.timeout)
+    report = make_report(arguments.format, as_json_lines=arguments.json)
+    crawl = Crawl(api, ProgressBar(len(urls), transient=True), report, acceptance)
     with api.client:
-        crawl.run(pack_tasks(urls, follow_redirects=arguments.location))
-    return Exit.REFUSED if arguments.fail and crawl.is_bad else Exit.DONE
+        crawl.run(pack_tasks(urls, options))
+    if sys.stderr.isatty() and (summary := str(crawl.summary)):
+        print_error(summary)
+    return Exit.REFUSED if arguments.fail and crawl.has_failed else Exit.DONE
 
 
 def main() -> int:

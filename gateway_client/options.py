@@ -7,6 +7,20 @@ from typing import Any
 SERVER = "http://127.0.0.1:8888"
 TIMEOUT_S = 60.0
 _MAX_TIMEOUT_S = 1e6
+EXIT_CODES = """exit codes:
+  0              done
+  1              %s
+  2              the command line is wrong
+  3              the server cannot be reached, or broke off
+  129, 130, 143  ended by SIGHUP, Ctrl-C, SIGTERM
+"""
+
+
+def make_parser(description: str, examples: str, failure: str, **options: Any) -> argparse.ArgumentParser:
+    """A parser whose help ends with examples and exit codes; `failure`: what leads to exit code 1."""
+    epilog = f"examples:\n{examples}\n{EXIT_CODES % failure}"
+    raw = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(description=description, epilog=epilog, formatter_class=raw, **options)
 
 
 def add_connection_options(parser: argparse.ArgumentParser, timeout_words: str) -> None:

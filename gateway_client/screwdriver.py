@@ -1,55 +1,36 @@
-"""The command line of the audio library: upload, list, download and delete files of a gateway.
-
-A file is sent as the raw body of a PUT, in chunks and with its exact length, so memory does not grow with it; a large
-one by tus, so that a broken connection costs only what was being sent. The server decides whether a file is audio.
-"""
+"""The command line of the audio library: upload, list, download, rename and delete files of a gateway."""
 
 import argparse
+import errno
 import json
 import os
 import re
-import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
 from .api import ApiError, Broken, GatewayApi, Refused, Unreachable
-from .options import add_connection_options, add_version, check_timeout, read_defaults
-from .terminal import UNSAFE, Exit, ProgressBar, escape_text, find_reason, print_error, run_command
-from .tus import ResumableUpload, read_chunks
+from .options import add_connection_options, add_version, check_timeout, make_parser, read_defaults
+from .terminal import UNSAFE, Exit, ProgressBar, escape_text, print_failure, run_command
+from .upload import locate_file, upload_files
 
-RESUMABLE_BYTES = 16 * 1024 * 1024
-"""From here on a file is sent by tus: a smaller one is sooner sent again."""
+NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""How link(2) fails where there are no hard links: exFAT, SMB, many FUSE mounts."""
 
+Command = Callable[[GatewayApi, argparse.Namespace], Exit]
+Action = Callable[[GatewayApi, str, argparse.Namespace], None]
 
-def upload_file(api: GatewayApi, name: str, arguments: argparse.Namespace) -> None:
-    """Send one file under its own name.
-
-    :raises Refused: the server said no, or it is not a regular file.
-    """
-    path = Path(name)
-    mode = os.stat(name).st_mode  # noqa: PTH116 - a Path leaves a slash at the end out
-    if not stat.S_ISREG(mode):  # asked before the file is opened: a FIFO would block
-        raise Refused("a folder, not a file" if stat.S_ISDIR(mode) else "not a regular file")
-    if re.search("[\ud800-\udfff]", path.name):
-        raise Refused("its name is not UTF-8")
-    target = f"/api/v1/audio/{quote(path.name, safe='')}"
-    with path.open("rb", buffering=0) as file:
-        found = os.fstat(file.fileno())
-        bar = ProgressBar(found.st_size, path.name, in_bytes=True)
-        try:
-            if found.st_size > RESUMABLE_BYTES:
-                ResumableUpload(api, path.name, file, found).send(bar.show)
-                stored = api.call_json("GET", target) if arguments.json else {}
-            else:
-                headers = {"Content-Length": str(found.st_size), "Content-Type": "application/octet-stream"}
-                chunks = read_chunks(file, found, 0, api.has_answered, bar.show)
-                stored = api.call_json("PUT", target, headers=headers, content=chunks)
-        finally:
-            bar.hide()
-    if arguments.json:
-        print(json.dumps(stored), flush=True)
+EXAMPLES = """\
+  $ %(prog)s upload prelude.wav fugue.mp3
+  $ %(prog)s upload --skip-existing music/
+  $ %(prog)s list -l
+  $ %(prog)s download prelude.wav -o music/
+  $ %(prog)s download prelude.wav -o - | ffplay -
+  $ %(prog)s rename prelude.wav 'Prelude in C.wav'
+  $ %(prog)s delete prelude.wav
+"""
 
 
 def download_file(api: GatewayApi, name: str, arguments: argparse.Namespace) -> None:
@@ -73,9 +54,27 @@ def download_file(api: GatewayApi, name: str, arguments: argparse.Namespace) -> 
         if arguments.force:
             part.replace(path)
         else:
-            path.hardlink_to(part)  # fails if the name came up meanwhile; a rename would not
+            name_file(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def name_file(part: Path, path: Path) -> None:
+    """Give a whole file its name.
+
+    :raises FileExistsError: the name came up meanwhile.
+    """
+    try:
+        path.hardlink_to(part)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        path.touch(exist_ok=False)  # takes the name; a rename alone would replace what has it
+        try:
+            part.replace(path)
+        except BaseException:
+            path.unlink()
+            raise
 
 
 def receive_file(api: GatewayApi, name: str, file: IO[bytes]) -> None:
@@ -93,9 +92,22 @@ def receive_file(api: GatewayApi, name: str, file: IO[bytes]) -> None:
             bar.hide()
 
 
+def rename_file(api: GatewayApi, name: str, arguments: argparse.Namespace) -> None:
+    """Give one file of the library another name, which none has.
+
+    :raises Refused: the server said no, or the name is not text.
+    """
+    if re.search("[\ud800-\udfff]", arguments.new_name):
+        raise Refused("the new name is not UTF-8")
+    content = json.dumps({"name": arguments.new_name}).encode()
+    stored = api.call_json("PATCH", locate_file(name), headers={"Content-Type": "application/json"}, content=content)
+    if arguments.json:
+        print(json.dumps(stored), flush=True)
+
+
 def delete_file(api: GatewayApi, name: str, _: argparse.Namespace) -> None:
     """Remove one file from the library."""
-    with api.call("DELETE", f"/api/v1/audio/{quote(os.fsencode(name), safe='')}"):
+    with api.call("DELETE", locate_file(name)):
         pass
 
 
@@ -107,12 +119,8 @@ def run_each(api: GatewayApi, arguments: argparse.Namespace) -> Exit:
             arguments.action(api, name, arguments)
         except BrokenPipeError:
             raise
-        except OSError as error:
-            print_error(f"{escape_text(name)}: {find_reason(error)}")
-            worst = max(worst, Exit.REFUSED)
-        except ApiError as error:
-            print_error(f"{escape_text(name)}: {error}")
-            worst = max(worst, error.exit_code)
+        except (OSError, ApiError) as error:
+            worst = max(worst, print_failure(name, error))
             if isinstance(error, Unreachable):
                 break
     return worst
@@ -148,34 +156,54 @@ def describe_file(file: dict[str, Any]) -> tuple[str, str, str]:
     return size, length, escape_text(kind)[:60] if kind and isinstance(kind, str) else "-"
 
 
-def make_parser() -> argparse.ArgumentParser:
+def add_command(
+    commands: Any,
+    shared: argparse.ArgumentParser,
+    verb: str,
+    words: str,
+    command: Command,
+    action: Action | None = None,
+) -> argparse.ArgumentParser:
+    """The parser of one command: what it calls, and with which action for each name."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        verb, parents=[shared], help=words, description=f"{words.capitalize()}."
+    )
+    parser.set_defaults(command=command, action=action)
+    return parser
+
+
+def make_screwdriver_parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
     shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     add_connection_options(shared, "seconds without data before the server is given up (60)")
     shared.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser = argparse.ArgumentParser(description="Audio files of a gateway.", parents=[shared])
+    failure = "a file was refused, or cannot be read or written"
+    parser = make_parser("Audio files of a gateway.", EXAMPLES, failure, parents=[shared])
     add_version(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    listing = commands.add_parser("list", parents=[shared], help="print the names, one a line")
+    listing = add_command(commands, shared, "list", "print the names, one a line", print_list)
     listing.add_argument("-l", "--long", action="store_true", help="print bytes, length and type too")
-    listing.set_defaults(command=print_list)
-    for verb, action, words in (
-        ("upload", upload_file, "add files to the library"),
-        ("download", download_file, "fetch files into this folder"),
-        ("delete", delete_file, "remove files from the library"),
-    ):
-        command = commands.add_parser(verb, parents=[shared], help=words)
-        command.add_argument("names", nargs="+", metavar="FILE" if verb == "upload" else "NAME")
-        command.set_defaults(command=run_each, action=action)
-        if verb == "download":
-            command.add_argument("--force", action="store_true", help="replace a file that is here already")
-            command.add_argument("-o", "--output", default=".", metavar="PATH", help="folder, file or - for stdout (.)")
+    upload = add_command(commands, shared, "upload", "add files to the library", upload_files)
+    upload.add_argument("names", nargs="+", metavar="PATH", help="file to add under its own name, or folder of files")
+    upload.add_argument(
+        "-r", "--recursive", action="store_true", help="no effect: a folder is always taken with all below it"
+    )
+    upload.add_argument("--skip-existing", action="store_true", help="skip a file whose name the library has")
+    download = add_command(commands, shared, "download", "fetch files into this folder", run_each, download_file)
+    download.add_argument("names", nargs="+", metavar="NAME", help="name of a file in the library")
+    download.add_argument("--force", action="store_true", help="replace a file that is here already")
+    download.add_argument("-o", "--output", default=".", metavar="PATH", help="folder, file or - for stdout (.)")
+    rename = add_command(commands, shared, "rename", "give a file another name", run_each, rename_file)
+    rename.add_argument("names", nargs=1, metavar="OLD", help="name of a file in the library")
+    rename.add_argument("new_name", metavar="NEW", help="name that no file has")
+    delete = add_command(commands, shared, "delete", "remove files from the library", run_each, delete_file)
+    delete.add_argument("names", nargs="+", metavar="NAME", help="name of a file in the library")
     return parser
 
 
 def run() -> int:
     """Read the command line and do what it says."""
-    parser = make_parser()
+    parser = make_screwdriver_parser()
     # Not set_defaults: it would give every command its own default, over an option before the command.
     arguments = parser.parse_args(namespace=argparse.Namespace(**read_defaults(), json=False))
     check_timeout(parser, arguments.timeout)

@@ -7,7 +7,6 @@ from contextlib import suppress
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
-from urllib.request import getproxies
 
 from .terminal import UsageError, escape_text, find_reason
 
@@ -61,6 +60,8 @@ def find_proxy(url: "httpx.URL") -> "httpx.Proxy | None":
 
     :raises UsageError: the variable does not hold a proxy.
     """
+    from urllib.request import getproxies  # 30 ms: not for --help
+
     import httpx
 
     proxies = getproxies()

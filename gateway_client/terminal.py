@@ -13,7 +13,7 @@ from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import quote
 
 UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -72,6 +72,23 @@ def print_error(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+def print_failure(name: str, error: OSError | CommandError) -> Exit:
+    """One line on stderr for what happened to a file; the exit code that this gives."""
+    told = isinstance(error, CommandError)
+    print_error(f"{escape_text(name)}: {error if told else find_reason(error)}")
+    return error.exit_code if isinstance(error, CommandError) else Exit.REFUSED
+
+
+def can_draw(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that can move its cursor and change its colour."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Whether text on a stream may be coloured: on a terminal that can, unless NO_COLOR (no-color.org) is set."""
+    return can_draw(stream) and not os.environ.get("NO_COLOR")
+
+
 def find_reason(error: BaseException | None) -> str:
     """The reason deepest inside an exception: `Connection refused`, not `All connection attempts failed`."""
     words = str(error) or type(error).__name__
@@ -86,13 +103,13 @@ def find_reason(error: BaseException | None) -> str:
 
 
 class ProgressBar:
-    """A bar on a terminal's stderr, nothing elsewhere. `total` None: unknown; `in_bytes`: with sizes and speed.
+    """A bar on stderr where it can be drawn. `total` None: unknown; `in_bytes`: with sizes and speed.
 
     `transient`: the bar disappears at its end.
     """
 
     def __init__(self, total: int | None, label: str = "", *, in_bytes: bool = False, transient: bool = False) -> None:
-        self.on = sys.stderr.isatty()
+        self.on = can_draw(sys.stderr)
         self._total = total
         self._label = label
         self._in_bytes = in_bytes
@@ -111,6 +128,12 @@ class ProgressBar:
     def hide(self) -> None:
         """Stop drawing, so that other lines can be printed."""
         if self._bar is not None:
+            self._bar.stop()
+
+    def remove(self) -> None:
+        """Stop drawing and leave nothing behind, as when what it showed has failed."""
+        if self._bar is not None:
+            self._bar.live.transient = True
             self._bar.stop()
 
     def _make(self) -> Any:

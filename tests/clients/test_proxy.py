@@ -8,20 +8,12 @@ import pytest
 from gateway_client.server import find_proxy, is_bypassed
 from gateway_client.terminal import UsageError
 from tests.clients.commands import Run
-from tests.clients.wire import Call, serve_calls
+from tests.clients.wire import be_gateway, serve_calls
 from tests.processes import free_port
 
 SCRIPTS = ("crawl.py", "screwdriver.py")
 ODD = "::1,fe80::/10, [::1]:80,[fe80::]/10 1.2.3.4/33,http://[,:,/,.,*.,a:b:c,[,0.0.0.0:99999999999999999999,\u0663:\u0663"
 """Each of these is a reason for some library to stop."""
-
-
-async def answer(call: Call) -> None:
-    """What both command lines take for a gateway."""
-    listing = {"files": [{"name": "a.mp3"}]}
-    task = {"id": "1", "status": "ready", "result": [200], "done": 1}
-    await call.read_body()
-    await call.answer(200, listing if "audio" in call.path else task)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +105,7 @@ def test_values(variable: str, value: str, words: str, monkeypatch: pytest.Monke
 async def test_environment(script: str, environment: dict[str, str], code: int, words: str, run: Run) -> None:
     """NO_PROXY never stops a command; a proxy is asked where it is set, and one that is none ends with exit code 2."""
     arguments = ["http://x/200"] if script == "crawl.py" else ["list"]
-    async with serve_calls(answer) as url:
+    async with serve_calls(be_gateway) as url:
         extra = {name: value.replace("{closed}", str(free_port())) for name, value in environment.items()}
         server = url.replace("127.0.0.1", "0.0.0.0")  # for loopback no proxy is asked
         outcome = await run(script, *arguments, "--timeout", "2", GATEWAY_URL=server, **extra)

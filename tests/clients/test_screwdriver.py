@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import wave
 from contextlib import suppress
 from pathlib import Path
@@ -14,15 +13,18 @@ import anyio
 import pytest
 
 from tests.audio.formats.corpus import make_wave
-from tests.clients.commands import Outcome, Run, Start, finish, run_in_shell, run_on_terminal
-from tests.clients.wire import Call, Handler, serve_calls
-from tests.processes import ROOT, free_port, running
+from tests.clients.commands import Run, Start, finish, run_on_terminal
+from tests.clients.wire import Call, Handler, never_end, reset, sends, serve_calls, stay_silent
+from tests.processes import ROOT, running
 from tests.relay import relaying
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 
 SCRIPT = "screwdriver.py"
 MIB = 1024 * 1024
+FULL = b"\x1b[38;5;70m"
+"""The colour of a bar that is full."""
 PROBLEM = {"type": "urn:gateway:problem:not-audio", "status": 415, "detail": "Non-audio file detected"}
 
 
@@ -122,14 +124,91 @@ async def test_gateway_refuses_in_its_own_words(gateway: str, run: Run, tmp_path
     """What is no audio is refused by the server's sentence, a second copy too, and the rest still goes up."""
     text = tmp_path / "notes.mp3"
     text.write_text("no sound at all")
+    empty = make_file(tmp_path / "empty.mp3", 0)
     sound = make_wav(tmp_path / "one.wav")
-    outcome = await run(SCRIPT, "upload", text, sound, sound, GATEWAY_URL=gateway)
+    outcome = await run(SCRIPT, "upload", text, empty, sound, sound, GATEWAY_URL=gateway)
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.lines[0].startswith(f"{text}: Non-audio file detected")
-    assert len(outcome.lines) == 2
-    assert outcome.lines[1].startswith(f"{sound}: ")
+    assert outcome.lines[1].startswith(f"{empty}: Non-audio file detected. The file is empty.")
+    assert outcome.lines[2].startswith(f"{sound}: it has the name of {sound}")
+    assert outcome.lines[3:] == ["1 uploaded, 3 refused"]
     assert "one.wav" in (await run(SCRIPT, "list", "--server", gateway)).out.splitlines()
     await run(SCRIPT, "delete", "one.wav", GATEWAY_URL=gateway)
+
+
+async def test_upload_folders(gateway: str, run: Run, tmp_path: Path) -> None:
+    """A folder goes up with all below it, by name, also by a link to it; hidden files and links in it stay behind."""
+    (album := tmp_path / "album" / "CD 2").mkdir(parents=True)
+    names = ["f1.wav", "f2.wav", "f3.wav"]
+    for place, name in zip((album.parent, album, album), names, strict=True):
+        make_wav(place / name)
+    make_wav(album / ".hidden.wav")
+    make_wav(tmp_path / "out.wav")
+    (album / "link.wav").symlink_to(tmp_path / "out.wav")
+    (album / "circle").symlink_to(album)
+    os.mkfifo(album / "fifo.wav")
+    (album.parent / "cover.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(100))
+    (linked := tmp_path / "linked").symlink_to(album.parent)
+    outcome = await run(SCRIPT, "upload", "-r", linked, "--json", GATEWAY_URL=gateway)
+    assert outcome.code == 1
+    assert [json.loads(line)["name"] for line in outcome.out.splitlines()] == ["f2.wav", "f3.wav", "f1.wav"]
+    assert outcome.lines == [f"{linked}/cover.jpg: Non-audio file detected", "3 uploaded, 1 refused, 4 left out"]
+    make_wav(album.parent / "f4.wav")
+    (album.parent / "cover.jpg").unlink()
+    again = await run(SCRIPT, "upload", album.parent, "--skip-existing", GATEWAY_URL=gateway)
+    assert (again.code, again.lines) == (0, ["1 uploaded, 3 skipped, 4 left out"])
+    await run(SCRIPT, "delete", *names, "f4.wav", GATEWAY_URL=gateway)
+
+
+async def test_upload_of_one_name_twice(gateway: str, run: Run, tmp_path: Path) -> None:
+    """Another file of a name that was just uploaded is no copy of it: it is refused, never skipped."""
+    for number in ("1", "2"):
+        (tmp_path / "album" / number).mkdir(parents=True)
+        make_wav(tmp_path / "album" / number / "track.wav", seconds=int(number))
+    outcome = await run(SCRIPT, "upload", "--skip-existing", "album", GATEWAY_URL=gateway)
+    assert outcome.code == 1
+    assert outcome.lines == [
+        "album/2/track.wav: it has the name of album/1/track.wav, which was just uploaded",
+        "1 uploaded, 1 refused",
+    ]
+    await run(SCRIPT, "delete", "track.wav", GATEWAY_URL=gateway)
+
+
+async def test_upload_of_odd_folders(gateway: str, run: Run, tmp_path: Path) -> None:
+    """An empty folder is counted, and a name that comes up between the look and the upload is skipped."""
+    (tmp_path / "empty").mkdir()
+    outcome = await run(SCRIPT, "upload", "empty", GATEWAY_URL=gateway)
+    assert (outcome.code, outcome.err) == (0, "0 uploaded\n")
+
+    async def rival(call: Call) -> None:
+        if call.method == "GET":
+            await call.answer(404, {"type": "urn:gateway:problem:not-found"})
+        else:
+            await call.read_body()
+            await call.answer(409, {"type": "urn:gateway:problem:name-taken"})
+
+    make_wav(tmp_path / "empty" / "a.wav")
+    async with serve_calls(rival) as url:
+        outcome = await run(SCRIPT, "upload", "empty", "--skip-existing", GATEWAY_URL=url)
+    assert (outcome.code, outcome.err) == (0, "0 uploaded, 1 skipped\n")
+
+
+async def test_rename(gateway: str, run: Run, tmp_path: Path) -> None:
+    """A file has its new name alone; a name that is taken, that cannot be or that is not text is refused."""
+    sounds = [make_wav(tmp_path / name) for name in ("r1.wav", "r2.wav")]
+    await run(SCRIPT, "upload", *sounds, GATEWAY_URL=gateway)
+    taken = await run(SCRIPT, "rename", "r1.wav", "r2.wav", GATEWAY_URL=gateway)
+    assert (taken.code, taken.lines) == (1, ["r1.wav: A file of this name already exists."])
+    for name, words in (
+        ("../r3.wav", "A file name must not be empty or begin with a dot."),
+        (os.fsdecode(b"caf\xe9"), "the new name is not UTF-8"),
+    ):
+        assert (await run(SCRIPT, "rename", "r1.wav", name, GATEWAY_URL=gateway)).lines == [f"r1.wav: {words}"]
+    done = await run(SCRIPT, "rename", "r1.wav", "日本 100%.wav", "--json", GATEWAY_URL=gateway)
+    assert (done.code, done.err, json.loads(done.out)["name"]) == (0, "", "日本 100%.wav")
+    gone = await run(SCRIPT, "rename", "r1.wav", "r3.wav", GATEWAY_URL=gateway)
+    assert (gone.code, gone.lines) == (1, ["r1.wav: There is no audio file of this name."])
+    await run(SCRIPT, "delete", "r2.wav", "日本 100%.wav", GATEWAY_URL=gateway)
 
 
 async def test_gateway_refuses_large_file_early(gateway: str, run: Run, tmp_path: Path) -> None:
@@ -222,7 +301,6 @@ async def test_early_answer_before_a_reset(run: Run, tmp_path: Path, size_bytes:
 async def test_hostile_files_get_one_line_each(run: Run, tmp_path: Path) -> None:
     """What is no regular file is refused here, without asking the server; the good one still goes up."""
     os.mkfifo(tmp_path / "fifo.mp3")
-    (tmp_path / "folder.mp3").mkdir()
     good = make_file(tmp_path / "good.mp3", 10)
     latin = tmp_path / os.fsdecode(b"caf\xe9.mp3")
     latin.write_bytes(b"x")
@@ -234,18 +312,17 @@ async def test_hostile_files_get_one_line_each(run: Run, tmp_path: Path) -> None
         calls.append(call.path)
         await store(call)
 
-    bad = [tmp_path / "fifo.mp3", tmp_path / "folder.mp3", "/dev/zero", tmp_path / "gone\x1b[31m.mp3", latin, loop, ""]
+    bad = [tmp_path / "fifo.mp3", "/dev/zero", tmp_path / "gone\x1b[31m.mp3", latin, loop, ""]
     async with serve_calls(handler) as url:
         outcome = await run(SCRIPT, "upload", *bad, good, GATEWAY_URL=url)
     assert (outcome.code, outcome.out) == (1, "")
     reasons = [
         "not a regular file",
-        "a folder, not a file",
         "not a regular file",
         "No such file",
         "its name is not UTF-8",
     ]
-    assert len(outcome.lines) == len(bad)
+    assert outcome.lines[len(bad) :] == ["1 uploaded, 6 refused"]
     assert [why in line for why, line in zip(reasons, outcome.lines, strict=False)] == [True] * len(reasons)
     assert "\x1b" not in outcome.err
     assert calls == ["/api/v1/audio/good.mp3"]
@@ -273,6 +350,7 @@ async def test_file_that_changes_during_upload(change: Any, size_bytes: int, run
     assert not whole
 
 
+@pytest.mark.slow
 async def test_upload_memory_stays_flat(start: Start, tmp_path: Path) -> None:
     """A file of 300 MB costs no more memory than one of a byte."""
     peaks = []
@@ -303,6 +381,7 @@ def make_large_wav(path: Path, size_bytes: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 async def test_large_upload_over_a_bad_road(gateway: str, run: Run, tmp_path: Path) -> None:
     """A connection that is reset three times costs no more than what was under way: the bytes are sent once."""
     sound = make_large_wav(tmp_path / "日本 large.wav", 24 * MIB)
@@ -320,15 +399,13 @@ async def test_large_upload_over_a_bad_road(gateway: str, run: Run, tmp_path: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 async def test_large_upload_over_a_restart(start: Start, tmp_path: Path) -> None:
     """kill -9 of the gateway in the middle and a start 2 s later: the upload goes on and ends whole."""
     sound = make_large_wav(tmp_path / "large.wav", 400 * MIB)
     with running(tmp_path) as served:
         process = await start(SCRIPT, "upload", sound, GATEWAY_URL=served.url)
         folder = tmp_path / "data" / "audio"
-        while not any(path.stat().st_size > 5 * MIB for path in folder.glob(".resumable-*")):
-            await asyncio.sleep(0.001)
+        await wait_until(lambda: any(path.stat().st_size > 5 * MIB for path in folder.glob(".resumable-*")))
         served.kill()
         await asyncio.sleep(2)
         await anyio.to_thread.run_sync(served.start)
@@ -375,6 +452,7 @@ STUBBORN: dict[str, tuple[Handler, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STUBBORN)
 async def test_large_upload_gives_up(name: str, run: Run, tmp_path: Path) -> None:
     """A server that makes no progress is asked again for as long as silence is borne, and then given up in a line."""
@@ -418,11 +496,6 @@ async def refuse_http(call: Call) -> None:
     call.writer.close()
 
 
-async def reset(call: Call) -> None:
-    """A connection cut."""
-    call.reset()
-
-
 async def close(call: Call) -> None:
     """A connection closed without a word."""
     call.writer.close()
@@ -441,34 +514,12 @@ async def promise_too_much(call: Call) -> None:
     call.writer.close()
 
 
-async def never_end(call: Call) -> None:
-    """A list without an end."""
-    await call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while True:
-        await call.send(b"100000\r\n" + b"[" * 0x100000 + b"\r\n")
-
-
 async def drip(call: Call) -> None:
     """A list that comes a byte at a time."""
     await call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
     while True:
         await call.send(b"[")
         await asyncio.sleep(0.1)
-
-
-async def stay_silent(call: Call) -> None:
-    """No answer at all."""
-    await asyncio.sleep(3600)
-
-
-def sends(body: bytes, status: bytes = b"200 OK") -> Handler:
-    """A server that answers just this."""
-
-    async def handler(call: Call) -> None:
-        await call.read_body()
-        await call.send(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body)
-
-    return handler
 
 
 HARM: dict[str, tuple[Handler, str]] = {
@@ -505,6 +556,7 @@ async def test_list_survives_hostile_server(name: str, run: Run) -> None:
     assert "\x1b" not in outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["not-http", "reset", "close", "html-500", "html-200", "silent", "redirect"])
 @pytest.mark.parametrize("size_bytes", [3, 40_000_000])
 async def test_upload_survives_hostile_server(name: str, size_bytes: int, run: Run, tmp_path: Path) -> None:
@@ -513,20 +565,10 @@ async def test_upload_survives_hostile_server(name: str, size_bytes: int, run: R
     files = [make_file(tmp_path / f"{number}.mp3", size_bytes) for number in range(2)]
     async with serve_calls(handler) as url:
         outcome = await run(SCRIPT, "upload", *files, "--timeout", "1", GATEWAY_URL=url)
-    assert (outcome.code, len(outcome.lines)) == (3, 2)
-    assert all(line.startswith(f"{file}: ") for line, file in zip(outcome.lines, files, strict=True))
+    assert (outcome.code, len(outcome.lines), outcome.lines[-1]) == (3, 3, "0 uploaded, 2 failed")
+    assert all(line.startswith(f"{file}: ") for line, file in zip(outcome.lines[:-1], files, strict=True))
     if name not in ("reset", "close", "silent"):  # those have more than one way to be noticed while sending
         assert words in outcome.err
-
-
-async def test_server_that_is_not_there(run: Run, tmp_path: Path) -> None:
-    """Nobody listens: one line, exit code 3, and the other files are not tried."""
-    url = f"http://127.0.0.1:{free_port()}"
-    files = [make_file(tmp_path / name, 1) for name in ("a.mp3", "b.mp3")]
-    for arguments in (["list"], ["upload", *files], ["download", "x", "y"], ["delete", "x", "y"]):
-        outcome = await run(SCRIPT, *arguments, GATEWAY_URL=url)
-        assert (outcome.code, outcome.out, len(outcome.lines)) == (3, "", 1)
-        assert f"{url} cannot be reached: Connection refused" in outcome.err
 
 
 async def test_unauthorized_is_told_in_the_servers_words(run: Run) -> None:
@@ -663,22 +705,6 @@ async def test_closed_pipe_is_quiet(start: Start) -> None:
         assert await process.wait() == 0
 
 
-async def test_full_disk_is_one_line() -> None:
-    """A stdout that takes nothing ends in one line and exit code 1."""
-    async with serve_calls(listing([{"name": "a"}])) as url:
-        outcome = await run_in_shell(f"{sys.executable} {ROOT / SCRIPT} list > /dev/full", GATEWAY_URL=url)
-    assert (outcome.code, outcome.err) == (1, "screwdriver.py: standard output: No space left on device\n")
-
-
-async def test_closed_streams() -> None:
-    """A stream that the shell closed is neither a traceback nor a mix-up of the others."""
-    command = f"{sys.executable} {ROOT / SCRIPT} list"
-    async with serve_calls(listing([{"name": "a"}])) as url:
-        assert await run_in_shell(f"{command} >&-", GATEWAY_URL=url) == Outcome(0, "", "")
-        assert await run_in_shell(f"{command} 2>&-", GATEWAY_URL=url) == Outcome(0, "a\n", "")
-    assert await run_in_shell(f"{command} 2>&-", GATEWAY_URL=url) == Outcome(3, "", "")
-
-
 async def test_interrupt_exits_130(start: Start, tmp_path: Path) -> None:
     """Ctrl-C in the middle of an upload is quiet and exits 130."""
     begun = anyio.Event()
@@ -709,45 +735,27 @@ async def test_progress_on_a_terminal_only(tmp_path: Path) -> None:
     assert json.loads(out)["size_bytes"] == 3_000_000
     assert b"a[red]\\x1b[2Jb.mp3" in seen
     assert b"3.0/3.0 MB" in seen
+    assert FULL in seen
     assert b"\x1b[3" in seen
     assert b"\x1b[3" not in plain[2]
     assert b"\x1b[2J" not in seen
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["frobnicate"],
-        ["upload"],
-        ["list", "--timeout", "0"],
-        ["list", "--timeout", "nan"],
-        ["list", "--server", "ftp://x"],
-        ["list", "--server", "http://"],
-        ["list", "--server", "http://x:99999"],
-        ["list", "--server", "http://[::1"],
-        ["list", "--server", "http://a..b"],
-        ["list", "--server", b"http://\xff\x1b"],
-        ["list", "--token", "a\nb"],
-        [b"\xff"],
-    ],
-)
-async def test_usage_errors(arguments: list[str | bytes], run: Run) -> None:
-    """A command line that cannot be is exit code 2, with words."""
-    outcome = await run(SCRIPT, *arguments)
-    assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.lines[-1].startswith("screwdriver.py")
-    assert "\x1b" not in outcome.err
+async def test_no_full_bar_for_a_refusal(tmp_path: Path) -> None:
+    """A file that is refused when all of it has been sent leaves no bar that says it was taken."""
 
+    async def refuse(call: Call) -> None:
+        await call.read_body()
+        await call.answer(415, PROBLEM)
 
-async def test_help_and_version(run: Run) -> None:
-    """Both go to stdout and exit 0."""
-    version = await run(SCRIPT, "--version")
-    assert (version.code, version.out.split()[0], version.err) == (0, SCRIPT, "")
-    for arguments in (["--help"], ["upload", "--help"]):
-        words = await run(SCRIPT, *arguments)
-        assert (words.code, words.err) == (0, "")
-        assert "--server" in words.out
+    path = make_file(tmp_path / "a.mp3", 3_000_000)
+    command: list[str | Path] = [ROOT / SCRIPT, "upload", path]
+    async with serve_calls(refuse) as url:
+        code, _, seen = await anyio.to_thread.run_sync(lambda: run_on_terminal(command, tmp_path, GATEWAY_URL=url))
+    assert code == 1
+    assert b"/3.0 MB" in seen
+    assert FULL not in seen
+    assert seen.rstrip().endswith(b"Non-audio file detected")
 
 
 async def test_options_stand_before_or_after_the_command(run: Run) -> None:

@@ -52,6 +52,41 @@ class Call:
 Handler = Callable[[Call], Awaitable[None]]
 
 
+def sends(body: bytes, status: bytes = b"200 OK") -> Handler:
+    """A server that answers just this, whatever it is asked."""
+
+    async def handler(call: Call) -> None:
+        await call.read_body()
+        await call.send(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body)
+
+    return handler
+
+
+async def be_gateway(call: Call) -> None:
+    """What both command lines take for a gateway: one file, and one task that is ready."""
+    await call.read_body()
+    task = {"id": "1", "status": "ready", "result": [200], "done": 1}
+    await call.answer(200, {"files": [{"name": "a.mp3"}]} if "audio" in call.path else task)
+
+
+async def reset(call: Call) -> None:
+    """A connection cut."""
+    call.reset()
+
+
+async def stay_silent(call: Call) -> None:
+    """No answer at all."""
+    await asyncio.sleep(3600)
+
+
+async def never_end(call: Call) -> None:
+    """An answer without an end."""
+    await call.read_body()
+    await call.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        await call.send(b"100000\r\n" + b"[" * 0x100000 + b"\r\n")
+
+
 @asynccontextmanager
 async def serve_calls(handler: Handler) -> AsyncIterator[str]:
     """The URL of a real server whose answers the test writes."""

@@ -1,0 +1,20 @@
+# Completion of gateway-crawl for fish. Written by `make docs`.
+complete -c crawl.py -w gateway-crawl
+complete -c gateway-crawl -f
+complete -c gateway-crawl -s h -l help -d 'show this help message and exit'
+complete -c gateway-crawl -s f -l file -r -F -d 'read the URLs of a list, text, Markdown, HTML, CSV or sitemap file, packed by gzip or not'
+complete -c gateway-crawl -l sitemap -x -d 'fetch a sitemap from this machine, and check its URLs'
+complete -c gateway-crawl -s L -l location -d 'follow redirects'
+complete -c gateway-crawl -s H -l header -x -d 'send this header, as '"'"'User-Agent: me'"'"', to the hosts of the URLs'
+complete -c gateway-crawl -l max-age -x -d 'take no older answer out of the cache; 0 asks every URL anew'
+complete -c gateway-crawl -l retries -x -d 'ask a URL that fails or answers 5xx again, up to N times, 0 to 10 (1)'
+complete -c gateway-crawl -l fail -d 'exit with 1 on codes that are not good, and on 000'
+complete -c gateway-crawl -l accept -x -d 'codes that are good, such as 200..299,403 (..399)'
+complete -c gateway-crawl -l only -x -a bad -d 'print only the URLs that are not good'
+complete -c gateway-crawl -l baseline -r -F -d 'print only what is newly bad or good again since the run that wrote this by --format json'
+complete -c gateway-crawl -l format -x -a 'tsv json csv markdown junit' -d 'what is printed (tsv)'
+complete -c gateway-crawl -l json -d 'print one JSON object a line: code, error, time …'
+complete -c gateway-crawl -l server -x -d 'address of the gateway (GATEWAY_URL; http://127.0.0.1:8888)'
+complete -c gateway-crawl -l token -x -d 'the API_TOKEN of the gateway (API_TOKEN)'
+complete -c gateway-crawl -l timeout -x -d 'seconds to wait for a silent or restarting gateway (60)'
+complete -c gateway-crawl -l version -d 'print the version and exit'
