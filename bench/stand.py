@@ -61,11 +61,30 @@ def running_site(folder: Path, latency_s: float) -> Iterator[int]:
         yield port
 
 
-class Server:
+class Process:
+    """A process under measurement."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def read_cpu_s(self) -> float:
+        """Seconds of CPU that the process has used, user and system, all threads, without its children."""
+        tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+    def read_peak_bytes(self) -> int:
+        """The most memory that it has held since the last call, and count anew from here."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+        return peak * 1024
+
+
+class Server(Process):
     """A task API under measurement: its process, and calls over one connection that stays open."""
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.pid = process.pid
+        super().__init__(process.pid)
         self.url = f"http://127.0.0.1:{port}"
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
 
@@ -74,8 +93,13 @@ class Server:
         body = value if isinstance(value, bytes | None) else json.dumps(value).encode()
         headers = {"Content-Type": "application/json", "Prefer": "wait=30"}
         while True:
-            self._connection.request(method, path, body, headers)
-            answer = self._connection.getresponse()
+            try:
+                self._connection.request(method, path, body, headers)
+                answer = self._connection.getresponse()
+            except (http.client.RemoteDisconnected, ConnectionError):  # closed while another had its turn
+                self._connection.close()
+                self._connection.request(method, path, body, headers)
+                answer = self._connection.getresponse()
             content = answer.read()
             if answer.status < 300:
                 break
@@ -106,17 +130,11 @@ class Server:
             raise SystemExit(f"{sum(code == 200 for code in codes)} of {len(urls)} URLs answered 200")
         return taken_s
 
-    def read_cpu_s(self) -> float:
-        """Seconds of CPU that the process has used, user and system, all threads, without its children."""
-        tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
-    def read_peak_bytes(self) -> int:
-        """The most memory that it has held since the last call, and count anew from here."""
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
-        return peak * 1024
+def find_redis(gateway: Process) -> Process:
+    """The embedded server of a gateway."""
+    children = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children").read_text().split()
+    return Process(int(children[0]))
 
 
 @contextmanager
