@@ -3,32 +3,38 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PORT ?= 8888
-HOST ?= 127.0.0.1
-# All tests but the trials, which promise times and want the machine for themselves.
-SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --ignore tests/trials
+# All tests but the trials, which have the machine for themselves.
+SIDE_BY_SIDE := --numprocesses 4 --dist loadfile --ignore tests/trials
+MARKS := not slow
 
-.PHONY: help run test trials coverage check format docs bench lock clean
+.PHONY: help run test test-slow test-all trials coverage check format docs pictures bench lock clean
 
 help:
-	@echo "make run      install, and serve the gateway on http://$(HOST):$(PORT)"
-	@echo "make test     install, and run the tests"
+	@echo "make run      install, and serve the gateway on http://127.0.0.1:8888; PORT=9000 HOST=:: for another address"
+	@echo "make test     install, and run the fast tests: under three minutes on two cores"
+	@echo "make test-all the fast tests, then the slow ones (make test-slow) and a few attempts of each trial"
 	@echo "make trials   crashes and faults, many times over; prints attempts and violations"
 	@echo "make coverage the tests once more, with their branch coverage: under 95 % fails"
 	@echo "make mutants  small faults put into four modules; prints those that no test sees; MUTANTS='*urls*' for some"
-	@echo "make check    ruff, mypy, import rules, an operation for each route, fresh tables"
+	@echo "make check    ruff, mypy, import rules, an operation for each route, fresh tables and completions"
 	@echo "make format   let ruff arrange the code"
-	@echo "make docs     write the tables of the documentation from the code"
+	@echo "make docs     write the tables of the documentation, completions and man pages from the code"
+	@echo "make pictures  make the pictures of the documentation from a real gateway; PICTURES=page.png for some"
 	@echo "make bench    the measurements beside the peers, and a table; BENCH=crawl for some"
 	@echo "make lock     resolve requirements/*.txt anew from pyproject.toml"
 	@echo "make clean    remove what these commands made, but for data/"
 
 run: $(VENV)/run.stamp
-	exec $(BIN)/python -m gateway --host $(HOST) --port $(PORT)
+	exec $(BIN)/python -m gateway
 
 test: $(VENV)/dev.stamp
-	$(BIN)/pytest $(SIDE_BY_SIDE)
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "$(MARKS)"
+
+test-slow: $(VENV)/dev.stamp
+	$(BIN)/pytest $(SIDE_BY_SIDE) --numprocesses 3 -m slow
 	$(BIN)/pytest tests/trials
+
+test-all: test test-slow
 
 trials: $(VENV)/dev.stamp
 	TRIALS=full $(BIN)/pytest --timeout=0 tests/trials
@@ -48,6 +54,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_imports.py tests/web/test_docs.py::test_every_route
 	$(BIN)/python docs/tables.py --check
+	$(BIN)/python docs/completions.py --check
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
@@ -58,18 +65,23 @@ bench: $(VENV)/bench.stamp
 
 docs: $(VENV)/dev.stamp
 	$(BIN)/python docs/tables.py
+	$(BIN)/python docs/completions.py
+
+pictures: $(VENV)/dev.stamp
+	$(BIN)/python docs/pictures.py $(PICTURES)
 
 lock: $(VENV)/bin/python
 	$(BIN)/pip install --quiet uv
-	for group in run dev bench mutants; do \
-	    flags=$$(test $$group = run && echo pyproject.toml || echo "pyproject.toml --group $$group"); \
+	for group in run build dev bench mutants; do \
+	    case $$group in run) flags=pyproject.toml;; build) flags="--group build";; \
+	        *) flags="pyproject.toml --group $$group";; esac; \
 	    $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	        --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	        $$flags --output-file requirements/$$group.txt || exit 1; \
 	done
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .mutants
+	rm -rf $(VENV) .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .mutants
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 …")'
