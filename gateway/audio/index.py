@@ -88,6 +88,11 @@ class AudioFile:
         return fold(self.album or "")
 
     @cached_property
+    def artist_key(self) -> str:
+        """Keeps the files of an artist together, by album, and those of an album in the order of their names."""
+        return "\0".join((make_natural_key(self.artist or ""), make_natural_key(self.album or ""), self.sort_key))
+
+    @cached_property
     def fingerprint(self) -> int:
         """A number that is another one whenever what the list shows of the file is another."""
         state = f"{self.name}\0{self.version}\0{self.is_read}".encode()

@@ -9,9 +9,7 @@ from .order import sort_files
 from .search import find_files
 
 _KEPT = 8
-"""How many selections of one listing are kept: what is asked for again is not sorted again."""
-
-
+"""How many searches of one listing are kept: who looks on through what was found has it at once."""
 _FINGERPRINTS = 1 << 80
 
 
@@ -33,24 +31,26 @@ class Listing:
         self.entries = entries
         self.unread = unread
         self.revision = _make_fingerprint(files, is_whole=not unread)
-        self._selections: dict[tuple[str, str], Sequence[AudioFile]] = {}
+        self._sorted: dict[str, Sequence[AudioFile]] = {}
+        self._searches: dict[tuple[str, str], Sequence[AudioFile]] = {}
 
     def recall(self, query: str, sort: str) -> Sequence[AudioFile] | None:
         """A selection that was made before, or None."""
-        return self._selections.get((query, sort))
+        return self._searches.get((query, sort)) if query else self._sorted.get(sort)
 
     def select(self, query: str, sort: str) -> Sequence[AudioFile]:
         """The files that a query finds, sorted.
 
         :raises Unprocessable: there is no such order.
         """
-        selections = self._selections
-        everything = selections.get(("", sort))
+        everything = self._sorted.get(sort)
         if everything is None:
-            everything = selections["", sort] = sort_files(self.files, sort)
-        found = selections[query, sort] = find_files(everything, query)
-        for old in list(selections)[:-_KEPT]:
-            selections.pop(old, None)
+            everything = self._sorted[sort] = sort_files(self.files, sort)
+        if not query:
+            return everything
+        found = self._searches[query, sort] = find_files(everything, query)
+        for old in list(self._searches)[:-_KEPT]:
+            self._searches.pop(old, None)
         return found
 
 

@@ -21,7 +21,7 @@ NEWEST = "newest"
 
 _KEYS: dict[str, Callable[[AudioFile], Any]] = {
     "name": lambda audio: audio.sort_key,
-    "artist": lambda audio: _place_in_album(audio, audio.artist) if audio.artist else None,
+    "artist": lambda audio: audio.artist_key if audio.artist else None,
     "title": lambda audio: make_natural_key(audio.title) if audio.title else audio.sort_key,
     "length": lambda audio: audio.duration_s,
     "size": lambda audio: audio.size_bytes,
@@ -94,8 +94,3 @@ def _find_album_key(files: Sequence[AudioFile]) -> Callable[[AudioFile], Any]:
     if None not in numbers and len(numbers) == len(files):
         return lambda audio: audio.track_number
     return lambda audio: audio.sort_key
-
-
-def _place_in_album(audio: AudioFile, artist: str) -> str:
-    """A key that keeps the files of an album together, in the order of the album."""
-    return "\0".join((make_natural_key(artist), make_natural_key(audio.album or ""), audio.sort_key))
