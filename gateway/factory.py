@@ -121,6 +121,7 @@ def _add_web(
     """What every request goes through: its context, its body, the security checks, the answers to errors."""
     app.config.update(MAX_CONTENT_LENGTH=None, BODY_TIMEOUT=None, RESPONSE_TIMEOUT=None, SEND_FILE_MAX_AGE_DEFAULT=None)
     app.request_class = StreamedRequest
+    app.jinja_environment = frame.PageEnvironment
     flow = BodyFlow(
         Compression(security.screen(app.asgi_app)),
         idle_timeout_s=settings.upload_idle_timeout_s,
