@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self, cast
 from urllib.parse import urlsplit
 
-from tests.target import listen
+from tests.hosting import listen
 
 CODES = (200, 201, 302, 404, 410, 500)
 

@@ -1,11 +1,32 @@
 """What the servers of the tests have in common: each connection is a coroutine, and all end with their server."""
 
 import asyncio
+import errno
 import socket
 import ssl
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
+
+
+def listen(hosts: Sequence[str]) -> list[socket.socket]:
+    """Listeners on all of these addresses, on one port that is free on each of them."""
+    while True:
+        with ExitStack() as stack:
+            port, listeners = 0, []
+            try:
+                for host in hosts:
+                    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                    listener = socket.create_server((host, port), family=family, backlog=4096)
+                    listeners.append(stack.enter_context(listener))
+                    port = listener.getsockname()[1]
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                stack.pop_all()
+                return listeners
 
 
 class Host:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from tests.hosting import Host
-from tests.target import listen
+from tests.hosting import Host, listen
 
 SILENT = b""
 """In place of an answer: none."""

@@ -5,6 +5,7 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from types import TracebackType
@@ -48,12 +49,10 @@ class NameServer(Host, asyncio.DatagramProtocol):
         return f"127.0.0.1:{self._port}"
 
     async def __aenter__(self) -> Self:
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener, datagrams = _bind_both()
         self._port = listener.getsockname()[1]
         await self._open([listener])
-        self._datagrams, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: self, local_addr=("127.0.0.1", self._port)
-        )
+        self._datagrams, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=datagrams)
         return self
 
     async def __aexit__(
@@ -94,6 +93,18 @@ class NameServer(Host, asyncio.DatagramProtocol):
         flags = _ANSWER | _RECURSION | reply.code | (_TRUNCATED if reply.truncated and not over_tcp else 0)
         head = question[:2] + struct.pack("!HHHHH", flags, 1, len(records), 0, 0)
         return head + question[12:end] + b"".join(records)
+
+
+def _bind_both() -> tuple[socket.socket, socket.socket]:
+    """A listener and a socket of UDP on one port, which is free for both."""
+    while True:
+        with ExitStack() as stack:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            datagrams = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            with suppress(OSError):  # a client has the port
+                datagrams.bind(listener.getsockname())
+                stack.pop_all()
+                return listener, datagrams
 
 
 def _read_question(question: bytes) -> tuple[str, int, int]:

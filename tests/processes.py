@@ -20,9 +20,20 @@ SETTINGS = {str(field.validation_alias) for field in Settings.model_fields.value
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """A port of the loopback address that no other process is given while this one runs.
+
+    This process stays bound to it, so that the kernel gives it to nothing that asks for any port. A server that sets
+    SO_REUSEADDR can listen on it all the same (Linux, socket(7)); until one does, connections are refused.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    port = int(holder.getsockname()[1])
+    if sys.platform == "linux":
+        holder.detach()
+    else:
+        holder.close()
+    return port
 
 
 class Gateway:

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Self
 
-from tests.hosting import Host
+from tests.hosting import Host, listen
 
 CHUNK_BYTES = 16 * 1024
 SEND_BYTES = 4 * 1024
@@ -62,12 +62,11 @@ class Site(Host):
         *,
         tls: ssl.SSLContext | None = None,
         hosts: tuple[str, ...] = ("127.0.0.1",),
-        port: int = 0,
     ) -> None:
         self._script = script
         self._tls = tls
         self._hosts = hosts
-        self.port = port
+        self.port = 0
         self.sent_bytes = 0
         self.connections = 0
         self.peers: list[str] = []
@@ -79,11 +78,8 @@ class Site(Host):
         return f"http{'s' if self._tls else ''}://{self._hosts[0]}:{self.port}"
 
     async def __aenter__(self) -> Self:
-        listeners = []
-        for host in self._hosts:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            listeners.append(socket.create_server((host, self.port), family=family, backlog=1024))
-            self.port = listeners[0].getsockname()[1]
+        listeners = listen(self._hosts)
+        self.port = listeners[0].getsockname()[1]
         await self._open(listeners, self._tls)
         return self
 

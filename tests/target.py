@@ -1,21 +1,12 @@
 """A site with every behaviour that sites have, over raw sockets; it counts what it was asked for."""
 
 import asyncio
-import socket
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from typing import Self
 from urllib.parse import unquote_to_bytes
 
-from tests.hosting import Host
-
-
-def listen(hosts: Sequence[str]) -> list[socket.socket]:
-    """Listeners on all of these addresses, on one port that is free on the first."""
-    first = socket.create_server((hosts[0], 0), backlog=4096)
-    port = first.getsockname()[1]
-    return [first, *(socket.create_server((host, port), backlog=4096) for host in hosts[1:])]
+from tests.hosting import Host, listen
 
 
 class Target(Host):

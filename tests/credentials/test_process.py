@@ -16,6 +16,7 @@ import pytest
 import credentials
 from tests.credentials.rows import get, post
 from tests.credentials.wire import GET, ask, connect, has_ipv6, process, read_all, read_answer, statuses
+from tests.processes import free_port
 from tests.programs import need_python
 
 pytestmark = pytest.mark.slow  # each test has a process of its own
@@ -425,8 +426,7 @@ def fill_pipe(pid: int, number: int) -> None:
 @pytest.mark.parametrize("closed", ["1>&-", "2>&-", "0<&- 1>&- 2>&-"])
 def test_closed_standard_streams_stop_nothing(closed: str) -> None:
     """It serves without them, and what it logs never reaches a client, whose connection could have their numbers."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, credentials.__file__, "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(["bash", "-c", f'exec "$@" {closed}', "bash", *command]) as child:
         try:
@@ -446,8 +446,7 @@ def test_closed_standard_streams_stop_nothing(closed: str) -> None:
 
 def test_it_runs_under_the_wsgi_of_hypercorn() -> None:
     """`hypercorn credentials:application` answers as its own server does, HEAD and OPTIONS too."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "credentials:application"]
     folder = Path(credentials.__file__).parent
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL) as child:
