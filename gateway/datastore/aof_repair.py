@@ -21,6 +21,8 @@ _FILE = re.compile(r"appendonly\.aof\.(?P<seq>\d+)\.(?P<kind>base|incr)\.(rdb|ao
 _LINE = re.compile(r'file "?(?P<name>appendonly\.aof\.[\w.]+)"? seq \d+ type (?P<type>[bih])\b.*')
 _WHOLE_UP_TO = re.compile(rb"\bsize=(\d+), ok_up_to=(\d+),")
 """What redis-check-aof says of a file with a bad end; the same in Redis 6.2, 7 and Valkey."""
+_ANNOTATION_BYTES = 1024
+"""How much of a line the server reads to tell whether it is an annotation."""
 
 log = logging.getLogger("gateway.redis")
 
@@ -52,7 +54,9 @@ class AppendOnlyFiles:
         if self._parts_folder.is_dir():
             self._make_accessible()
             for part in self._list_parts():
-                if part.kind == "base" and not part.path.stat().st_size:  # a server would take it without a word
+                if part.kind == "incr":
+                    _cut_annotation(part.path)
+                elif not part.path.stat().st_size:  # a server would take it without a word
                     _put_aside(part.path, "it is empty: what was kept before the last rewrite is lost")
             if not self._is_manifest_right():
                 self._write_manifest()
@@ -179,6 +183,16 @@ def _open_mode(path: Path) -> None:
 def _is_accessible(path: Path) -> bool:
     wanted = os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)
     return os.access(path, wanted, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _cut_annotation(path: Path) -> None:
+    """Cut off an annotation without the end of its line: a server skips it, and writes on in the same line."""
+    with path.open("rb") as file:
+        size_bytes = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size_bytes - _ANNOTATION_BYTES))
+        last = file.read().rpartition(b"\n")[2]
+    if last.startswith(b"#") and len(last) < _ANNOTATION_BYTES:
+        _cut(path, size_bytes - len(last))
 
 
 def _cut(path: Path, whole_bytes: int) -> None:

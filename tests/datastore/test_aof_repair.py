@@ -85,6 +85,17 @@ def zero_and_lengthen(folder: Path) -> None:
     cut(INCREMENT, 4096)(folder)
 
 
+def annotate(folder: Path) -> None:
+    """End the increment within an annotation, which the server skips."""
+    with (folder / INCREMENT).open("ab") as file:
+        file.write(b"#TS:17")
+
+
+def annotate_alone(folder: Path) -> None:
+    """Let nothing else be in the increment."""
+    (folder / INCREMENT).write_bytes(b"#" * 300)
+
+
 def spoil_all(folder: Path) -> None:
     for path in folder.iterdir():
         path.write_bytes(os.urandom(300))
@@ -119,6 +130,8 @@ DAMAGES: dict[str, tuple[Damage, set[bytes], bool]] = {
     "an increment cut off": (cut(INCREMENT, -7), OLD | {b"new 1"}, True),
     "garbage in the middle": (overwrite(INCREMENT, -20, b"\xff\x00garbage"), OLD | {b"new 1"}, True),
     "garbage at the beginning": (overwrite(INCREMENT, 0, b"garbage"), OLD, True),
+    "an annotation cut off": (annotate, OLD | NEW, True),
+    "an annotation alone": (annotate_alone, OLD, True),
     "an increment without a byte": (cut(INCREMENT, ALL), OLD, False),
     "no increment": (remove(INCREMENT), OLD, True),
     "a base cut off": (cut(BASE, -20), NEW, True),
