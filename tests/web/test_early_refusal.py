@@ -1,6 +1,8 @@
 """A refusal that is given before a body is sent reaches the client through every proxy that Debian has."""
 
+import math
 import subprocess
+import time
 from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPConnection
@@ -74,6 +76,8 @@ def write_nginx(folder: Path, port: int, upstream: int) -> list[str]:
 
 Write = Callable[[Path, int, int], list[str]]
 WRITERS = [write_apache, write_caddy, write_h2o, write_haproxy, write_lighttpd, write_nginx]
+CLOSES_S: dict[Write, float] = {write_caddy: 0.5}
+"""How long after its answer a proxy closes, whatever is still sent: in Go that is rstAvoidanceDelay of net/http."""
 
 
 @pytest.mark.parametrize("write", WRITERS, ids=[write.__name__.removeprefix("write_") for write in WRITERS])
@@ -89,24 +93,23 @@ def test_early_refusal(tmp_path: Path, write: Write) -> None:
     ):
         for size_mib in (1, 3, 5, 12, 20):
             seen[size_mib, "curl"] = put_by_curl(tmp_path, port, size_mib)
-            seen[size_mib, "http.client"] = put_by_http_client(port, size_mib)
+            seen[size_mib, "http.client"] = put_by_http_client(port, size_mib, CLOSES_S.get(write, math.inf))
     assert seen == {key: "413" if key[0] > 16 else "415" for key in seen}
 
 
-def put_by_http_client(port: int, size_mib: int) -> str:
+def put_by_http_client(port: int, size_mib: int, closes_s: float) -> str:
     """The status that http.client sees, which looks for it once it has sent all.
 
-    Caddy closes half a second after its answer: on a busy machine a client may be too slow for that, and tries again.
+    If that takes it longer than the proxy waits, its pipe is broken, and the answer has to be there all the same.
     """
-    for attempt in range(3):
-        with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
-            try:
-                connection.request("PUT", "/api/v1/audio/zeros.wav", bytes(size_mib * MIB))
-                return str(connection.getresponse().status)
-            except ConnectionError:
-                if attempt == 2:
-                    raise
-    return ""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        began = time.monotonic()
+        try:
+            connection.request("PUT", "/api/v1/audio/zeros.wav", bytes(size_mib * MIB))
+        except ConnectionError:
+            if time.monotonic() - began < closes_s:
+                raise
+        return str(connection.getresponse().status)
 
 
 def put_by_curl(folder: Path, port: int, size_mib: int) -> str:
