@@ -21,10 +21,10 @@ def jpeg(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def three(folder: Path) -> list[str]:
-    """Three files that play, of 20, 21 and 22 seconds, in the order of their names."""
+    """Three files that play, of 300, 301 and 302 seconds, in the order of their names: none ends during a test."""
     names = ["a.mp3", "b.ogg", "c.wav"]
-    for seconds, name in enumerate(names, 20):
-        make_audio(folder / name, seconds)
+    for seconds, name in enumerate(names, 300):
+        make_audio(folder / name, seconds, "-ar", "8000")
     return names
 
 

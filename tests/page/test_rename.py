@@ -14,6 +14,14 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 
+NOT_READ = """
+const row = document.querySelector(".file");
+row.dataset.unread = "";
+row.querySelector(".length").textContent = "";
+"""
+"""The first row as it is while the server has the name of a new file alone."""
+
+
 async def test_in_place(browser: Browser, client: httpx.AsyncClient, three: list[str], folder: Path) -> None:
     """Enter saves, Esc leaves the name as it is, a refusal stands beside the field; another page follows."""
     url = f"{client.base_url}/?sort=name"
@@ -32,9 +40,11 @@ async def test_in_place(browser: Browser, client: httpx.AsyncClient, three: list
             await page.keyboard.press("Enter")
             await expect(page.locator(".renaming").get_by_role("alert")).to_contain_text(words)
             await expect(field).to_be_focused()
+        await page.evaluate(NOT_READ)
         (folder / "d.wav").write_bytes(make_wave(3000))
         await expect(page.locator(".file")).to_have_count(4)
         await expect(field).to_be_focused()
+        await expect(page.locator(".length").first).to_have_text("5:00")
         await field.fill("日本 100%.mp3")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("link", name="Play 日本 100%.mp3")).to_be_focused()

@@ -25,7 +25,7 @@ export const hrefOf = (row) => row.querySelector(".play").getAttribute("href");
 /** The rows that are here, in order. */
 export const here = list.getElementsByClassName("file");
 /** Rows of one key are the same. */
-const keyOf = (row) => `${row.dataset.key} ${hrefOf(row)} ${"unread" in row.dataset}`;
+const keyOf = (row) => `${row.dataset.key} ${hrefOf(row)}`;
 const numbersOf = (page) => page.getElementById("files").dataset;
 
 /** The page of the server with a group; of this revision of the list, if the server still knows it. */
@@ -85,12 +85,26 @@ function arrange(number, rows) {
 
 const announce = () => list.dispatchEvent(new CustomEvent("rows"));
 
-/** Take over pages of a newer list. Rows that stay keep their element, and with it focus and place. */
+/** The row that is here for a fresh one. What has been read of its file by now goes into it. */
+function renew(row, fresh) {
+  if (!row) return fresh;
+  if ("unread" in row.dataset && !("unread" in fresh.dataset)) {
+    for (const part of [".play", ".tags", ".length"]) {
+      row.querySelector(part).replaceChildren(...fresh.querySelector(part).childNodes);
+    }
+    delete row.querySelector(".name").dataset.badge;
+    row.dataset.type = fresh.dataset.type;
+    delete row.dataset.unread;
+  }
+  return row;
+}
+
+/** Take over pages of a newer list. Rows that stay keep their element, and with it focus, place and open fields. */
 function merge(pages) {
   const known = new Map([...here].map((row) => [keyOf(row), row]));
   const fresh = new Map();
   for (const page of pages) {
-    const rows = [...page.getElementsByClassName("file")].map((row) => known.get(keyOf(row)) ?? row);
+    const rows = [...page.getElementsByClassName("file")].map((row) => renew(known.get(keyOf(row)), row));
     if (rows.length) fresh.set(numbersOf(page).first / SIZE, rows);
   }
   const kept = new Set([...fresh.values()].flat());
