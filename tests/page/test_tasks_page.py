@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
-from playwright.async_api import Browser, Page, Request, expect
+from playwright.async_api import Browser, Page, Request, Route, expect
 
 from gateway.settings import Settings
 from gateway.tasks.pasted import read_pasted
@@ -179,6 +179,24 @@ async def test_filter_and_address(browser: Browser, client: httpx.AsyncClient, t
         await expect(page.get_by_role("searchbox")).to_have_value("127.0.0.1")
         await page.get_by_role("button", name="Check bad again").click()
         await page.wait_for_url(re.compile(f"/tasks/(?!{task})[^?]+"))
+
+
+async def test_early_choice(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+    """What is typed into the filter before the scripts are there filters once they are."""
+    task = await finish(client, mix(target))
+    async with open_page(browser, "about:blank") as page:
+        there = anyio.Event()
+
+        async def hold(route: Route) -> None:
+            await there.wait()
+            await route.continue_()
+
+        await page.route("**/static/tasks/task.js", hold)
+        await page.goto(page_of(client, task), wait_until="commit")
+        await page.get_by_role("searchbox").fill("?1")
+        there.set()
+        await expect(page).to_have_url(page_of(client, task, "?q=%3F1"))
+        await expect(page.locator(ROW)).to_have_count(11)
 
 
 @pytest.mark.slow

@@ -65,17 +65,20 @@ export function refresh() {
       const started = performance.now();
       await load().catch(() => {}); // the feed says so, and asks again
       // A list on a slow road leaves half of the road to the uploads that change it.
-      await new Promise((done) => setTimeout(done, performance.now() - started));
+      const taken = performance.now() - started;
+      if (taken > 0) await new Promise((done) => setTimeout(done, taken));
     }
     refreshing = null;
   })();
   return refreshing;
 }
 
-/** Move the focus up or down the list. */
+/** Move the focus up or down the list, unless it has gone elsewhere while the row was fetched. */
 export async function move(by) {
+  const before = document.activeElement;
   const row = focused() ?? list.querySelector(".current");
-  focus(await (row ? find(placeOf(row) + by, by) : find(0, 1)));
+  const next = await (row ? find(placeOf(row) + by, by) : find(0, 1));
+  if ([before, document.body].includes(document.activeElement)) focus(next);
 }
 
 /** Search, order and deletion from now on without loading the page. */
@@ -88,7 +91,8 @@ export function begin() {
     }
     refresh();
   };
-  groups.begin(read(), refresh);
+  const sent = { sort: sort.querySelector("[selected]").value, q: search.defaultValue };
+  groups.begin(sent, refresh);
   list.addEventListener("rows", filter);
   search.addEventListener("input", show);
   sort.addEventListener("change", show);
@@ -99,4 +103,5 @@ export function begin() {
     show();
     search.focus();
   });
+  if (search.value !== sent.q || sort.value !== sent.sort) show(); // chosen before the scripts were there
 }

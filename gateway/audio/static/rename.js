@@ -38,7 +38,7 @@ export function rename(row) {
     form.remove();
     await refresh();
     mark();
-    focus(rowOf(url));
+    if (document.activeElement === document.body) focus(rowOf(url)); // not from a field that has it by now
   });
 }
 

@@ -65,8 +65,8 @@ function follow(event) {
 /** `call` is called after each change. */
 export function begin(call) {
   onChange = call;
-  search.value = q;
   search.addEventListener("input", () => choose({ q: search.value }));
+  if (search.value !== q) choose({ q: search.value }); // typed before the scripts were there
   search.form.addEventListener("submit", (event) => event.preventDefault());
   main.addEventListener("click", follow);
 }
