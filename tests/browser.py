@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, CDPSession, Page, async_playwright, expect
 
 from tests.programs import need
 
@@ -15,7 +15,9 @@ FLAGS = [
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--mute-audio",
 ]  # fmt: skip
 
-expect.set_options(timeout=60_000)
+PATIENCE_MS = 60_000
+"""How long a test waits for what it does or expects: on a busy machine a moment is seconds."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @asynccontextmanager
@@ -37,6 +39,7 @@ async def open_page(browser: Browser, url: str, **options: Any) -> AsyncIterator
     """
     complaints: list[str] = []
     context = await browser.new_context(**options)
+    context.set_default_timeout(PATIENCE_MS)
     page = await context.new_page()
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -44,6 +47,28 @@ async def open_page(browser: Browser, url: str, **options: Any) -> AsyncIterator
     yield page
     await context.close()
     assert not [text for text in complaints if not text.startswith("Failed to load resource")]
+
+
+async def stop_clock(page: Page) -> None:
+    """Let no time pass in the page but by `fast_forward`: notices and offers end when the test says, not sooner.
+
+    Frames stop too, and with them what the scripts draw in `requestAnimationFrame`. `page.clock.resume()` starts it.
+    """
+    await page.clock.install()
+    await page.clock.pause_at(await page.evaluate("Date.now() / 1000") + 3600)
+
+
+async def slow_down(page: Page, bytes_per_second: int) -> CDPSession:
+    """Let uploads take their time: more than the test needs to look at them, on a slow machine too."""
+    session = await page.context.new_cdp_session(page)
+    await set_pace(session, bytes_per_second)
+    return session
+
+
+async def set_pace(session: CDPSession, bytes_per_second: int = -1) -> None:
+    """Let uploads go at this pace, without a number as fast as they can. Those under way end by any change."""
+    conditions = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_second}
+    await session.send("Network.emulateNetworkConditions", conditions)
 
 
 async def drop(page: Page, *paths: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.audio.formats.corpus import make_wave
-from tests.browser import open_page
+from tests.browser import open_page, stop_clock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
@@ -37,6 +37,7 @@ async def test_range_delete_undo(
         (folder / "0001 another.wav").write_bytes(make_wave(5000))  # a newer list leaves them picked
         await expect(page.locator(".file:visible")).to_have_count(21)
         await expect(page.locator(".pick input:checked")).to_have_count(7)
+        await stop_clock(page)
         await bar.get_by_role("button", name="Delete").click()
         await expect(page.locator(".file:visible")).to_have_count(14)
         await expect(page.get_by_role("status").filter(has_text="7 files deleted")).to_be_visible()

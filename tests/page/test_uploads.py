@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 from pydantic import SecretStr
 
 from tests.audio.formats.corpus import make_wave
-from tests.browser import drop, make_audio, open_page
+from tests.browser import drop, make_audio, open_page, set_pace, slow_down, stop_clock
 from tests.conftest import OpenGateway
 from tests.processes import running
 from tests.relay import relaying
@@ -27,13 +27,6 @@ def upload_of(page: Page, name: str) -> Locator:
     return page.locator("li.upload").filter(has_text=name)
 
 
-async def slow_down(page: Page, bytes_per_second: int) -> None:
-    """Let uploads take their time."""
-    session = await page.context.new_cdp_session(page)
-    conditions = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_second}
-    await session.send("Network.emulateNetworkConditions", conditions)
-
-
 async def read_names(client: httpx.AsyncClient) -> set[str]:
     """The names in the library."""
     return {file["name"] for file in (await client.get("/api/v1/audio/")).json()["files"]}
@@ -45,6 +38,7 @@ async def test_drop(browser: Browser, client: httpx.AsyncClient, tmp_path: Path,
     songs = [make_audio(tmp_path / "日本 <b>&'\".mp3"), make_audio(tmp_path / "a%20b.wav")]
     make_audio(album / "inside.flac")
     async with open_page(browser, str(client.base_url)) as page:
+        await stop_clock(page)
         await drop(page, songs[0], jpeg, songs[1], tmp_path / "album")
         await expect(page.locator(".file")).to_have_count(3)
         refused = upload_of(page, "holiday.jpg")
@@ -223,7 +217,7 @@ async def test_progress_and_cancel(browser: Browser, client: httpx.AsyncClient, 
     for path in paths:
         path.write_bytes(make_wave(2 * MIB))
     async with open_page(browser, str(client.base_url)) as page:
-        await slow_down(page, 1_500_000)
+        road = await slow_down(page, 250_000)
         await page.set_input_files("#file", [str(path) for path in paths])
         await expect(upload_of(page, "e.wav")).to_contain_text("Waiting")
         await expect(upload_of(page, "a.wav").locator(".state")).to_have_text(
@@ -236,6 +230,7 @@ async def test_progress_and_cancel(browser: Browser, client: httpx.AsyncClient, 
         assert 0 < value < 1
         await upload_of(page, "a.wav").get_by_role("button", name="Cancel").click()
         await upload_of(page, "e.wav").get_by_role("button", name="Cancel").click()
+        await set_pace(road)
         await expect(page.locator("li.upload")).to_have_count(0)
         await expect(page.locator(".file")).to_have_count(3)
     assert await read_names(client) == {"b.wav", "c.wav", "d.wav"}
@@ -246,7 +241,7 @@ async def test_cancel_all(browser: Browser, client: httpx.AsyncClient, tmp_path:
     for number in range(10):
         (tmp_path / f"{number}.wav").write_bytes(make_wave(2 * MIB))
     async with open_page(browser, str(client.base_url)) as page:
-        await slow_down(page, 200_000)
+        await slow_down(page, 20_000)
         await page.set_input_files("#file", [str(tmp_path / f"{number}.wav") for number in range(10)])
         await expect(page.locator("li.upload")).to_have_count(10)
         await page.get_by_role("button", name="Cancel all").click()
@@ -261,10 +256,11 @@ async def test_broken_off(browser: Browser, tmp_path: Path) -> None:
     path.write_bytes(make_wave(4 * MIB))
     with running(tmp_path) as gateway:
         async with open_page(browser, gateway.url) as page:
-            await slow_down(page, 1_000_000)
+            road = await slow_down(page, 100_000)
             await page.set_input_files("#file", str(path))
             await expect(upload_of(page, "a.wav").locator(".state")).to_contain_text("left")
             gateway.kill()
+            await set_pace(road)
             upload = upload_of(page, "a.wav")
             await expect(upload.get_by_role("alert")).to_contain_text("The upload broke off.")
             await expect(page.locator("#offline")).to_contain_text("cannot be reached")
@@ -283,6 +279,7 @@ async def test_goes_on(browser: Browser, tmp_path: Path) -> None:
         async with relaying(gateway.port, 20 * MIB, 15 * MIB) as relay, open_page(browser, relay.url) as page:
             await page.set_input_files("#file", str(path))
             await expect(page.locator(".file")).to_contain_text("large.wav")
+            await expect(page.locator("li.upload")).to_have_count(0)
             assert relay.cuts == []
             assert size < relay.sent_bytes < size + 32 * MIB  # anew, after 20 and 15 MiB, would be 35 more
             assert await page.evaluate("localStorage.length") == 0
@@ -298,10 +295,11 @@ async def test_goes_on_after_a_restart(browser: Browser, tmp_path: Path) -> None
     with running(tmp_path) as gateway:
         async with open_page(browser, gateway.url) as page:
             page.on("request", lambda request: offsets.append(int(request.headers.get("upload-offset", -1))))
-            await slow_down(page, 8_000_000)
+            road = await slow_down(page, 2_000_000)
             await page.set_input_files("#file", str(path))
             await wait_until(lambda: max(offsets, default=0) >= 8 * MIB)
             gateway.kill()
+            await set_pace(road)
             await expect(upload_of(page, "large.wav").locator(".state")).to_have_text("Waiting")
             await anyio.to_thread.run_sync(gateway.start)
             await expect(page.locator(".file")).to_contain_text("large.wav")
@@ -316,11 +314,12 @@ async def test_goes_on_after_a_reload(browser: Browser, tmp_path: Path) -> None:
     path.write_bytes(make_wave(size, seed=os.urandom(100_003)))
     with running(tmp_path) as gateway:
         async with relaying(gateway.port) as relay, open_page(browser, relay.url) as page:
-            await slow_down(page, 6_000_000)
+            road = await slow_down(page, 2_000_000)
             await page.set_input_files("#file", str(path))
             await wait_until(lambda: relay.sent_bytes >= 8 * MIB)
             page.on("dialog", lambda dialog: dialog.accept())
             await page.reload()
+            await set_pace(road)
             await page.set_input_files("#file", str(path))
             await expect(page.locator(".file")).to_contain_text("large.wav")
             assert relay.sent_bytes < size + 6 * MIB
@@ -332,7 +331,7 @@ async def test_cancelled_for_good(browser: Browser, client: httpx.AsyncClient, f
     path = tmp_path / "large.wav"
     path.write_bytes(make_wave(24 * MIB))
     async with open_page(browser, str(client.base_url)) as page:
-        await slow_down(page, 4_000_000)
+        await slow_down(page, 400_000)
         await page.set_input_files("#file", str(path))
         await expect(upload_of(page, "large.wav").locator(".state")).to_contain_text("left")
         await upload_of(page, "large.wav").get_by_role("button", name="Cancel").click()
@@ -345,7 +344,7 @@ async def test_token(
     browser: Browser, open_gateway: OpenGateway, folder: Path, three: list[str], tmp_path: Path
 ) -> None:
     """With the token of the server as password the whole page works: its list, events, uploads, sound."""
-    song = make_audio(tmp_path / "song.mp3")
+    song = make_audio(tmp_path / "song.mp3", 300, "-ar", "8000")
     login = {"username": "any", "password": "secret token"}
     async with (
         open_gateway(api_token=SecretStr("secret token")) as client,
