@@ -35,10 +35,10 @@ class Relay:
     async def carry(self, client: SocketStream) -> None:
         """One connection, until an end closes it or it is cut."""
         self.connections += 1
+        self._clients.add(client)  # to be cut also while there is no way on
         async with client:
             with suppress(OSError):
                 server = await anyio.connect_tcp("127.0.0.1", self.target_port)
-                self._clients.add(client)
                 await self._join(client, server)
         self._clients.discard(client)
 

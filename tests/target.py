@@ -15,6 +15,7 @@ class Target(Host):
     The first part of the path says what to do, the second how much of it:
 
     /code/404   answers so             /delay/0.5   answers 200 after so many seconds
+    /held/200   answers so once `release` is called for it
     /hop/3      redirects so often     /to/URL      redirects there (/to: to nowhere)
     /reset      cuts the connection    /silent      never answers
     /drip       a header byte at a time /endless    a body without an end
@@ -31,6 +32,7 @@ class Target(Host):
         self.asked_at: defaultdict[str, list[float]] = defaultdict(list)
         self.started_at = time.monotonic()
         self.later = 0
+        self._released: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self.open = 0
         self.most_open = 0
 
@@ -38,6 +40,10 @@ class Target(Host):
     def url(self) -> str:
         """Its address, without a final slash."""
         return f"http://127.0.0.1:{self.port}"
+
+    def release(self, code: int) -> None:
+        """Answer the calls of /held with this code, those to come too."""
+        self._released[str(code)].set()
 
     async def __aenter__(self) -> Self:
         listeners = listen(self.hosts)
@@ -68,6 +74,9 @@ class Target(Host):
         elif what in ("delay", "silent"):
             await asyncio.sleep(float(argument.partition("/")[0] or 3600))
             _reply(writer, 200)
+        elif what == "held":
+            await self._released[argument].wait()
+            _reply(writer, int(argument))
         elif what == "raw":
             writer.write(unquote_to_bytes(argument))
         elif what == "hop":

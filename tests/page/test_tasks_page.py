@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, Request, Route, expect
 
 from gateway.settings import Settings
 from gateway.tasks.pasted import read_pasted
-from tests.browser import drop, open_page
+from tests.browser import drop, open_page, stop_clock
 from tests.conftest import OpenGateway
 from tests.relay import relaying
 from tests.target import Target
@@ -28,6 +28,13 @@ GATEWAY = Path(__file__).parents[2] / "gateway"
 ROW = ".group > .row"
 MAX_SCRIPT_BYTES = 12 * 1024
 READ_ROWS = "rows => rows.map(row => Number(row.dataset.index))"
+
+
+@pytest.fixture
+async def patient_client(open_gateway: OpenGateway) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a gateway whose probes wait until the test releases their answers."""
+    async with open_gateway(probe_timeout_s=90) as client:
+        yield client
 
 
 async def post(client: httpx.AsyncClient, urls: list[str]) -> str:
@@ -88,18 +95,19 @@ def mix(target: Target, total: int = 60) -> list[str]:
     return [f"{target.url}/{kinds[place % 6]}?{place}" for place in range(total)] + ["nonsense://x"]
 
 
-async def test_live_rows(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+async def test_live_rows(browser: Browser, patient_client: httpx.AsyncClient, target: Target) -> None:
     """Rows show what lands, bad ones first; at the end the order is that sent, and nothing was loaded anew."""
-    urls = [f"{target.url}/{'code/404' if place == 3 else f'delay/{1 + place / 10}'}?{place}" for place in range(12)]
-    task = await post(client, urls)
+    client = patient_client
+    kinds = {3: "code/404", 5: "code/200"}
+    task = await post(client, [f"{target.url}/{kinds.get(place, 'held/200')}?{place}" for place in range(12)])
     async with open_page(browser, page_of(client, task)) as page:
         await page.evaluate("window.sameDocument = true")
         await expect(page.locator(ROW).first).to_contain_text("404")
-        await expect(page.locator(f"{ROW}.k2xx")).not_to_have_count(0)
-        assert (await read_rows(page))[0] == 3
+        await expect(page.locator(f"{ROW}.k2xx")).to_have_count(1)
+        assert (await read_rows(page))[:3] == [3, 5, 0]
+        target.release(200)
         await expect(page.locator("#status")).to_contain_text("1 of 12 are bad")
-        await expect(page.locator(f"{ROW} .number").first).to_have_text("1")
-        assert await read_rows(page) == list(range(12))
+        await expect_rows(page, list(range(12)), "at the end")
         await expect(page.locator("#stop")).to_have_count(0)
         await expect(page.locator("#chips [data-show='2xx'] .count")).to_have_text("11")
         await expect(page.locator("#verdicts [data-show='broken'] .count")).to_have_text("1")
@@ -108,8 +116,9 @@ async def test_live_rows(browser: Browser, client: httpx.AsyncClient, target: Ta
         assert await page.evaluate("window.sameDocument")
 
 
-async def test_stop(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+async def test_stop(browser: Browser, patient_client: httpx.AsyncClient, target: Target) -> None:
     """Stop cancels the task without loading the page; what is known of it stays."""
+    client = patient_client
     task = await post(client, [f"{target.url}/code/404", *[f"{target.url}/silent?{place}" for place in range(3)]])
     async with open_page(browser, page_of(client, task)) as page:
         await page.evaluate("window.sameDocument = true")
@@ -162,19 +171,19 @@ async def test_filter_and_address(browser: Browser, client: httpx.AsyncClient, t
         await page.locator(".head [data-sort=code]").click()
         await page.locator(".head [data-sort=code]").click()
         places = await read_rows(page)
-        assert page.url == page_of(client, task, "?show=bad&q=%3F1&sort=-code")
-        assert await page.locator("[aria-sort]").get_attribute("aria-sort") == "descending"
+        await expect(page).to_have_url(page_of(client, task, "?show=bad&q=%3F1&sort=-code"))
+        await expect(page.locator("[aria-sort]")).to_have_attribute("aria-sort", "descending")
         assert await page.evaluate("window.sameDocument")
         csv = await page.get_by_role("link", name="CSV").get_attribute("href")
         exported = (await client.get(str(csv))).text.splitlines()[1:]
         assert [int(line.partition(",")[0]) for line in exported] == places
         await page.reload()
-        assert await read_rows(page) == places
+        await expect_rows(page, places, "loaded anew")
         await expect(page.get_by_role("searchbox")).to_have_value("?1")
         await page.get_by_role("searchbox").fill("nothing")
         await page.get_by_role("link", name="Show all URLs").click()
         await expect(page.locator(ROW)).to_have_count(61)
-        assert page.url == page_of(client, task)
+        await expect(page).to_have_url(page_of(client, task))
         await page.locator("#pictures .domain").first.click()
         await expect(page.get_by_role("searchbox")).to_have_value("127.0.0.1")
         await page.get_by_role("button", name="Check bad again").click()
@@ -200,15 +209,22 @@ async def test_early_choice(browser: Browser, client: httpx.AsyncClient, target:
 
 
 @pytest.mark.slow
-async def test_rows_in_use_keep_their_place(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+async def test_rows_in_use_keep_their_place(
+    browser: Browser, patient_client: httpx.AsyncClient, target: Target
+) -> None:
     """While a row has the focus or is open, bad ones that land do not push it away."""
-    urls = [f"{target.url}/code/404", *[f"{target.url}/delay/{place}?{place}" for place in (1, 3, 3)]]
-    task = await post(client, [*urls, f"{target.url}/code/500?retried"])
+    client = patient_client
+    kinds = ["code/404", "code/200", "held/200?2", "held/200?3", "held/500?retried"]
+    urls = [f"{target.url}/{kind}" for kind in kinds]
+    task = await post(client, urls)
     async with open_page(browser, page_of(client, task)) as page:
         await expect(page.locator(ROW).nth(1)).to_contain_text("200")
         await page.locator(ROW).nth(1).get_by_role("group").locator("summary").click()
-        await expect(page.locator("#status")).to_contain_text("2 of 5 are bad")
+        target.release(500)
         await expect(page.locator(f"{ROW}.k5xx")).to_have_count(1)
+        assert (await read_rows(page))[1] == 1
+        target.release(200)
+        await expect(page.locator("#status")).to_contain_text("2 of 5 are bad")
         assert (await read_rows(page))[1] == 1
         await expect(page.locator("dd:visible").first).to_have_text(urls[1])
         await page.locator("h2").first.click()
@@ -230,15 +246,17 @@ async def test_keys(browser: Browser, client: httpx.AsyncClient, target: Target)
         await press("ArrowUp")
         await press("Enter")
         await expect(page.locator("[data-index='100'] dd:visible").first).to_have_text(f"{target.url}/delay/0.3?100")
+        await stop_clock(page)
         await press("y")
         await expect(page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
+        await page.clock.resume()
         assert await page.evaluate("navigator.clipboard.readText()") == f"{target.url}/delay/0.3?100"
         await press("Escape")  # the notice
         await press("Escape")
         await expect(page.locator("details[open]")).to_have_count(0)
         async with page.context.expect_page() as opened:
             await press("o")
-        assert (await opened.value).url == f"{target.url}/delay/0.3?100"
+        await expect(await opened.value).to_have_url(f"{target.url}/delay/0.3?100")
         await (await opened.value).close()
         await press("2")
         await expect(page.locator("#chips [aria-current]")).to_have_text(re.compile("^Bad"))
@@ -261,11 +279,12 @@ async def test_next_gateway(browser: Browser, open_gateway: OpenGateway, target:
         if request.url.endswith("/events"):
             seen.append((await request.all_headers()).get("last-event-id"))
 
-    urls = [f"{target.url}/{'code/404' if place % 2 else f'delay/{place / 20}'}?{place}" for place in range(40)]
-    async with open_gateway() as two, relaying(0) as relay, open_page(browser, "about:blank") as page:
+    urls = [f"{target.url}/{'code/404' if place % 2 else 'held/200'}?{place}" for place in range(40)]
+    settings = {"probe_timeout_s": 90, "per_host": 50}
+    async with open_gateway(**settings) as two, relaying(0) as relay, open_page(browser, "about:blank") as page:
         page.on("request", note)
         await page.add_init_script(NOTE_EVENTS)
-        async with open_gateway() as one:
+        async with open_gateway(**settings) as one:
             relay.target_port = int(one.base_url.port or 0)
             task = await post(one, urls)
             await page.goto(f"{relay.url}/tasks/{task}")
@@ -274,10 +293,10 @@ async def test_next_gateway(browser: Browser, open_gateway: OpenGateway, target:
             await page.wait_for_function("Number(window.lastEventId) >= 20")
             relay.target_port = int(two.base_url.port or 0)  # before it refuses: then the page would begin anew
             await relay.cut()
+        target.release(200)
         await expect(page.locator("#status")).to_contain_text("20 of 40 are bad")
         await expect(page.locator(f"{ROW}.k2xx")).to_have_count(20)
-        await expect(page.locator(f"{ROW} .number").first).to_have_text("1")
-        assert await read_rows(page) == list(range(40))
+        await expect_rows(page, list(range(40)), "at the end")
         assert await page.evaluate("window.sameDocument")
     assert seen[0] is None
     assert any(identity and int(identity) >= 20 for identity in seen[1:])
@@ -286,19 +305,21 @@ async def test_next_gateway(browser: Browser, open_gateway: OpenGateway, target:
 @pytest.mark.slow
 async def test_offline(browser: Browser, open_gateway: OpenGateway, settings: Settings, target: Target) -> None:
     """While the server cannot be reached the page says of when it is, filters what it has, and goes on later."""
-    async with open_gateway(probe_timeout_s=30) as client, relaying(int(client.base_url.port or 0)) as relay:
-        task = await post(client, [f"{target.url}/code/404", *[f"{target.url}/delay/8?{place}" for place in range(5)]])
+    async with open_gateway(probe_timeout_s=90) as client, relaying(int(client.base_url.port or 0)) as relay:
+        task = await post(client, [f"{target.url}/code/404", *[f"{target.url}/held/200?{place}" for place in range(5)]])
         async with open_page(browser, f"{relay.url}/tasks/{task}") as page:
+            await expect_live(page)
             await expect(page.locator(f"{ROW}.k4xx")).to_have_count(1)
             port, relay.target_port = relay.target_port, 1
             await relay.cut()
             await expect(page.locator("#offline")).to_have_text(
                 re.compile(r"cannot be reached. This is as of \d+:\d\d")
             )
-            await page.get_by_role("searchbox").fill("delay")
+            await page.get_by_role("searchbox").fill("held")
             await expect(page.locator(ROW)).to_have_count(5)
             relay.target_port = port
             await expect(page.locator("#offline")).to_be_empty()
+            target.release(200)
             await expect(page.locator("#status")).to_contain_text("1 of 6 are bad")
             await expect(page.locator(f"{ROW}.k2xx")).to_have_count(5)
 

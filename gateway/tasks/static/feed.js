@@ -76,6 +76,7 @@ export function follow(task, { onProbes, onTask }) {
     on("progress", onTask);
     on("ready", end);
     on("cancelled", end);
+    source.onopen = beat;
     source.onerror = () => {
       timer ||= setTimeout(away, PATIENCE_MS);
     };
