@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser import open_page
 from tests.conftest import OpenGateway
@@ -16,7 +16,7 @@ from tests.page.test_look import find_faults
 from tests.programs import need
 from tests.target import Target
 
-pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 STYLE = Path(__file__).parents[2] / "gateway" / "tasks" / "static" / "tasks.css"
 WIDTH = "document.documentElement.scrollWidth"
 NO_TASK = "/tasks/5f0c1a52-8f6e-4a0c-9b0e-3c3ad6a1f8f4"
@@ -62,14 +62,22 @@ async def states(client: httpx.AsyncClient, target: Target) -> dict[str, str]:
     }
 
 
+async def load_once(page: Page, url: str) -> None:
+    """Load a page that would be loaded anew each two seconds while its task runs: it would go under the test."""
+    address = re.compile(re.escape(url) + "$")
+    await page.route(address, lambda route: route.abort("aborted"))
+    await page.route(address, lambda route: route.continue_(), times=1)
+    await page.goto(url)
+
+
 @pytest.mark.parametrize("width", [360, 800, 1280])
 async def test_layout(browser: Browser, client: httpx.AsyncClient, states: dict[str, str], width: int) -> None:
     """Nothing is wider than the window, in either theme and language; also at 200 % and 400 % of 1280 pixels."""
     for name, address in states.items():
         for language, scheme in (("en", "light"), ("ru", "dark")):
             options: dict[str, Any] = {"viewport": {"width": width, "height": 700}, "color_scheme": scheme}
-            url = f"{client.base_url}{address}"
-            async with open_page(browser, url, locale=language, java_script_enabled=False, **options) as page:
+            async with open_page(browser, "about:blank", locale=language, java_script_enabled=False, **options) as page:
+                await load_once(page, f"{client.base_url}{address}")
                 assert await page.evaluate(WIDTH) <= width, (name, language)
                 await page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
                 assert await page.evaluate(WIDTH) <= width, (name, language, "open")
@@ -138,6 +146,7 @@ async def test_touch(browser: Browser, client: httpx.AsyncClient, states: dict[s
     """On a touch screen chips, buttons and the marks of the rows have 44 pixels each way."""
     options: dict[str, Any] = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
     async with open_page(browser, f"{client.base_url}{states['mixed']}", **options) as page:
+        await expect(page.locator(".group[style]").first).to_be_attached()  # the scripts have the rows
         for target in await page.locator("button:visible, .chip:visible, .more summary, #exports a").all():
             box = await target.bounding_box()
             assert box
