@@ -104,10 +104,13 @@ async def shared_client(shared_gateway: tuple[str, Settings], settings: Settings
 
 
 def empty_folder(folder: Path) -> None:
-    """Remove all that is in `folder`, and make it if it is not there."""
+    """Remove all that is in `folder`, and make it if it is not there.
+
+    A page of the test before that is closed deletes what it was about to, at the same time.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
 
 
 @pytest.fixture
