@@ -59,8 +59,9 @@ _PREFER = Parameter(
     "header",
     example="wait=10",
 )
-_LAST_EVENT = Parameter(
-    "Last-Event-ID", "The `id` of the last event that was seen: what it told is left out.", "header"
+_LAST_EVENT = (
+    Parameter("Last-Event-ID", "The `id` of the last event that was seen: what it told is left out.", "header"),
+    Parameter("since", "The same, for a client that cannot send this header; the header counts before it."),
 )
 
 _LINES = TEXT | {"pattern": r"(^|[\r\n])[^\S\r\n]*[^\s#]"}
@@ -201,7 +202,7 @@ GET_EVENTS = Operation(
         ResponseSpec(204, "There is nothing more to tell: an EventSource stops."),
     ),
     variables=IDENTITY,
-    parameters=(WITH_PROBES, _LAST_EVENT),
+    parameters=(WITH_PROBES, *_LAST_EVENT),
     errors=(NotFound, Unprocessable, RedisUnavailable),
 )
 GET_DOMAINS = Operation(

@@ -108,7 +108,7 @@ def _add_probes(routes: Blueprint, store: Store) -> None:
     @routes.get("/tasks/<uuid:identity>/events", strict_slashes=False)
     @describes(operations.GET_EVENTS)
     async def get_events(identity: UUID) -> Response:
-        seen = request.headers.get("Last-Event-ID", "")
+        seen = request.headers.get("Last-Event-ID") or request.args.get("since", "")
         with_probes = bool(operations.WITH_PROBES.read(request.args))
         task = await store.read_task(identity)
         if task.status is not TaskStatus.RUNNING and seen == task.status:

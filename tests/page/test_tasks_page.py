@@ -4,18 +4,23 @@ import gzip
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
 import pytest
 from playwright.async_api import Browser, Page, Request, Route, expect
+from redis.asyncio import Redis
 
 from gateway.settings import Settings
 from gateway.tasks.pasted import read_pasted
 from tests.browser import drop, open_page, stop_clock
 from tests.conftest import OpenGateway
+from tests.processes import free_port
+from tests.redis_server import serving
 from tests.relay import relaying
 from tests.target import Target
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.anyio,
@@ -67,13 +72,18 @@ async def read_rows(page: Page) -> list[int]:
 
 
 NOTE_EVENTS = """
+window.landed = [];
 window.EventSource = class extends EventSource {
     addEventListener(name, call, ...rest) {
-        super.addEventListener(name, (event) => { window.lastEventId = event.lastEventId; call(event); }, ...rest);
+        super.addEventListener(name, (event) => {
+            window.lastEventId = event.lastEventId;
+            if (name === "probes") window.landed.push(...JSON.parse(event.data).probes.map((probe) => probe.index));
+            call(event);
+        }, ...rest);
     }
 };
 """
-"""What the browser keeps to itself: the id of the last event."""
+"""What the browser keeps to itself: the id of the last event, and which rows came in events."""
 
 
 async def expect_rows(page: Page, places: list[int], selection: str) -> None:
@@ -276,10 +286,11 @@ async def test_next_gateway(browser: Browser, open_gateway: OpenGateway, target:
     seen = list[str | None]()
 
     async def note(request: Request) -> None:
-        if request.url.endswith("/events"):
+        if httpx.URL(request.url).path.endswith("/events"):
             seen.append((await request.all_headers()).get("last-event-id"))
 
-    urls = [f"{target.url}/{'code/404' if place % 2 else 'held/200'}?{place}" for place in range(40)]
+    kinds = ("code/404", "held/200", "code/404", "held/201")
+    urls = [f"{target.url}/{kinds[place % 4]}?{place}" for place in range(40)]
     settings = {"probe_timeout_s": 90, "per_host": 50}
     async with open_gateway(**settings) as two, relaying(0) as relay, open_page(browser, "about:blank") as page:
         page.on("request", note)
@@ -290,8 +301,10 @@ async def test_next_gateway(browser: Browser, open_gateway: OpenGateway, target:
             await page.goto(f"{relay.url}/tasks/{task}")
             await page.evaluate("window.sameDocument = true")
             await expect(page.locator(f"{ROW}.k4xx")).to_have_count(20)
-            await page.wait_for_function("Number(window.lastEventId) >= 20")
-            relay.target_port = int(two.base_url.port or 0)  # before it refuses: then the page would begin anew
+            await expect_live(page)
+            target.release(201)
+            await wait_until(lambda: page.evaluate("Number(window.lastEventId) >= 30"))
+            relay.target_port = int(two.base_url.port or 0)  # before it refuses: then the page sends `since`
             await relay.cut()
         target.release(200)
         await expect(page.locator("#status")).to_contain_text("20 of 40 are bad")
@@ -299,7 +312,75 @@ async def test_next_gateway(browser: Browser, open_gateway: OpenGateway, target:
         await expect_rows(page, list(range(40)), "at the end")
         assert await page.evaluate("window.sameDocument")
     assert seen[0] is None
-    assert any(identity and int(identity) >= 20 for identity in seen[1:])
+    assert any(identity and int(identity) >= 30 for identity in seen[1:])
+
+
+@pytest.mark.slow
+async def test_refused_reconnect(browser: Browser, open_gateway: OpenGateway, target: Target) -> None:
+    """A page that is refused when it comes again, and one that was offline, go on behind what they have."""
+    kinds = ("code/404", "held/201", "held/202", "held/203")
+    urls = [f"{target.url}/{kinds[place % 4]}?{place}" for place in range(24)]
+    async with (
+        open_gateway(probe_timeout_s=90) as client,
+        open_gateway(redis_url="redis://127.0.0.1:1") as refusing,
+        relaying(int(client.base_url.port or 0)) as relay,
+        open_page(browser, "about:blank") as page,
+    ):
+        await page.add_init_script(NOTE_EVENTS)
+        task = await post(client, urls)
+        await page.goto(f"{relay.url}/tasks/{task}")
+        await expect_live(page)
+        target.release(201)
+        await expect(page.locator(f"{ROW}.k2xx")).to_have_count(6)
+        port, relay.target_port = relay.target_port, int(refusing.base_url.port or 0)
+        await relay.cut()
+        await expect(page.locator("#offline")).not_to_be_empty()
+        relay.target_port = port
+        await relay.cut()
+        target.release(202)
+        await expect(page.locator(f"{ROW}.k2xx")).to_have_count(12)
+        await page.context.set_offline(True)
+        await expect(page.locator("#offline")).not_to_be_empty()
+        await page.context.set_offline(False)
+        target.release(203)
+        await expect(page.locator("#status")).to_contain_text("6 of 24 are bad")
+        await expect(page.locator(f"{ROW}.k2xx")).to_have_count(18)
+        landed = await page.evaluate("window.landed")
+        assert sorted(set(landed)) == sorted(landed)
+        assert set(range(1, 24, 4)) <= set(landed)
+
+
+@pytest.mark.slow
+async def test_lost_rows(browser: Browser, open_gateway: OpenGateway, target: Target, tmp_path: Path) -> None:
+    """If Redis loses rows in a crash, and so the place of a page in the stream, no row is missing at the end."""
+    kinds = ["code/404"] * 6 + ["held/201"] * 3 + ["held/202"] * 3
+    urls = [f"{target.url}/{kind}?{place}" for place, kind in enumerate(kinds)]
+    async with serving(tmp_path / "redis", port := free_port()), relaying(1) as relay, Redis(port=port) as redis:
+        gateway = {"redis_url": f"redis://127.0.0.1:{port}", "probe_timeout_s": 90}
+        async with open_page(browser, "about:blank") as page:
+            async with open_gateway(**gateway) as one:
+                relay.target_port = int(one.base_url.port or 0)
+                task = await post(one, urls)
+                await page.goto(f"{relay.url}/tasks/{task}")
+                await expect_live(page)
+                await expect(page.locator(f"{ROW}.k4xx")).to_have_count(6)
+                relay.target_port = 1
+                await relay.cut()
+                key = f"gateway:{{{task}}}:task"
+
+                async def is_further() -> bool:
+                    return int(await redis.hget(key, "done") or 0) >= 9
+
+                target.release(201)
+                await wait_until(is_further)
+            fields: dict[Any, Any] = await redis.hgetall(key)
+            chunks = [int(name[7:]) for name in fields if name.startswith(b"probes:")]
+            await redis.hdel(key, f"probes:{min(chunks)}")
+            target.release(202)
+            async with open_gateway(**gateway) as two:
+                relay.target_port = int(two.base_url.port or 0)
+                await expect(page.locator("#status")).to_contain_text("6 of 12 are bad")
+                await expect(page.locator(f"{ROW}.k2xx")).to_have_count(6)
 
 
 @pytest.mark.slow

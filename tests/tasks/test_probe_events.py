@@ -105,6 +105,19 @@ async def test_strange_ids(client: httpx.AsyncClient, seen: str) -> None:
     follower.check(urls)
 
 
+async def test_since(client: httpx.AsyncClient) -> None:
+    """`since` is what Last-Event-ID is, for a client that cannot send the header; the header counts before it."""
+    urls = [f"nonsense://{place}" for place in range(5)]
+    whole = Follower(task := await post(client, urls))
+    await whole.follow(client)
+    for since, headers, left in (("3", {}, 2), ("1", {"Last-Event-ID": "4"}, 1), ("", {}, 5), ("x", {}, 5)):
+        rest = Follower(task)
+        async with client.stream("GET", f"{task}/events?since={since}", headers=headers) as answer:
+            rest.events = [event async for event in read_events(answer)]
+        assert rest.probes == whole.probes[5 - left :]
+    assert (await client.get(f"{task}/events?since=ready")).status_code == 204
+
+
 async def test_id_beyond_the_end(client: httpx.AsyncClient) -> None:
     """A client that has seen more than there is, as after a crash of Redis, gets the end."""
     follower = Follower(task := await post(client, ["nonsense://a"]))

@@ -34,8 +34,8 @@ export async function insist(call) {
   }
 }
 
-/** Follow a task to its end. */
-export function follow(task, { onProbes, onTask }) {
+/** Follow a task to its end; `seen` is the id of the last event that is known, or how many probes are. */
+export function follow(task, seen, { onProbes, onTask }) {
   let [source, timer, silence] = [null, 0, 0];
   const over = new AbortController();
 
@@ -61,9 +61,10 @@ export function follow(task, { onProbes, onTask }) {
   }
   function open() {
     close();
-    source = new EventSource(`${root}/api/v1/tasks/${task}/events`);
+    source = new EventSource(`${root}/api/v1/tasks/${task}/events?since=${seen}`);
     const on = (name, call) =>
-      source.addEventListener(name, ({ data }) => {
+      source.addEventListener(name, ({ data, lastEventId }) => {
+        seen = lastEventId;
         beat();
         call(JSON.parse(data));
       });
@@ -85,6 +86,6 @@ export function follow(task, { onProbes, onTask }) {
   const look = () => (document.hidden ? close() : open());
   document.addEventListener("visibilitychange", look, over);
   window.addEventListener("offline", miss, over);
-  window.addEventListener("online", open, over);
+  window.addEventListener("online", look, over);
   look();
 }

@@ -17,6 +17,9 @@ export function take(probes) {
   }
 }
 
+/** How many URLs are known. */
+export const count = () => known.filter(({ code }) => code !== null).length;
+
 /** Ask for all URLs of a task. @throws {Error} there is no answer, or a refusal */
 export async function load(task) {
   const answer = await fetch(`${root}/api/v1/tasks/${task}/probes`, { headers: { Accept: "application/json" } });

@@ -3,7 +3,7 @@
 import { $, root } from "../web/dom.js";
 import { follow, insist } from "./feed.js";
 import * as keys from "./keys.js";
-import { load, take } from "./probes.js";
+import { count, load, take } from "./probes.js";
 import * as rows from "./rows.js";
 import * as selection from "./selection.js";
 import * as server from "./server_page.js";
@@ -25,14 +25,15 @@ function update(state) {
   summary.show(state);
   running = state.status === "running";
   if (!running) {
-    finish();
+    finish(state);
   } else if (performance.now() - redrawn > REDRAW_MS) {
     redrawn = performance.now();
     server.redraw().catch(() => {}); // the feed says so
   }
 }
 
-async function finish() {
+async function finish({ done }) {
+  if (count() < done) await insist(() => load(task)); // Redis has lost some in a crash, and the order of the others
   select(false);
   await insist(async () => summary.end(await server.finish()));
   selection.mark();
@@ -49,14 +50,12 @@ export async function begin() {
   for (const part of [rows, summary, keys]) part.begin();
   selection.begin(() => select(true));
   $("stop")?.addEventListener("submit", stop);
-  if (running) {
-    const onProbes = (probes) => {
-      take(probes);
-      rows.land();
-    };
-    follow(task, { onProbes, onTask: update });
-  }
   await insist(() => load(task));
   select(false);
+  const onProbes = (probes) => {
+    take(probes);
+    rows.land();
+  };
+  if (running) follow(task, count(), { onProbes, onTask: update });
   if (page > 1) rows.reach(page - 1);
 }
