@@ -1,6 +1,7 @@
 // How the player goes on: its speed, in which order, whether again, and until when.
 
-import { $, keep } from "../web/dom.js";
+import { $ } from "../web/dom.js";
+import { keep } from "../web/storage.js";
 
 const audio = $("audio");
 const [speed, shuffle, repeat, sleep] = [$("speed"), $("shuffle"), $("repeat"), $("sleep")];

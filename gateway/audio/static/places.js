@@ -1,6 +1,6 @@
 // Where each file was left: kept by this browser alone, by the entity tag, so that another file of the name begins anew.
 
-import { keep } from "../web/dom.js";
+import { keep } from "../web/storage.js";
 
 /** @typedef {{ etag: string, href: string, name: string, second: number, speed: number }} Place */
 

@@ -1,7 +1,8 @@
 // One player at the foot: what plays, where it is, what comes next.
 
-import { $, keep, root } from "../web/dom.js";
+import { $, root } from "../web/dom.js";
 import { note } from "../web/notices.js";
+import { keep } from "../web/storage.js";
 import { say } from "../web/words.js";
 import { describe } from "./details.js";
 import { find, hrefOf, hrefTo, identify, identityOf, nameOf, placeOf, rowOf, rows } from "./list.js";

@@ -1,6 +1,7 @@
 // One file to the server: at once, or by tus 1.0 (https://tus.io) where it is large, so that it goes on where it broke.
 
-import { keep, root } from "../web/dom.js";
+import { root } from "../web/dom.js";
+import { keep } from "../web/storage.js";
 
 const RESUMABLE_BYTES = 16 * 2 ** 20;
 /** A browser sends a request again by itself, from its beginning, where a connection it kept breaks. */
