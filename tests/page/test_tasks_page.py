@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from gateway.settings import Settings
 from gateway.tasks.pasted import read_pasted
+from gateway.tasks.queue import MAX_QUEUED_URLS
 from tests.browser import drop, open_page, stop_clock
 from tests.conftest import OpenGateway
 from tests.processes import free_port
@@ -216,6 +217,26 @@ async def test_early_choice(browser: Browser, client: httpx.AsyncClient, target:
         there.set()
         await expect(page).to_have_url(page_of(client, task, "?q=%3F1"))
         await expect(page.locator(ROW)).to_have_count(11)
+
+
+@pytest.mark.slow
+async def test_refused_recheck(browser: Browser, open_gateway: OpenGateway, target: Target, tmp_path: Path) -> None:
+    """A refused recheck says why on the page of the task, which can be filtered, loaded again, and rechecked."""
+    queue = "gateway:{queue}:urls"
+    async with open_gateway() as client, Redis(unix_socket_path=str(tmp_path / "data/redis/redis.sock")) as redis:
+        task = await finish(client, mix(target))
+        async with open_page(browser, page_of(client, task)) as page:
+            await redis.incrby(queue, MAX_QUEUED_URLS)
+            await page.get_by_role("button", name="Check bad again").click()
+            await expect(page.get_by_role("alert")).to_contain_text("The queue is full")
+            await expect_live(page)
+            await page.get_by_role("searchbox").fill("/404")
+            await expect(page).to_have_url(page_of(client, task, "?show=bad&q=%2F404"))
+            await page.reload()
+            await expect(page.locator(ROW)).to_have_count(10)
+            await redis.decrby(queue, MAX_QUEUED_URLS)
+            await page.get_by_role("button", name="Check bad again").click()
+            await page.wait_for_url(re.compile(f"/tasks/(?!{task})[^/]+$"))
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import { say } from "../web/words.js";
 const main = $("content");
 const search = $("search");
 const { task, show, q, sort } = main.dataset;
+const path = `${root}/tasks/${task}`;
 const api = `${root}/api/v1/tasks/${task}/probes`;
 let selection = { show, q, sort };
 let onChange = null;
@@ -14,11 +15,11 @@ let onChange = null;
 export const read = () => selection;
 
 /** An address with the parts of a selection that are not empty. */
-function locate(path, values) {
+function locate(place, values) {
   const query = new URLSearchParams(Object.entries(values).filter(([, value]) => value)).toString();
-  return query ? `${path}?${query}` : path;
+  return query ? `${place}?${query}` : place;
 }
-const here = (changes) => locate(location.pathname, { ...selection, ...changes });
+const here = (changes) => locate(path, { ...selection, ...changes });
 
 /** Let all links of the page lead on from the selection. */
 export function mark() {
@@ -37,7 +38,7 @@ export function mark() {
   }
   const again = $("recheck");
   if (!again) return;
-  again.action = locate(`${location.pathname}/recheck`, { show: selection.show || "bad", q: selection.q });
+  again.action = locate(`${path}/recheck`, { show: selection.show || "bad", q: selection.q });
   const isBad = ["", "bad"].includes(selection.show);
   again.querySelector("button").textContent = isBad ? say("Check bad again") : say("Check these again");
 }
@@ -69,4 +70,5 @@ export function begin(call) {
   if (search.value !== q) choose({ q: search.value }); // typed before the scripts were there
   search.form.addEventListener("submit", (event) => event.preventDefault());
   main.addEventListener("click", follow);
+  if (location.pathname !== path) history.replaceState(null, "", here({})); // an action that was refused
 }
