@@ -69,12 +69,12 @@ def blueprint(store: Store, cache: Cache, *, task_ttl_s: int, lookups: Mapping[s
         more = len(form.found.unreadable[TOLD_LINES:]) or None
         return _go_to(task.id, twice=form.found.doubles or None, unread=unread, more=more)
 
-    @views.get("/tasks/<uuid:identity>")
+    @views.get("/tasks/<uuid:identity>", strict_slashes=False)
     @describes(page_operations.GET_TASK_PAGE)
     async def get_task_page(identity: UUID) -> Response:
         return await page.show_task(identity, _find_words())
 
-    @views.post("/tasks/<uuid:identity>/cancel")
+    @views.post("/tasks/<uuid:identity>/cancel", strict_slashes=False)
     @describes(page_operations.CANCEL)
     async def cancel_task(identity: UUID) -> ResponseReturnValue:
         try:
@@ -83,7 +83,7 @@ def blueprint(store: Store, cache: Cache, *, task_ttl_s: int, lookups: Mapping[s
             return await page.show_task(identity, _find_words(), error)
         return _go_to(identity)
 
-    @views.post("/tasks/<uuid:identity>/recheck")
+    @views.post("/tasks/<uuid:identity>/recheck", strict_slashes=False)
     @describes(page_operations.RECHECK)
     async def recheck_task(identity: UUID) -> ResponseReturnValue:
         try:

@@ -234,6 +234,7 @@ async def test_no_task(client: httpx.AsyncClient) -> None:
         assert answer.status_code == 404
         assert "A task is kept for 1 day after its end." in answer.text
     address = await make_task(client, ["a.invalid"])
+    assert (await client.get(f"{address}/")).status_code == 200
     answer = await client.get(f"{address}?show=%3Cb%3E&sort=zz&page=x&twice=-1&unread=x.y")
     assert answer.status_code == 200
     assert 'class="messages" id="messages"></div>' in answer.text
