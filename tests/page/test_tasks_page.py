@@ -4,6 +4,7 @@ import gzip
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from signal import SIGCONT, SIGSTOP
 from typing import Any
 
 import anyio
@@ -219,6 +220,16 @@ async def test_early_choice(browser: Browser, client: httpx.AsyncClient, target:
         await expect(page.locator(ROW)).to_have_count(11)
 
 
+async def test_hundred_of_an_address(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+    """An address with a hundred of the rows shows that one, among all."""
+    task = await finish(client, [f"nonsense://{place}" for place in range(350)])
+    async with open_page(browser, page_of(client, task, "?page=3")) as page:
+        await expect_live(page)
+        await expect(page.locator(f"{ROW}[data-index='200']")).to_be_in_viewport()
+        await page.evaluate("scrollTo(0, 0)")
+        await expect(page.locator(f"{ROW}[data-index='0']")).to_be_visible()
+
+
 @pytest.mark.slow
 async def test_refused_recheck(browser: Browser, open_gateway: OpenGateway, target: Target, tmp_path: Path) -> None:
     """A refused recheck says why on the page of the task, which can be filtered, loaded again, and rechecked."""
@@ -369,6 +380,42 @@ async def test_refused_reconnect(browser: Browser, open_gateway: OpenGateway, ta
         landed = await page.evaluate("window.landed")
         assert sorted(set(landed)) == sorted(landed)
         assert set(range(1, 24, 4)) <= set(landed)
+
+
+@pytest.mark.slow
+async def test_gone(browser: Browser, patient_client: httpx.AsyncClient, target: Target, tmp_path: Path) -> None:
+    """A page whose task is gone says so in place of a server that cannot be reached."""
+    task = await post(patient_client, [f"{target.url}/code/404", f"{target.url}/silent"])
+    async with open_page(browser, page_of(patient_client, task)) as page:
+        await expect(page.locator(f"{ROW}.k4xx")).to_have_count(1)
+        async with Redis(unix_socket_path=str(tmp_path / "data/redis/redis.sock")) as redis:
+            await redis.delete(f"gateway:{{{task}}}:task")
+        await expect(page.get_by_role("heading", name="There is no such task")).to_be_visible()
+        await expect(page.locator("#offline")).to_be_empty()
+
+
+@pytest.mark.slow
+async def test_redis_comes_back(browser: Browser, open_gateway: OpenGateway, target: Target, tmp_path: Path) -> None:
+    """A page that Redis could not give is there once it can be given; what is in the form keeps it."""
+    port = free_port()
+    async with (
+        serving(tmp_path / "redis", port) as redis,
+        open_gateway(redis_url=f"redis://127.0.0.1:{port}") as client,
+    ):
+        task = await finish(client, [f"{target.url}/code/404"])
+        redis.send_signal(SIGSTOP)
+        start = f"{client.base_url}/tasks"
+        async with open_page(browser, page_of(client, task)) as page, open_page(browser, start) as form:
+            await expect(page.get_by_role("alert")).to_have_text(
+                "Redis is away for now. What was sent before is not lost."
+            )
+            await expect(form.get_by_role("alert")).to_be_visible()
+            await form.locator("#text").fill("a.example")
+            redis.send_signal(SIGCONT)
+            await expect(page.locator(f"{ROW}.k4xx")).to_have_count(1)
+            await expect(form.locator("#text")).to_have_value("a.example")
+            await form.locator("#text").fill("")
+            await expect(form.locator("#recent li")).to_have_count(1)
 
 
 @pytest.mark.slow

@@ -15,9 +15,10 @@ export function hear() {
   $("offline").textContent = "";
 }
 
-/** The server cannot be reached: say of when the page is. */
+/** The server cannot be reached: say of when the page is. If it can, and the task is gone, its page says that. */
 export function miss() {
   $("offline").textContent = say("The server cannot be reached. This is as of {time}.", { time: clock.format(heard) });
+  fetch(location.href, { method: "HEAD" }).then(({ status }) => status === 404 && location.reload(), () => {});
 }
 
 /** Do something until it succeeds. */

@@ -4,7 +4,9 @@ import { $ } from "../web/dom.js";
 
 const start = (name) => import(`./${name}.js`).then((part) => part.begin());
 const around = $("paste")?.closest("details");
+const { task, retry } = $("content").dataset;
 
-if ($("content").dataset.task) start("task");
+if (task) start("task");
+if (retry) start("retry");
 if (around) around.addEventListener("toggle", () => start("paste"), { once: true });
 else if ($("paste")) start("paste");

@@ -51,7 +51,7 @@ export async function begin() {
   selection.begin(() => select(true));
   $("stop")?.addEventListener("submit", stop);
   await insist(() => load(task));
-  select(false);
+  select(page > 1);
   const onProbes = (probes) => {
     take(probes);
     rows.land();
