@@ -12,13 +12,16 @@ from html import unescape
 from io import BytesIO
 
 from anyio import to_thread
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
+
+from gateway.errors import Unprocessable
 
 from .models import MAX_URLS
 from .probe.urls import MAX_URL_CHARS, UrlRefused, parse_target
 
-MAX_PARTS = 100
+MAX_PARTS = 1000
 """A form has at most so many parts, most of them files."""
 TABLE_LINES = 5
 """So many lines with as many cells each are the beginning of a table."""
@@ -56,15 +59,21 @@ class PastedForm:
 
 
 async def read_form(body: bytes, content_type: str) -> PastedForm:
-    """The form in a body; a file that came with it is read after the text."""
+    """The form in a body; a file that came with it is read after the text.
+
+    :raises Unprocessable: it has over `MAX_PARTS` parts.
+    """
     return await to_thread.run_sync(_parse_form, body, content_type)
 
 
 def _parse_form(body: bytes, content_type: str) -> PastedForm:
     mimetype, options = parse_options_header(content_type)
     parser = FormDataParser(lambda *_, **__: BytesIO(), max_form_memory_size=len(body), max_form_parts=MAX_PARTS)
-    _, form, files = parser.parse(BytesIO(body), mimetype, len(body), options)
-    texts = [form.get("text", ""), *(file.read().decode("utf-8", "replace") for file in files.getlist("file"))]
+    try:
+        _, form, files = parser.parse(BytesIO(body), mimetype, len(body), options)
+    except RequestEntityTooLarge:
+        raise Unprocessable("These are too many files at once.") from None
+    texts = [form.get("text", ""), *(file.read().decode("utf-8-sig", "replace") for file in files.getlist("file"))]
     text = "\n".join(filter(None, texts))
     return PastedForm(text, "follow" in form, read_pasted(text))
 

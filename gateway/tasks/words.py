@@ -126,6 +126,7 @@ RUSSIAN = {
     # the refusals
     "The queue is full for now. Try again in {n} s.": "Очередь заполнена. Повторите через {n} с.",
     "This is too large: {size} at most.": "Слишком много: можно до {size}.",
+    "These are too many files at once.": "Файлов слишком много за один раз.",
     "There is no such URL in this task.": "Таких ссылок в этой задаче нет.",
     "Redis has no memory left for another task.": "У Redis нет памяти для новой задачи.",
     "Redis is away for now. What was sent before is not lost.": (

@@ -521,6 +521,23 @@ async def test_paste_and_drop(browser: Browser, client: httpx.AsyncClient, tmp_p
         await expect(line).to_have_text(invitation or "")
 
 
+async def test_too_large(browser: Browser, client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """Files that are too large are told before they are sent, so that the text beside them stays."""
+    large, small = tmp_path / "large.txt", tmp_path / "small.txt"
+    large.write_text("http://127.0.0.1:1/\n" * 250_000)
+    small.write_text("http://127.0.0.1:1/")
+    async with open_page(browser, f"{client.base_url}/tasks") as page:
+        await page.locator("#text").fill("http://127.0.0.1:1/text")
+        await page.locator("#file").set_input_files(large)
+        await expect(page.locator("#pasted")).to_have_text("This is too large: 4.2 MB at most.")
+        await page.get_by_role("button", name="Check", exact=True).click()
+        await expect(page.locator("#text")).to_have_value("http://127.0.0.1:1/text")
+        await page.locator("#file").set_input_files(small)
+        await expect(page.locator("#pasted")).to_have_text("2 URLs")
+        await page.get_by_role("button", name="Check", exact=True).click()
+        await expect(page.locator(ROW)).to_have_count(2)
+
+
 async def test_scripts_are_small(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
     """The scripts of a task, those of the frame included, take little room when they are packed."""
     task = await finish(client, [f"{target.url}/code/200"])

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 from redis.asyncio import Redis
 
 from gateway.tasks.models import MAX_BODY_BYTES, MAX_URLS
-from gateway.tasks.pasted import read_pasted
+from gateway.tasks.pasted import MAX_PARTS, read_pasted
 from gateway.tasks.queue import MAX_QUEUED_URLS
 from tests.browser import open_page
 from tests.conftest import OpenGateway
@@ -85,6 +85,10 @@ async def test_refusals(own_client: httpx.AsyncClient) -> None:
     large = await client.post("/tasks", files={"text": (None, "x" * MAX_BODY_BYTES)})
     assert large.status_code == 413
     assert "This is too large: 4.2 MB at most." in large.text
+    files = [("file", ("a.txt", b"\xef\xbb\xbfhttp://a.invalid/")) for _ in range(MAX_PARTS + 1)]
+    crowd = await client.post("/tasks", files=files)
+    assert crowd.status_code == 422
+    assert "These are too many files at once." in crowd.text
     foreign = await client.post("/tasks", files={"text": (None, "a.invalid")}, headers={"Origin": "http://b.invalid"})
     assert foreign.status_code == 403
     assert (await client.get("/api/v1/tasks/")).json()["tasks"] == []

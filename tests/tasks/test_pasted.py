@@ -85,10 +85,11 @@ async def test_form() -> None:
     parts = (
         '--x\r\nContent-Disposition: form-data; name="text"\r\n\r\nhttps://a.example/\r\n'
         '--x\r\nContent-Disposition: form-data; name="follow"\r\n\r\n1\r\n'
-        '--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhttps://b.example/\xff\r\n--x--\r\n'
+        '--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhttps://b.example/\xff\r\n'
+        '--x\r\nContent-Disposition: form-data; name="file"; filename="b.txt"\r\n\r\n\xef\xbb\xbfc.example\r\n--x--\r\n'
     )
     form = await read_form(parts.encode("latin-1"), "multipart/form-data; boundary=x")
-    assert form.found.urls == ["https://a.example/", "https://b.example/\ufffd"]
+    assert form.found.urls == ["https://a.example/", "https://b.example/\ufffd", "c.example"]
     assert form.follow
     plain = await read_form(b"text=https%3A%2F%2Fa.example%2F", "application/x-www-form-urlencoded")
     assert (plain.found.urls, plain.follow) == (["https://a.example/"], False)

@@ -8,9 +8,19 @@ import { readPasted } from "./pasted.js";
 const PAUSE_MS = 150;
 const TOLD_LINES = 20;
 const [form, text, file, line] = [$("paste"), $("text"), $("file"), $("pasted")];
-const most = Number(document.body.dataset.most);
+const [most, limit] = ["most", "limit"].map((name) => Number(document.body.dataset[name]));
+const MEGABYTES = { style: "unit", unit: "megabyte", maximumFractionDigits: 1 };
 
 const TWICE = "{n} URL was there twice and is asked once|{n} URLs were there twice and are asked once";
+
+/** What a form sends beside the bytes of each of its parts, at most about. */
+const PART_BYTES = 300;
+
+/** Whether text and files are more than the server takes. */
+function isTooLarge() {
+  const parts = [new Blob([text.value.replaceAll("\n", "\r\n")]), ...file.files];
+  return parts.reduce((total, { size }) => total + size + PART_BYTES, 0) > limit;
+}
 
 /** What was found, in words. */
 function describe({ urls, doubles, unreadable }) {
@@ -33,12 +43,19 @@ export function begin() {
   const invitation = line.textContent;
   let timer = 0;
 
+  function show(words, isRefused) {
+    line.textContent = words;
+    line.classList.toggle("refusal", isRefused);
+  }
   async function read() {
+    if (isTooLarge()) {
+      show(say("This is too large: {size} at most.", { size: figure(limit / 1e6, MEGABYTES) }), true);
+      return;
+    }
     const texts = [text.value, ...(await Promise.all([...file.files].map((each) => each.text())))];
     const whole = texts.filter(Boolean).join("\n");
     const found = readPasted(whole);
-    line.textContent = whole.trim() ? describe(found) : invitation;
-    line.classList.toggle("refusal", found.urls.size > most);
+    show(whole.trim() ? describe(found) : invitation, found.urls.size > most);
   }
   takeDrops(form, ({ files }) => {
     file.files = files;
@@ -49,6 +66,11 @@ export function begin() {
   text.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(read, PAUSE_MS);
+  });
+  form.addEventListener("submit", (event) => { // the answer to a body that is too large could not have the text
+    if (!isTooLarge()) return;
+    event.preventDefault();
+    read();
   });
   if (text.value || file.files.length) read();
 }
