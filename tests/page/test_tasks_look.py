@@ -154,10 +154,28 @@ async def test_touch(browser: Browser, client: httpx.AsyncClient, states: dict[s
 
 
 async def test_print(browser: Browser, client: httpx.AsyncClient, states: dict[str, str]) -> None:
-    """On paper there is no form and no bar, and a URL is whole."""
+    """On paper there is no form and no bar; all rows are there, and each URL is whole, in its row."""
     async with open_page(browser, f"{client.base_url}{states['mixed']}") as page:
+        await expect(page.locator(".group")).to_have_count(2)
+        await page.evaluate(
+            """() => addEventListener("beforeprint", () => {
+                window.printed = document.querySelectorAll(".group > .row").length;
+            })"""
+        )
+        await page.pdf()
+        assert await page.evaluate("window.printed") == int(
+            await page.locator("#content").get_attribute("data-total") or 0
+        )
+        await expect(page.locator(".group:empty")).to_have_count(1)
+        await page.set_viewport_size({"width": 690, "height": 1000})
+        await page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        dark = await page.evaluate("getComputedStyle(document.body).color")
         await page.emulate_media(media="print")
+        assert await page.evaluate("getComputedStyle(document.body).color") != dark
         for part in (".bar", "#paste", "#exports"):
             assert not await page.locator(part).is_visible()
         assert await page.locator("#rows").is_visible()
-        assert await page.locator(".address").last.evaluate("(cell) => getComputedStyle(cell).whiteSpace") == "normal"
+        cut = "cells => cells.filter(cell => cell.scrollHeight > cell.clientHeight).length"
+        assert await page.locator(".group .address").evaluate_all(cut) == 0
+        rows = "rows => rows.filter(row => row.scrollHeight > row.clientHeight).length"
+        assert await page.locator(".group > .row").evaluate_all(rows) == 0

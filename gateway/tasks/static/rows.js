@@ -28,9 +28,14 @@ function look(entries) {
       fill(target);
     } else {
       near.delete(target);
-      if (!target.querySelector("details[open], :focus")) target.replaceChildren();
+      empty(target);
     }
   }
+}
+
+/** Take the rows out of a group that is not near, but for one in use. */
+function empty(group) {
+  if (!near.has(group) && !group.querySelector("details[open], :focus")) group.replaceChildren();
 }
 
 /** Bring a group up to date. */
@@ -56,13 +61,6 @@ function adopt() {
   }
 }
 
-function makeGroup() {
-  const group = document.createElement("div");
-  group.className = "group";
-  group.role = "rowgroup";
-  return group;
-}
-
 /** As many groups as the order needs, each of its height. */
 function build() {
   if (!groups.length) adopt();
@@ -73,8 +71,9 @@ function build() {
     group.remove();
   }
   while (groups.length < count) {
-    add(makeGroup());
-    table.append(groups.at(-1));
+    const group = document.createElement("div");
+    table.append(Object.assign(group, { className: "group", role: "rowgroup" }));
+    add(group);
   }
   groups.forEach((group, i) => {
     group.style.setProperty("--count", Math.min(GROUP_ROWS, order.length - i * GROUP_ROWS));
@@ -142,4 +141,6 @@ export function begin() {
     else refresh();
   }, true);
   table.addEventListener("focusout", refresh);
+  addEventListener("beforeprint", () => groups.forEach(fill));
+  addEventListener("afterprint", () => groups.forEach(empty));
 }

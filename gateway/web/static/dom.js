@@ -3,5 +3,4 @@
 /** The path below which all of this is served; nothing where it has a name of its own. */
 export const { root } = document.body.dataset;
 
-/** @type {(id: string) => any} */
 export const $ = (id) => document.getElementById(id);

@@ -17,8 +17,7 @@ function nameOf({ key = "", code, ctrlKey, metaKey }) {
 /**
  * Take the keys of a page, and those of every page: `/` searches, Esc dismisses the lowest notice, `?` opens the help.
  * A key is left to the browser if its call says false. One that is held down counts once, but for arrows and Tab.
- * @param {Record<string, (event: KeyboardEvent) => unknown>} keys by name, `^z` with Ctrl or Cmd
- * @param {Record<string, (event: KeyboardEvent) => unknown>} [searching] while the search field has the focus
+ * The calls of `keys` are by name, `^z` with Ctrl or Cmd; those of `searching` are for the search field.
  */
 export function listen(keys, searching = {}) {
   const elsewhere = { Escape: dismiss, "/": () => search !== null && search.select(), "?": () => help.showModal(), ...keys };

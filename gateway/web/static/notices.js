@@ -6,12 +6,7 @@ const place = $("notices");
 // They are the first in the order of Tab, and are seen above the player.
 new ResizeObserver(([{ target }]) => document.documentElement.style.setProperty("--foot", `${target.offsetHeight}px`)).observe($("foot"));
 
-/**
- * A line; one that has `seconds` is only hidden when it is dismissed, and ends in its time.
- * @param {{name?: string, text?: string, action?: string, onAction?: () => void, onEnd?: () => void,
- *   seconds?: number, refused?: boolean}} what
- * @returns {{line: Element, show: (what: {name?: string, text: string}) => void, end: () => void}} `show` begins anew
- */
+/** A line; one that has `seconds` is only hidden when it is dismissed, and ends in its time. Its `show` begins anew. */
 export function note({ name, text, action, onAction, onEnd, seconds, refused = false }) {
   const line = $("notice").content.firstElementChild.cloneNode(true);
   const part = (selector) => line.querySelector(selector);
