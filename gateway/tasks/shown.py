@@ -99,6 +99,6 @@ def show_ago(words: Translator, then: datetime, now: datetime) -> str:
 
 def _read_label(match: re.Match[str]) -> str:
     try:
-        return match[0].encode("ascii").decode("idna")
+        return match[0].lower().encode("ascii").decode("idna")
     except UnicodeError:
         return match[0]

@@ -220,6 +220,25 @@ async def test_early_choice(browser: Browser, client: httpx.AsyncClient, target:
         await expect(page.locator(ROW)).to_have_count(11)
 
 
+HOSTS = ["xn--mnchen-3ya", "a.XN--e1afmkfd.xn--p1ai", "xn--fiqs8s", "xn--a", "xn--", "xn--zzzzzzzzzz", "xn--80ak6aa92e"]
+ODD = ["http://a.invalid/\u202egnp.exe", "http://a.invalid/?xn--mnchen-3ya", "\0", "<b>x</b>", "javascript:alert(1)"]
+
+
+async def test_shown_as_by_the_server(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+    """The rows say the same with scripts as without: hosts in IDNA in their letters, controls, long and odd URLs."""
+    found = [f"{target.url}/{what}" for what in ("to/http://xn--mnchen-3ya.example/", "to/<b>", "garbage", "code/404")]
+    urls = [*(f"http://{host}.invalid:1/xn--a" for host in HOSTS), *HOSTS, *ODD, *found, f"{target.url}/{'x' * 2000}"]
+    task = await finish(client, urls)
+    shown = []
+    for scripts in (False, True):
+        async with open_page(browser, page_of(client, task), java_script_enabled=scripts) as page:
+            if scripts:
+                await expect_live(page)
+            shown.append(await page.locator(f"{ROW} > span:not(.time)").all_text_contents())
+    assert shown[0] == shown[1]
+    assert "http://münchen.invalid:1/xn--a" in shown[0]
+
+
 async def test_hundred_of_an_address(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
     """An address with a hundred of the rows shows that one, among all."""
     task = await finish(client, [f"nonsense://{place}" for place in range(350)])

@@ -12,6 +12,7 @@ from gateway.web.i18n import Translator
     [
         ("http://xn--mnchen-3ya.example/xn--a", "http://münchen.example/xn--a"),
         ("xn--mnchen-3ya.example", "münchen.example"),
+        ("XN--mnchen-3YA.example", "münchen.example"),
         ("http://xn--a.example/", "http://xn--a.example/"),
         ("http://a.example/\x07\u202egnp.exe", "http://a.example/\\u0007\\u202egnp.exe"),
         ("http://שלום.example/", "http://שלום.example/"),

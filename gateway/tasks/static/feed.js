@@ -2,6 +2,7 @@
 
 import { $, root } from "../web/dom.js";
 import { say } from "../web/words.js";
+import { prepare } from "./shown.js";
 
 const PATIENCE_MS = 3000;
 /** A stream without a beat for so long is broken; the server has one in ten seconds. */
@@ -15,7 +16,7 @@ export function hear() {
   $("offline").textContent = "";
 }
 
-/** The server cannot be reached: say of when the page is. If it can, and the task is gone, its page says that. */
+/** The server cannot be reached: say of when the page is. If only the task is gone, let its page say that. */
 export function miss() {
   $("offline").textContent = say("The server cannot be reached. This is as of {time}.", { time: clock.format(heard) });
   fetch(location.href, { method: "HEAD" }).then(({ status }) => status === 404 && location.reload(), () => {});
@@ -64,9 +65,10 @@ export function follow(task, seen, { onProbes, onTask }) {
     close();
     source = new EventSource(`${root}/api/v1/tasks/${task}/events?since=${seen}`);
     const on = (name, call) =>
-      source.addEventListener(name, ({ data, lastEventId }) => {
+      source.addEventListener(name, async ({ data, lastEventId }) => {
         seen = lastEventId;
         beat();
+        await prepare(data);
         call(JSON.parse(data));
       });
     const end = (last) => {

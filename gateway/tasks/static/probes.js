@@ -1,6 +1,7 @@
 // What is known of each URL of the task, by its place in the list sent; which of them are asked for, in which order.
 
 import { root } from "../web/dom.js";
+import { prepare } from "./shown.js";
 
 const BAD_CODE = 400;
 const known = [];
@@ -22,9 +23,11 @@ export const count = () => known.filter(({ code }) => code !== null).length;
 
 /** Ask for all URLs of a task. @throws {Error} there is no answer, or a refusal */
 export async function load(task) {
-  const answer = await fetch(`${root}/api/v1/tasks/${task}/probes`, { headers: { Accept: "application/json" } });
+  const answer = await fetch(`${root}/api/v1/tasks/${task}/probes?format=json`);
   if (!answer.ok) throw new Error(String(answer.status));
-  take((await answer.json()).probes);
+  const text = await answer.text();
+  await prepare(text);
+  take(JSON.parse(text).probes);
   whole = true;
 }
 
@@ -51,10 +54,7 @@ const KEYS = {
   bad: (probe) => (probe.code === null ? null : !isBad(probe)),
 };
 
-function compare([, one], [, other]) {
-  if (one < other) return -1;
-  return one > other ? 1 : 0;
-}
+const compare = ([, one], [, other]) => (one > other) - (one < other);
 
 function sort(probes, name, backwards) {
   if (!(name in KEYS)) return backwards ? probes.reverse() : probes;

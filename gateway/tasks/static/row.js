@@ -2,7 +2,7 @@
 
 import { $ } from "../web/dom.js";
 import { figure, say } from "../web/words.js";
-import { escapeControls, isLink, nameClass, shorten, showCode, showReason, showSeconds } from "./shown.js";
+import { escapeControls, isLink, nameClass, showCode, showReason, showSeconds, showUrl } from "./shown.js";
 
 const VERDICTS = { ok: "Fine", moved: "Moved", unsure: "Unsure", broken: "Broken", invalid: "Invalid" };
 const template = $("row").content.firstElementChild;
@@ -25,7 +25,7 @@ export function show(row, probe, position) {
   number.textContent = figure(probe.index + 1);
   answer.textContent = showCode(probe);
   showLink(address.firstElementChild, probe.url);
-  (why.firstElementChild ?? why.appendChild(document.createElement("bdi"))).textContent = showReason(probe);
+  why.firstElementChild.textContent = showReason(probe);
   time.textContent = showSeconds(probe.elapsed_s);
   const details = more.firstElementChild;
   details.firstElementChild.ariaLabel = `${say("Details")} ${probe.index + 1}`;
@@ -34,7 +34,7 @@ export function show(row, probe, position) {
 }
 
 function showLink(link, url) {
-  link.textContent = shorten(url);
+  link.textContent = showUrl(url);
   if (isLink(url)) Object.assign(link, { href: url, rel: "noopener noreferrer nofollow" });
   else link.removeAttribute("href");
 }

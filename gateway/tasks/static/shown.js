@@ -11,11 +11,21 @@ export const escapeControls = (text) =>
   text.replace(CONTROLS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 /** A text of one line, without the middle of a long one. */
-export function shorten(text) {
+function shorten(text) {
   const chars = escapeControls(text);
   const third = MAX_CHARS / 3;
   return chars.length > MAX_CHARS ? `${chars.slice(0, 2 * third)}…${chars.slice(-third)}` : chars;
 }
+
+let showHost = (url) => url;
+
+/** Be ready to show the hosts of a text, which may be in IDNA. */
+export async function prepare(text) {
+  if (/xn--/i.test(text)) ({ showHost } = await import("./idna.js").catch(() => ({ showHost })));
+}
+
+/** A URL in one line that can be read. */
+export const showUrl = (url) => shorten(showHost(url));
 
 /** Whether a page may link to a URL. */
 export const isLink = (url) => LINKABLE.test(url) && url.search(CONTROLS) < 0;
@@ -34,8 +44,10 @@ export function showCode({ code, error, hops }) {
 }
 
 /** Where a URL leads, or why it gave no answer. */
-export const showReason = ({ code, final_url, location, detail }) =>
-  shorten((code && (final_url || location)) || detail || "");
+export function showReason({ code, final_url, location, detail }) {
+  const target = code && (final_url || location);
+  return target ? showUrl(target) : shorten(detail || "");
+}
 
 /** A duration in two figures: 4 ms, 0.2 s, 30 s, 12 min. */
 export function showSeconds(seconds) {

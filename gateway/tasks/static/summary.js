@@ -14,12 +14,9 @@ const voice = document.createElement("p");
 let samples = [];
 let spoken = 0;
 
-/** An error is the code 0. */
-const codeOf = (word) => Number(word) || 0;
-
-/** How many of the counted words pass a test. */
+/** How many URLs have a code that passes a test; an error counts as the code 0. */
 const sum = (counts, passes) =>
-  Object.entries(counts).reduce((total, [word, n]) => total + (passes(codeOf(word)) ? n : 0), 0);
+  Object.entries(counts).reduce((total, [word, n]) => total + (passes(Number(word) || 0) ? n : 0), 0);
 
 /** URLs a second over the last seconds; 0 while that is not known. */
 function measure(done) {
@@ -71,7 +68,7 @@ function drawBar({ counts, done, total }) {
 }
 
 function makePart(attributes) {
-  const part = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+  const part = document.createElementNS($("bar").namespaceURI, "rect");
   for (const [name, value] of Object.entries(attributes)) part.setAttribute(name, value);
   return part;
 }
@@ -93,7 +90,7 @@ export function end({ className, textContent }) {
   tell(textContent, true);
 }
 
-/** The line shows each change; a reader of the screen hears one in five seconds. */
+/** The line shows each change, a screen reader says one in five seconds. */
 export function begin() {
   line.removeAttribute("role");
   voice.className = "unseen";
