@@ -153,6 +153,15 @@ async def test_touch(browser: Browser, client: httpx.AsyncClient, states: dict[s
             assert min(box["width"], box["height"]) >= 44, await target.evaluate("(node) => node.outerHTML")
 
 
+async def test_right_to_left(browser: Browser, client: httpx.AsyncClient, states: dict[str, str]) -> None:
+    """A domain whose letters go from right to left begins where the others do, its last label on the right."""
+    read = "(names) => names.map((name) => getComputedStyle(name).direction)"
+    for address in (states["mixed"], "/tasks"):
+        async with open_page(browser, f"{client.base_url}{address}") as page:
+            await expect(page.locator(".domains bdi").filter(has_text="שלום")).to_have_count(1)
+            assert set(await page.locator(".domains bdi").evaluate_all(read)) == {"ltr"}
+
+
 async def test_print(browser: Browser, client: httpx.AsyncClient, states: dict[str, str]) -> None:
     """On paper there is no form and no bar; all rows are there, and each URL is whole, in its row."""
     async with open_page(browser, f"{client.base_url}{states['mixed']}") as page:
