@@ -142,6 +142,22 @@ async def test_stop(browser: Browser, patient_client: httpx.AsyncClient, target:
     assert (await client.get(f"/api/v1/tasks/{task}")).json()["status"] == "cancelled"
 
 
+async def test_stop_without_server(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+    """Stop while the server cannot be reached keeps the page, which says so, and can be pressed again later."""
+    task = await post(client, [f"{target.url}/code/404", f"{target.url}/silent"])
+    port = int(client.base_url.port or 0)
+    async with relaying(port) as relay, open_page(browser, f"{relay.url}/tasks/{task}") as page:
+        await expect(page.locator(f"{ROW}.k4xx")).to_have_count(1)
+        await expect_live(page)
+        relay.target_port = 1
+        await relay.cut()
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.locator("#offline")).to_contain_text("The server cannot be reached")
+        relay.target_port = port
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.locator("#status")).to_have_text("stopped at 1 of 2")
+
+
 @pytest.mark.slow
 async def test_selections(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
     """Each filter and order of the page gives the rows that the API gives."""

@@ -1,7 +1,7 @@
 // The page of one task comes to life: its URLs, its events, its end.
 
 import { $, root } from "../web/dom.js";
-import { follow, insist } from "./feed.js";
+import { follow, insist, miss } from "./feed.js";
 import * as keys from "./keys.js";
 import { count, load, take } from "./probes.js";
 import * as rows from "./rows.js";
@@ -39,11 +39,11 @@ async function finish({ done }) {
   selection.mark();
 }
 
-/** Cancel the task: its events tell the end, the page of the server why it cannot be. */
+/** Cancel the task: its events tell the end. */
 async function stop(event) {
   event.preventDefault();
   const answer = await fetch(`${root}/api/v1/tasks/${task}`, { method: "DELETE" }).catch(() => null);
-  if (!answer?.ok) event.target.submit();
+  if (!answer?.ok) miss();
 }
 
 export async function begin() {
