@@ -1,7 +1,7 @@
-"""The page of URL checks: a form, a task as it goes on, its URLs by hundreds; whole without a script.
+"""The page of URL checks: a form, a task as it goes on, its URLs by hundreds; it works without JavaScript.
 
-It is in the reader's language. What was left out of a pasted text is in the query of the redirect, as numbers alone.
-An unknown word in the query counts as none. No session, no cookie.
+It is in the reader's language. There is no session and no cookie: what was left out of a pasted text is in the query of
+the redirect, as numbers. A part of the query that cannot be read is ignored.
 """
 
 from collections.abc import Mapping
@@ -97,7 +97,7 @@ def blueprint(store: Store, cache: Cache, *, task_ttl_s: int, lookups: Mapping[s
 
 
 class _Page:
-    """Makes the page in its states."""
+    """Renders the page: without a task, with one, or with an error in place of it."""
 
     def __init__(self, store: Store, cache: Cache, task_ttl_s: int, lookups: Mapping[str, int]) -> None:
         self._store = store

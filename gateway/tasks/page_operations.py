@@ -20,7 +20,7 @@ from .models import MAX_URLS
 from .operations import IDENTITY, SELECTION
 from .queue import QueueFull
 
-PAGE = Number("page", "Which hundred of the URLs.", 1, 1, MAX_URLS)
+PAGE = Number("page", "Which hundred of the URLs: 1 is the first.", 1, 1, MAX_URLS)
 _HTML = (Content(HTML, schema=TEXT),)
 _TO_TASK = (ResponseSpec(303, "Done.", headers=(always("Location", "The page of the task."),)),)
 _FORM = Content(
@@ -58,7 +58,8 @@ GET_TASK_PAGE = Operation(
         *SELECTION,
         PAGE,
         Parameter("twice", "How many URLs were pasted more than once."),
-        Parameter("unread", "The numbers of pasted lines that could not be read."),
+        Parameter("unread", "The numbers of pasted lines that could not be read, with dots between them."),
+        Parameter("more", "How many more such lines there were."),
     ),
     errors=(NotFound, Unprocessable, RedisUnavailable),
     group="page",

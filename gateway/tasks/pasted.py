@@ -84,7 +84,7 @@ def read_pasted(text: str) -> PastedUrls:
     if is_markup:
         text = _NAMESPACE.sub(lambda match: "\n" * len(_LINE_END.findall(match[0])), text)
     lines = _LINE_END.split(text.removeprefix("\ufeff"))
-    found, empty, full = PastedUrls(), list[int](), 0
+    found, lines_without, lines_with = PastedUrls(), list[int](), 0
     seen: set[str] = set()
     for number, urls in _read_lines(lines):
         bad = 0
@@ -100,10 +100,10 @@ def read_pasted(text: str) -> PastedUrls:
         if bad:
             found.unreadable.append(number)
         elif not urls:
-            empty.append(number)
-        full += bool(urls)
-    if not is_markup and full >= len(empty):  # a list: each of its lines should have one
-        found.unreadable = sorted(found.unreadable + empty)
+            lines_without.append(number)
+        lines_with += bool(urls)
+    if not is_markup and lines_with >= len(lines_without):  # a list: each of its lines should have one
+        found.unreadable = sorted(found.unreadable + lines_without)
     return found
 
 
@@ -168,7 +168,7 @@ def _read_cell(cell: str, *, whole: bool) -> list[str]:
 
 
 def _find_table(lines: Sequence[str]) -> str | None:
-    """The delimiter of a table of CSV; None if it is none."""
+    """The delimiter of a text that is a table of CSV; None for any other text."""
     first = [line for line in map(str.strip, lines[:100]) if line][:TABLE_LINES]
     for delimiter in ",;\t":
         widths = {len(_split(line, delimiter)) for line in first}

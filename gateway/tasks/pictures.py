@@ -30,7 +30,7 @@ PLOT_PERCENT = 78
 
 
 def draw_bar(kinds: Mapping[str, int], total: int, sentence: str, identity: str = "") -> str:
-    """How many of `total` URLs have which class of code: `KINDS` side by side, the rest of the width is not known."""
+    """How many of `total` URLs have which class of code: `KINDS` side by side; what is not known yet stays empty."""
     shares = [(kind, max(kinds[kind] / total, LEAST_SHARE)) for kind in KINDS if kinds.get(kind)]
     scale = max(1.0, sum(share for _, share in shares))
     parts, left = list[str](), 0.0

@@ -1,4 +1,4 @@
-"""Where a task stands, in a sentence. Pure."""
+"""How far a task is, in a sentence. Pure."""
 
 from datetime import datetime
 

@@ -35,7 +35,7 @@ class RecentTasks:
         self._datastore = datastore
 
     async def add_task(self, identity: UUID, created_at: datetime) -> None:
-        """Put a task on the list, once. Without a list it is a task all the same."""
+        """Put a task on the list, once. A list that is corrupted is logged: the task does not depend on it."""
         try:
             await self._datastore.eval(_ADD, [_RECENT], [RECENT_TASKS, created_at.timestamp() * 1000, str(identity)])
         except KeyCorrupted as error:

@@ -27,7 +27,7 @@ GET_DOCUMENT = Operation(
     errors=(PreconditionFailed,),
 )
 GET_DOCS = Operation(
-    "This document, to be read",
+    "This document as a page",
     (ResponseSpec(200, "A page that needs nothing from elsewhere.", (_PAGE,), (ETAG,)), UNCHANGED),
     parameters=CONDITIONS,
     errors=(PreconditionFailed,),

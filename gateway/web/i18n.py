@@ -2,7 +2,7 @@
 
 The English sentence is the key; without an entry it is shown as it is. Sentences of errors are keys too: the API has
 them in English, a page in the language of its reader. `Non-audio file detected` is the same in every language.
-Each folder has a table of its own words; those of the frame are in all.
+Each feature has a table of its own words (`words`); the words of the frame are added to each.
 """
 
 from collections import ChainMap

@@ -18,7 +18,7 @@ TURN_ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class DomainHealth:
-    """How many URLs of a domain are known, and bad; `query` is a text that is in those URLs."""
+    """How many URLs of a domain are known, and how many of them bad; `query` is a filter that finds them."""
 
     domain: str
     bad: int

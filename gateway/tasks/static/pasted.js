@@ -55,7 +55,7 @@ function split(line, delimiter) {
   return cells;
 }
 
-/** The delimiter of a table of CSV; undefined if it is none. */
+/** The delimiter of a text that is a table of CSV; undefined for any other text. */
 function findTable(lines) {
   const first = lines.slice(0, 100).map((line) => line.trim()).filter(Boolean).slice(0, TABLE_LINES);
   return [",", ";", "\t"].find((delimiter) => {
@@ -101,16 +101,16 @@ const unescape = (text) =>
 export function readPasted(pasted) {
   const isMarkup = MARKUP.test(pasted);
   const text = isMarkup ? pasted.replace(NAMESPACE, (found) => found.replace(/[^\r\n]/g, "")) : pasted;
-  const [urls, unreadable, empty] = [new Set(), [], []];
-  let [doubles, full] = [0, 0];
+  const [urls, unreadable, linesWithout] = [new Set(), [], []];
+  let [doubles, linesWith] = [0, 0];
   for (const [number, found] of readLines(text.replace(/^\ufeff/, "").split(LINE_END))) {
     const clean = isMarkup ? found.map(unescape) : found;
     const readable = clean.filter((url) => urls.has(url) || isReadable(url));
     doubles += readable.filter((url) => urls.has(url) || !urls.add(url)).length;
     if (readable.length < clean.length) unreadable.push(number);
-    else if (!clean.length) empty.push(number);
-    full += Boolean(clean.length);
+    else if (!clean.length) linesWithout.push(number);
+    linesWith += Boolean(clean.length);
   }
-  if (!isMarkup && full >= empty.length) unreadable.push(...empty);
+  if (!isMarkup && linesWith >= linesWithout.length) unreadable.push(...linesWithout);
   return { urls, doubles, unreadable: unreadable.sort((one, other) => one - other) };
 }
