@@ -69,6 +69,7 @@ class AudioFile:
     artist: str | None = None
     album: str | None = None
     track_number: int | None = None
+    disc_number: int | None = None
     bit_rate_bps: int | None = None
     sample_rate_hz: int | None = None
     channels: int | None = None
@@ -89,8 +90,8 @@ class AudioFile:
 
     @cached_property
     def artist_key(self) -> str:
-        """Keeps the files of an artist together, by album, and those of an album in the order of their names."""
-        return "\0".join((make_natural_key(self.artist or ""), make_natural_key(self.album or ""), self.sort_key))
+        """Keeps the files of an artist together, by album; those of an album have the same."""
+        return "\0".join((make_natural_key(self.artist or ""), make_natural_key(self.album or "")))
 
     @cached_property
     def fingerprint(self) -> int:

@@ -60,6 +60,7 @@ class File(BaseModel):
     artist: str | None
     album: str | None
     track_number: int | None
+    disc_number: int | None
     bit_rate_bps: int | None
     sample_rate_hz: int | None
     channels: int | None

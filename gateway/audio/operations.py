@@ -35,7 +35,7 @@ ZIP = "application/zip"
 
 _FILE: dict[str, Any] = {
     "name": "prelude.mp3", "size_bytes": 7_412_000, "content_type": "audio/mpeg", "duration_s": 192.1,
-    "title": "Prelude", "artist": None, "album": None, "track_number": 1, "bit_rate_bps": 320_000,
+    "title": "Prelude", "artist": None, "album": None, "track_number": 1, "disc_number": None, "bit_rate_bps": 320_000,
     "sample_rate_hz": 44_100, "channels": 2, "playable": True, "cover": None,
     "uploaded_at": "2026-11-24T02:30:00.100Z",
     "url": "/audio/prelude.mp3",

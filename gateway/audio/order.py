@@ -2,7 +2,8 @@
 
 `newest` keeps together what came together. Files of one album that follow one another within ten minutes are one
 arrival, as are files without an album within two; the newest arrival comes first, and inside one the order is that of
-the album: by track number, or by name. So an album that was dropped plays from its first track, and stands at the top.
+the album: by disc and track number, or by name. So an album that was dropped plays from its first track, and stands at
+the top. `artist` has the files of an album in the same order.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,9 +20,11 @@ ALBUM_GAP = timedelta(minutes=10)
 GAP = timedelta(minutes=2)
 NEWEST = "newest"
 
+ARTIST = "artist"
+
 _KEYS: dict[str, Callable[[AudioFile], Any]] = {
     "name": lambda audio: audio.sort_key,
-    "artist": lambda audio: audio.artist_key if audio.artist else None,
+    ARTIST: lambda audio: audio.artist_key if audio.artist else None,
     "title": lambda audio: make_natural_key(audio.title) if audio.title else audio.sort_key,
     "length": lambda audio: audio.duration_s,
     "size": lambda audio: audio.size_bytes,
@@ -56,6 +59,8 @@ def check_sort(sort: str) -> str:
 def sort_files(files: Sequence[AudioFile], sort: str) -> list[AudioFile]:
     """The files in an order of SORTS, or after `-` the other way round. What is equal is by name.
 
+    Albums are never turned round in themselves.
+
     :raises Unprocessable: there is no such order.
     """
     name, backwards = check_sort(sort).removeprefix("-"), sort.startswith("-")
@@ -64,6 +69,8 @@ def sort_files(files: Sequence[AudioFile], sort: str) -> list[AudioFile]:
     key = _KEYS[_SYNONYMS.get(name, name)]
     keyed = [(key(audio), audio) for audio in sorted(files, key=lambda audio: audio.sort_key)]
     known = [pair for pair in keyed if pair[0] is not None]
+    if name == ARTIST:
+        known = _sort_albums(known)
     known.sort(key=lambda pair: pair[0], reverse=backwards)
     return [audio for _, audio in known] + [audio for value, audio in keyed if value is None]
 
@@ -80,17 +87,28 @@ def _sort_arrivals(files: Sequence[AudioFile], *, oldest_first: bool) -> list[Au
         arrival.ended_at = audio.uploaded_at
         arrival.files.append(audio)
     for arrival in arrivals:
-        arrival.files.sort(key=_find_album_key(arrival.files))
+        arrival.files = _sort_album(arrival.files)
     arrivals.sort(key=lambda arrival: arrival.ended_at, reverse=not oldest_first)
     return [audio for arrival in arrivals for audio in arrival.files]
 
 
-def _find_album_key(files: Sequence[AudioFile]) -> Callable[[AudioFile], Any]:
-    """By what files that came together are sorted: their track numbers, or their names.
+def _sort_albums(keyed: list[tuple[Any, AudioFile]]) -> list[tuple[Any, AudioFile]]:
+    """The same keys and files, those of one key in the order of an album."""
+    albums: dict[Any, list[AudioFile]] = {}
+    for key, audio in keyed:
+        albums.setdefault(key, []).append(audio)
+    return [(key, audio) for key, files in albums.items() for audio in _sort_album(files)]
 
-    Names decide where a number is missing or comes twice: discs count their tracks anew, and no tag says which disc.
+
+def _sort_album(files: Sequence[AudioFile]) -> list[AudioFile]:
+    """Files of one album in its order: by disc and track number, or by name.
+
+    Discs count where each file tells its own. Names decide where a track number is missing or comes twice, and where
+    there is no album.
     """
-    numbers = {audio.track_number for audio in files if audio.album_key}
-    if None not in numbers and len(numbers) == len(files):
-        return lambda audio: audio.track_number
-    return lambda audio: audio.sort_key
+    discs = [audio.disc_number or 0 for audio in files]
+    tracks = [audio.track_number if audio.album_key else None for audio in files]
+    places = list(zip(discs if all(discs) else [0] * len(files), tracks, strict=True))
+    if None in tracks or len(set(places)) < len(files):
+        return sorted(files, key=lambda audio: audio.sort_key)
+    return [audio for _, audio in sorted(zip(places, files, strict=True), key=lambda pair: pair[0])]

@@ -1,4 +1,4 @@
-"""What a file says of itself: title, artist, album, track number, the form of its sound, and its cover.
+"""What a file says of itself: title, artist, album, numbers of track and disc, the form of its sound, and its cover.
 
 Everything here is a stranger's word: text is cleaned, figures must be possible, a cover must be a picture by its
 first bytes, and reading is metered. Owns tinytag; knows no folder and no request. Whether a file is audio at all
@@ -14,7 +14,7 @@ from unicodedata import category
 from tinytag import TinyTag
 
 from gateway.audio.formats.bounded_reader import AudioType, ReadLimitReached
-from gateway.audio.formats.tag_fields import ALBUM, ARTIST, TITLE, TRACK
+from gateway.audio.formats.tag_fields import ALBUM, ARTIST, DISC, TITLE, TRACK
 from gateway.audio.formats.tag_readers import find_sound, find_tags
 
 _READS = 20_000
@@ -29,7 +29,8 @@ _TAGGED_TYPES = frozenset(
 _TINYTAG_TEXTS = frozenset(f"audio/{name}" for name in ("flac", "mp4", "3gpp", "3gpp2"))
 _ID3_TYPES = frozenset({"audio/mpeg", "audio/flac"})
 """Those in front of which tinytag expects one ID3 tag at most."""
-_TEXTS = (TITLE, ARTIST, ALBUM, TRACK)
+_TEXTS = (TITLE, ARTIST, ALBUM, TRACK, DISC)
+_NUMBERS = {TRACK: "track_number", DISC: "disc_number"}
 _AAC = "mp4a"
 """The channels that mp4 states for AAC are 2 by rule, whatever the sound has (ISO 14496-14, 5.6)."""
 _PICTURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
@@ -51,6 +52,7 @@ class Tags:
     artist: str | None = None
     album: str | None = None
     track_number: int | None = None
+    disc_number: int | None = None
     duration_s: float | None = None
     bit_rate_bps: int | None = None
     sample_rate_hz: int | None = None
@@ -198,10 +200,15 @@ def _whole(value: Any, least: int, most: int) -> int | None:
 
 
 def _clean_texts(texts: dict[str, Any]) -> dict[str, Any]:
-    """The texts as fields of `Tags`; of `3/12` the track number is 3."""
-    digits = re.match(r"\s*([0-9]{1,6})(?![0-9])", str(texts.get(TRACK, "")))
-    track_number = int(digits[1]) if digits else 0
-    return {name: _clean(texts.get(name)) for name in (TITLE, ARTIST, ALBUM)} | {"track_number": track_number or None}
+    """The texts as fields of `Tags`."""
+    numbers = {field: _read_number(texts.get(name)) for name, field in _NUMBERS.items()}
+    return {name: _clean(texts.get(name)) for name in (TITLE, ARTIST, ALBUM)} | numbers
+
+
+def _read_number(value: object) -> int | None:
+    """The number of a track or a disc: of `3/12` it is 3; 0 says nothing."""
+    digits = re.match(r"\s*([0-9]{1,6})(?![0-9])", str(value))
+    return int(digits[1]) or None if digits else None
 
 
 def _clean(text: str | None) -> str | None:

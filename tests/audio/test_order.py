@@ -48,6 +48,22 @@ def test_track_numbers() -> None:
     assert read_names(sort_files(untold, "newest")) == sorted(names)
 
 
+def test_discs() -> None:
+    """An album of discs plays disc by disc, in each order that has albums; without the discs of all files by names."""
+    names = {"Dawn.mp3": (1, 1), "Noon.mp3": (1, 2), "Chill.mp3": (2, 1), "Brisk.mp3": (2, 2), "Air.mp3": (10, 1)}
+    files = [
+        make_file(name, n, artist="Anna", album="Set", disc_number=places[0], track_number=places[1])
+        for n, (name, places) in enumerate(names.items())
+    ]
+    for sort in ("newest", "-newest", "artist", "-artist"):
+        assert read_names(sort_files(files[::-1], sort)) == list(names)
+    files[0] = make_file("Dawn.mp3", artist="Anna", album="Set", track_number=1)
+    for sort in ("newest", "artist"):
+        assert read_names(sort_files(files, sort)) == sorted(names)
+    bonus = make_file("Bonus.mp3", artist="Anna", album="Set", track_number=3)
+    assert read_names(sort_files([bonus, *files[:2]], "newest")) == ["Dawn.mp3", "Noon.mp3", "Bonus.mp3"]
+
+
 def test_two_albums_at_once() -> None:
     """Albums that come at the same time are not mixed, nor are they with files without an album."""
     one = [make_file(f"{n} one.mp3", 10 * n, album="One") for n in range(1, 4)]

@@ -46,6 +46,7 @@ async def test_file_fields(client: httpx.AsyncClient, folder: Path, corpus: Corp
         "artist": "Anna",
         "album": "One",
         "track_number": None,
+        "disc_number": None,
         "sample_rate_hz": 44_100,
         "channels": 1,
         "playable": True,

@@ -19,7 +19,7 @@ tag_fields       what a tag says, as its readers find it; charset tells encoding
 id3              ID3v1 and ID3v2
 apev2            APEv1 and APEv2, and the rest of the end of a file
 chunk_tags       tags of wav, aiff, caf, dsf and dff
-vorbis_tags      comments and cover of Ogg
+vorbis_tags      comments of Ogg and FLAC, cover of Ogg
 asf_tags         descriptions and cover of WMA
 matroska_tags    tags and cover of mka and WebM
 """

@@ -5,6 +5,7 @@ from .id3 import V1_BYTES, read_id3v1
 from .tag_fields import (
     ALBUM,
     ARTIST,
+    DISC,
     MAX_PICTURE_BYTES,
     MAX_TEXT_BYTES,
     TITLE,
@@ -17,7 +18,7 @@ _MAGIC = b"APETAGEX"
 _FOOTER_BYTES = 32
 _MAX_ITEMS = 1000
 _MAX_KEY_BYTES = 256
-_FIELDS = {b"title": TITLE, b"artist": ARTIST, b"album": ALBUM, b"track": TRACK}
+_FIELDS = {b"title": TITLE, b"artist": ARTIST, b"album": ALBUM, b"track": TRACK, b"disc": DISC}
 _LYRICS_END = b"LYRICS200"
 _LYRICS_SIZE_BYTES = 6
 

@@ -7,6 +7,7 @@ from .bounded_reader import BeyondHead, BoundedReader
 from .tag_fields import (
     ALBUM,
     ARTIST,
+    DISC,
     FRONT_COVER,
     MAX_PICTURE_BYTES,
     MAX_TEXT_BYTES,
@@ -26,6 +27,7 @@ _TEXT, _BINARY = 0, 1
 _NUMBERS = {3, 4, 5}
 _FIELDS = {
     "Title": TITLE, "Author": ARTIST, "WM/AlbumTitle": ALBUM, "WM/TrackNumber": TRACK, "WM/Track": TRACK,
+    "WM/PartOfSet": DISC,
 }  # fmt: skip
 _PICTURE = "WM/Picture"
 _PICTURE_HEAD_BYTES = 5

@@ -7,11 +7,11 @@ from itertools import islice
 from .bounded_reader import BeyondHead, BoundedReader
 from .id3 import read_id3v2
 from .riff import iterate_chunks
-from .tag_fields import ALBUM, ARTIST, MAX_TEXT_BYTES, TITLE, TRACK, FoundTags
+from .tag_fields import ALBUM, ARTIST, DISC, MAX_TEXT_BYTES, TITLE, TRACK, FoundTags
 
 _MAX_CHUNKS = 512
 _INFO = {b"INAM": TITLE, b"IART": ARTIST, b"IPRD": ALBUM, b"IPRT": TRACK, b"ITRK": TRACK}
-_CAF = {b"title": TITLE, b"artist": ARTIST, b"album": ALBUM, b"track number": TRACK, b"track": TRACK}
+_CAF = {b"title": TITLE, b"artist": ARTIST, b"album": ALBUM, b"track number": TRACK, b"track": TRACK, b"disc": DISC}
 _MAX_INFO_BYTES = 64 * 1024
 _TEXTS = {b"NAME": TITLE, b"AUTH": ARTIST}
 

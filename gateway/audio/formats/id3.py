@@ -1,4 +1,4 @@
-"""ID3v1 and ID3v2.2 to 2.4 (id3.org): title, artist, album, track number and picture.
+"""ID3v1 and ID3v2.2 to 2.4 (id3.org): title, artist, album, numbers of track and disc, and picture.
 
 Frames are walked by their sizes, so that none is read that is not wanted, however large it is.
 """
@@ -11,6 +11,7 @@ from .bounded_reader import BeyondHead, BoundedReader
 from .tag_fields import (
     ALBUM,
     ARTIST,
+    DISC,
     FRONT_COVER,
     MAX_PICTURE_BYTES,
     MAX_TEXT_BYTES,
@@ -26,8 +27,8 @@ _IN_A_ROW = 4
 _MAX_FRAMES = 2000
 _MAX_WHOLE_BYTES = 8 * 1024 * 1024
 _FIELDS = {
-    b"TIT2": TITLE, b"TPE1": ARTIST, b"TALB": ALBUM, b"TRCK": TRACK,
-    b"TT2": TITLE, b"TP1": ARTIST, b"TAL": ALBUM, b"TRK": TRACK,
+    b"TIT2": TITLE, b"TPE1": ARTIST, b"TALB": ALBUM, b"TRCK": TRACK, b"TPOS": DISC,
+    b"TT2": TITLE, b"TP1": ARTIST, b"TAL": ALBUM, b"TRK": TRACK, b"TPA": DISC,
 }  # fmt: skip
 _UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
 _GROUPED, _COMPRESSED, _ENCRYPTED, _FRAME_UNSYNCHRONISED, _LENGTH = 0x40, 0x08, 0x04, 0x02, 0x01

@@ -2,42 +2,71 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import islice
 
 from .bounded_reader import BeyondHead, BoundedReader
 from .ebml import list_elements, read_element
-from .tag_fields import ALBUM, ARTIST, MAX_PICTURE_BYTES, MAX_TEXT_BYTES, TITLE, TRACK, FoundTags, read_bytes
+from .tag_fields import ALBUM, ARTIST, DISC, MAX_PICTURE_BYTES, MAX_TEXT_BYTES, TITLE, TRACK, FoundTags, read_bytes
 
 _SEGMENT, _SEEK_HEAD, _SEEK, _SEEK_POSITION = 0x18538067, 0x114D9B74, 0x4DBB, 0x53AC
 _CLUSTER, _INFO, _INFO_TITLE, _TAGS, _ATTACHMENTS = 0x1F43B675, 0x1549A966, 0x7BA9, 0x1254C367, 0x1941A469
 _TAG, _TARGETS, _TARGET_LEVEL, _SIMPLE_TAG, _NAME, _STRING = 0x7373, 0x63C0, 0x68CA, 0x67C8, 0x45A3, 0x4487
 _FILE, _FILE_NAME, _MEDIA_TYPE, _FILE_DATA = 0x61A7, 0x466E, 0x4660, 0x465C
-_ALBUM_LEVEL = 50
+_PART_LEVEL, _ALBUM_LEVEL = 40, 50
+"""A part is a disc, or a side of one."""
 _MAX_SEEKS = 64
 _NAMES = {
     "TITLE": TITLE, "ARTIST": ARTIST, "ALBUM": ALBUM,
-    "PART_NUMBER": TRACK, "TRACKNUMBER": TRACK, "TRACK": TRACK,
+    "PART_NUMBER": TRACK, "TRACKNUMBER": TRACK, "TRACK": TRACK, "DISCNUMBER": DISC, "DISC": DISC,
 }  # fmt: skip
+
+
+@dataclass
+class _Levels:
+    """What the tags of each level say. Those that tell none, or are about a set of albums, count last."""
+
+    track: FoundTags = field(default_factory=FoundTags)
+    part: FoundTags = field(default_factory=FoundTags)
+    album: FoundTags = field(default_factory=FoundTags)
+    others: FoundTags = field(default_factory=FoundTags)
+
+    def choose(self, level: int | None) -> FoundTags:
+        """Where the tags of a level are kept."""
+        if level is None or level > _ALBUM_LEVEL:
+            return self.others
+        return {_ALBUM_LEVEL: self.album, _PART_LEVEL: self.part}.get(level, self.track)
+
+    def merge(self) -> FoundTags:
+        """All in one. `PART_NUMBER` is the number of the level in that above it: of a part, or of an album, a disc."""
+        found, track, album = FoundTags(), self.track, self.album
+        if TRACK in self.part.fields:
+            found.fields[DISC] = self.part.fields[TRACK]
+        elif TRACK in track.fields and TRACK in album.fields:
+            album.fields.setdefault(DISC, album.fields[TRACK])
+        album.merge(self.others)
+        if TITLE in track.fields and TITLE in album.fields:  # that of the album then
+            album.fields.setdefault(ALBUM, album.fields.pop(TITLE))
+        found.merge(track)
+        found.merge(album)
+        return found
 
 
 def read_matroska_tags(reader: BoundedReader) -> FoundTags:
     """What the tags say of the track, then of the album, and the picture attached."""
     _, _, end = read_element(reader, 0, reader.size_bytes)
     segment, body, limit = read_element(reader, end, reader.size_bytes)
-    track, album, found = FoundTags(), FoundTags(), FoundTags()
-    title = b""
+    levels, pictures, title = _Levels(), FoundTags(), b""
     with suppress(BeyondHead):  # the file is cut short: what was read counts
         for kind, start, stop in _list_parts(reader, body, limit) if segment == _SEGMENT else ():
             if kind == _INFO:
                 title = _read_text(reader, start, stop, _INFO_TITLE)
             elif kind == _TAGS:
-                _take_tags(reader, start, stop, track, album)
+                _take_tags(reader, start, stop, levels)
             elif kind == _ATTACHMENTS:
-                _take_pictures(reader, start, stop, found)
-    if TITLE in track.fields and TITLE in album.fields:  # that of the album then
-        album.fields.setdefault(ALBUM, album.fields.pop(TITLE))
-    found.merge(track)
-    found.merge(album)
+                _take_pictures(reader, start, stop, pictures)
+    found = levels.merge()
+    found.merge(pictures)
     found.add(TITLE, title.decode("utf-8", "replace"))
     return found
 
@@ -74,21 +103,20 @@ def _list_seeks(reader: BoundedReader, body: int, end: int) -> list[int]:
     return positions[:_MAX_SEEKS]
 
 
-def _take_tags(reader: BoundedReader, body: int, end: int, track: FoundTags, album: FoundTags) -> None:
+def _take_tags(reader: BoundedReader, body: int, end: int, levels: _Levels) -> None:
     for kind, start, stop in list_elements(reader, body, end):
         if kind == _TAG:
-            is_album = _read_level(reader, start, stop) >= _ALBUM_LEVEL
-            _take_simple_tags(reader, start, stop, album if is_album else track)
+            _take_simple_tags(reader, start, stop, levels.choose(_read_level(reader, start, stop)))
 
 
-def _read_level(reader: BoundedReader, body: int, end: int) -> int:
-    """What a tag is about: 50 the album, 30 the track (RFC 9559, 5.1.8.1.1.1)."""
+def _read_level(reader: BoundedReader, body: int, end: int) -> int | None:
+    """What a tag is about: 50 the album, 40 a part, 30 the track (RFC 9559, 5.1.8.1.1.1); None: it is not told."""
     for kind, at, to in list_elements(reader, body, end):
         if kind == _TARGETS:
             for inner, start, stop in list_elements(reader, at, to):
                 if inner == _TARGET_LEVEL and 0 < stop - start <= 8:
                     return reader.number(start, stop - start)
-    return _ALBUM_LEVEL
+    return None
 
 
 def _take_simple_tags(reader: BoundedReader, body: int, end: int, found: FoundTags) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from .bounded_reader import MAX_LOOK_BYTES, BoundedReader
 from .charset import find_charset
 
-TITLE, ARTIST, ALBUM, TRACK = "title", "artist", "album", "track"
+TITLE, ARTIST, ALBUM, TRACK, DISC = "title", "artist", "album", "track", "disc"
 MAX_TEXT_BYTES = 4096
 """How much of a text is read."""
 MAX_PICTURE_BYTES = 4 * 1024 * 1024

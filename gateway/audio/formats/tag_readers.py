@@ -11,7 +11,7 @@ from .chunk_tags import read_caf_tags, read_chunk_tags, read_dff_tags, read_dsf_
 from .id3 import read_id3v2
 from .matroska_tags import read_matroska_tags
 from .tag_fields import FoundTags
-from .vorbis_tags import read_ogg_tags
+from .vorbis_tags import read_flac_tags, read_ogg_tags
 
 _PADDING_BYTES = 64 * 1024
 
@@ -24,6 +24,15 @@ def _read_edges(reader: BoundedReader) -> FoundTags:
     return found
 
 
+def _read_flac(reader: BoundedReader) -> FoundTags:
+    """The comments of FLAC, then the tags of others round it."""
+    edges, start = read_id3v2(reader)
+    found = read_flac_tags(reader.since(start))
+    found.merge(edges)
+    found.merge(read_end(reader))
+    return found
+
+
 _READERS: dict[str, Callable[[BoundedReader], FoundTags]] = {
     "audio/wav": read_chunk_tags,
     "audio/aiff": read_chunk_tags,
@@ -31,6 +40,7 @@ _READERS: dict[str, Callable[[BoundedReader], FoundTags]] = {
     "audio/x-dff": read_dff_tags,
     "audio/x-dsf": read_dsf_tags,
     "audio/ogg": read_ogg_tags,
+    "audio/flac": _read_flac,
     "audio/webm": read_matroska_tags,
     "audio/x-matroska": read_matroska_tags,
     "audio/x-ms-wma": read_asf_tags,

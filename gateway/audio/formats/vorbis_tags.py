@@ -1,6 +1,6 @@
-"""The comments of Ogg streams (Vorbis, Opus, Speex, FLAC: xiph.org/vorbis/doc/v-comment.html) and the picture in them.
+"""The comments of FLAC and of Ogg streams (xiph.org/vorbis/doc/v-comment.html) and the picture in them.
 
-The packet is not put together: a picture of many MB in front of the title costs a look at each of its pages.
+A packet of Ogg is not put together: a picture of many MB in front of the title costs a look at each of its pages.
 """
 
 import binascii
@@ -9,27 +9,31 @@ from contextlib import suppress
 from itertools import pairwise
 
 from .bounded_reader import BeyondHead, BoundedReader, ReadLimitReached
-from .tag_fields import ALBUM, ARTIST, FRONT_COVER, MAX_PICTURE_BYTES, MAX_TEXT_BYTES, TITLE, TRACK, FoundTags
+from .tag_fields import ALBUM, ARTIST, DISC, FRONT_COVER, MAX_PICTURE_BYTES, MAX_TEXT_BYTES, TITLE, TRACK, FoundTags
 
 _PAGE_BYTES = 27
 _MAX_PAGES = 800
 _MAX_KEY_BYTES = 64
 _FLAC_BLOCK_BYTES = 4
-_FIELDS = {b"title": TITLE, b"artist": ARTIST, b"album": ALBUM, b"tracknumber": TRACK}
+_FLAC, _FLAC_COMMENTS = b"fLaC", 4
+_FIELDS = {
+    b"title": TITLE, b"artist": ARTIST, b"album": ALBUM,
+    b"tracknumber": TRACK, b"discnumber": DISC, b"disc": DISC,
+}  # fmt: skip
 _PICTURE = b"metadata_block_picture"
 
 
 class _Packet:
-    """The second packet of a stream: bytes by offset, wherever its pages are."""
+    """Comments as one piece: bytes by offset, wherever its pages are."""
 
     def __init__(self, reader: BoundedReader) -> None:
         self._reader = reader
         self._pieces: list[tuple[int, int]] = []
         """Offset in the packet and in the file, of each page."""
         self.size_bytes = 0
-        self._find()
 
-    def _find(self) -> None:
+    def find(self) -> None:
+        """Take the second packet of the first stream of Ogg."""
         offset, packets, serial = 0, 0, self._reader.at(14, 4)
         for _ in range(_MAX_PAGES):
             header = self._reader.peek(offset, _PAGE_BYTES)
@@ -42,13 +46,14 @@ class _Packet:
                 continue
             for size in lacing:
                 if packets == 1:
-                    self._add(at, size)
+                    self.add(at, size)
                 at += size
                 packets += size < 255
             if packets > 1:
                 return
 
-    def _add(self, at: int, size: int) -> None:
+    def add(self, at: int, size: int) -> None:
+        """Take so many bytes of the file, from an offset on."""
         if not self._pieces or self._pieces[-1][1] + self.size_bytes - self._pieces[-1][0] != at:
             self._pieces.append((self.size_bytes, at))
         self.size_bytes += size
@@ -74,14 +79,35 @@ def read_ogg_tags(reader: BoundedReader) -> FoundTags:
     found = FoundTags()
     with suppress(BeyondHead, ReadLimitReached):  # what was read of them counts
         packet = _Packet(reader)
-        offset = _skip_magic(packet.read(0, min(8, packet.size_bytes)))
-        offset += 4 + packet.number(offset)
-        count, offset = packet.number(offset), offset + 4
-        for _ in range(count):
-            size = packet.number(offset)
-            _take_comment(packet, offset + 4, size, found)
-            offset += 4 + size
+        packet.find()
+        _take_comments(packet, _skip_magic(packet.read(0, min(8, packet.size_bytes))), found)
     return found
+
+
+def read_flac_tags(reader: BoundedReader) -> FoundTags:
+    """What the comments among the metadata blocks of FLAC say (RFC 9639, 8.6)."""
+    found = FoundTags()
+    with suppress(BeyondHead, ReadLimitReached):  # what was read of them counts
+        offset, is_last = len(_FLAC), reader.peek(0, len(_FLAC)) != _FLAC
+        while not is_last:
+            kind, size = reader.number(offset, 1), reader.number(offset + 1, 3)
+            offset, is_last = offset + _FLAC_BLOCK_BYTES, kind > 0x7F
+            if kind & 0x7F == _FLAC_COMMENTS:
+                packet = _Packet(reader)
+                packet.add(offset, size)
+                _take_comments(packet, 0, found)
+            offset += size
+    return found
+
+
+def _take_comments(packet: _Packet, offset: int, found: FoundTags) -> None:
+    """The comments behind the name of the program that wrote them."""
+    offset += 4 + packet.number(offset)
+    count, offset = packet.number(offset), offset + 4
+    for _ in range(count):
+        size = packet.number(offset)
+        _take_comment(packet, offset + 4, size, found)
+        offset += 4 + size
 
 
 def _skip_magic(head: bytes) -> int:

@@ -182,7 +182,7 @@ TAGGED: dict[str, str] = {
     "tagged.m4a": "",
     "tagged.wma": "",
 }
-TAGS = {"title": "Прелюдия", "artist": "Anna", "album": "One", "track": "3/12"}
+TAGS = {"title": "Прелюдия", "artist": "Anna", "album": "One", "track": "3/12", "disc": "2/3"}
 
 
 class Corpus:

@@ -84,6 +84,33 @@ def test_of_ffmpeg(corpus: Corpus, name: str) -> None:
     found = detect_type(io.BytesIO(data), len(data))
     assert found
     assert read_texts(data, found.content_type) == ("Прелюдия", "Anna", "One", 3)
+    # The list INFO of wav has no field for a disc.
+    assert read(data, found.content_type).disc_number == (None if name == "tagged.wav" else 2)
+
+
+def make_flac(*comments: bytes) -> bytes:
+    """The metadata of a FLAC file."""
+    body = bytes(4) + struct.pack("<I", len(comments)) + b"".join(struct.pack("<I", len(c)) + c for c in comments)
+    return b"fLaC\0\0\0\x22" + bytes(34) + b"\x84" + len(body).to_bytes(3, "big") + body
+
+
+DISCS = {
+    "2.4": (make_id3(make_text(b"TPOS", b"2/2", 4), version=4) + SOUND, "audio/mpeg", 2),
+    "2.2": (make_id3(make_text(b"TPA", b"02", 2), version=2) + SOUND, "audio/mpeg", 2),
+    "UTF-16": (make_id3(make_text(b"TPOS", "1/2".encode("utf-16"), encoding=1)) + SOUND, "audio/mpeg", 1),
+    "of none": (make_id3(make_text(b"TPOS", b"0/2")) + SOUND, "audio/mpeg", None),
+    "a side": (make_id3(make_text(b"TPOS", b"A")) + SOUND, "audio/mpeg", None),
+    "APE": (SOUND + make_ape({b"Disc": b"3/4"}), "audio/mpeg", 3),
+    "DISC of FLAC": (make_flac(b"DISC=2"), "audio/flac", 2),
+    "DISCNUMBER of FLAC": (make_flac(b"title=Air", b"DiscNumber=2/3"), "audio/flac", 2),
+    "DISC of Ogg": (make_comments([b"DISC=2"]), "audio/ogg", 2),
+}
+
+
+@pytest.mark.parametrize(("data", "content_type", "disc"), DISCS.values(), ids=DISCS)
+def test_disc(data: bytes, content_type: str, disc: int | None) -> None:
+    """The number of a disc is read as that of a track is; what is no number is not known."""
+    assert read(data, content_type).disc_number == disc
 
 
 CYRILLIC = "Группа крови".encode("windows-1251")
@@ -250,13 +277,14 @@ def make_element(identity: int, *content: bytes) -> bytes:
     return name + (1 << 56 | len(body)).to_bytes(8, "big") + body
 
 
-def make_tag(level: int, **texts: str) -> bytes:
-    """A tag of Matroska about a level: 50 is the album, 30 the track."""
+def make_tag(level: int | None, **texts: str) -> bytes:
+    """A tag of Matroska about a level: 50 is the album, 30 the track; None: it tells none."""
     pairs = [
         make_element(0x67C8, make_element(0x45A3, name.encode()), make_element(0x4487, text.encode()))
         for name, text in texts.items()
     ]
-    return make_element(0x7373, make_element(0x63C0, make_element(0x68CA, bytes([level]))), *pairs)
+    target = make_element(0x68CA, bytes([level])) if level else b""
+    return make_element(0x7373, make_element(0x63C0, target), *pairs)
 
 
 def test_matroska_levels() -> None:
@@ -275,6 +303,23 @@ def test_matroska_levels() -> None:
     data = make_element(0x1A45DFA3, b"") + make_element(0x18538067, body)
     assert read_texts(data, "audio/x-matroska") == ("Air", "Anna", "One", 2)
     assert read_cover(io.BytesIO(data), "audio/x-matroska").data == PNG  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("tags", "track", "disc"),
+    [
+        ((make_tag(30, PART_NUMBER="2"), make_tag(50, PART_NUMBER="1")), 2, 1),
+        ((make_tag(40, PART_NUMBER="1", TITLE="Side"), make_tag(30, PART_NUMBER="2")), 2, 1),
+        ((make_tag(50, PART_NUMBER="4"),), 4, None),
+        ((make_tag(30, PART_NUMBER="2"), make_tag(60, PART_NUMBER="7")), 2, None),
+        ((make_tag(None, PART_NUMBER="4", DISC="3/3"),), 4, 3),
+    ],
+)
+def test_matroska_discs(tags: tuple[bytes, ...], track: int, disc: int | None) -> None:
+    """A number of a part of the album is that of the disc, and one of the album beside that of the track."""
+    data = make_element(0x1A45DFA3, b"") + make_element(0x18538067, make_element(0x1254C367, *tags))
+    found = read(data, "audio/x-matroska")
+    assert (found.title, found.track_number, found.disc_number) == (None, track, disc)
 
 
 def test_damaged(corpus: Corpus) -> None:
