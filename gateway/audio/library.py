@@ -45,17 +45,29 @@ class OpenAudio:
     `disk_name` is its name in the folder, which may have another Unicode form than that of `audio`.
     """
 
-    def __init__(self, audio: AudioFile, file: FileIO, disk_name: str, limiter: anyio.CapacityLimiter) -> None:
+    def __init__(self, audio: AudioFile, file: FileIO, disk_name: str, disk: Storage) -> None:
         self.audio = audio
         self.disk_name = disk_name
         self._fd = os.dup(file.fileno())
         # The request may be cancelled before the first byte: then the file is closed with the last reference.
         self._close = weakref.finalize(self, close_quietly, self._fd)
-        self._limiter = limiter
+        self._disk = disk
 
     async def read(self, offset: int, count: int) -> bytes:
         """Up to `count` bytes from `offset` on; fewer at the end."""
-        return await to_thread.run_sync(os.pread, self._fd, count, offset, limiter=self._limiter)
+        return await to_thread.run_sync(os.pread, self._fd, count, offset, limiter=self._disk.reads)
+
+    async def read_cover(self) -> Cover:
+        """The picture in the file.
+
+        :raises NotFound: there is none.
+        :raises Unavailable: the disk fails to read it.
+        """
+        return await self._disk.read(self._read_cover)
+
+    def _read_cover(self) -> Cover:
+        with FileIO(self._fd, closefd=False) as file:
+            return find_cover(self.audio, file)
 
     def close(self) -> None:
         """Close the file. May be called again."""
@@ -199,10 +211,6 @@ class Library:
         opened.close()
         return opened.audio
 
-    async def read_cover(self, name: str) -> Cover:
-        """The picture in the file of this name; raises as `open` does, also where there is none in it."""
-        return await self.disk.read(self._read_cover, name)
-
     async def delete(self, name: str, check: Callable[[AudioFile], None] = lambda _: None) -> None:
         """Remove the file of this name, unless `check` raises; raises as `open` does too."""
         await self.disk.run(self._delete, name, check)
@@ -258,12 +266,7 @@ class Library:
     def _open(self, name: str) -> OpenAudio:
         audio, file, disk_name = self._catalogue.open(name)
         with file:
-            return OpenAudio(audio, file, disk_name, self.disk.reads)
-
-    def _read_cover(self, name: str) -> Cover:
-        audio, file, _ = self._catalogue.open(name)
-        with file:
-            return find_cover(audio, file)
+            return OpenAudio(audio, file, disk_name, self.disk)
 
     def _rename(self, name: str, new_name: str, check: Callable[[AudioFile], None]) -> AudioFile:
         audio, file, disk_name = self._catalogue.open(name)

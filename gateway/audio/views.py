@@ -91,12 +91,12 @@ def _add_api(views: Blueprint, library: Library) -> None:
     @views.get("/api/v1/audio/<name>/cover", strict_slashes=False)
     @describes(operations.GET_COVER)
     async def get_cover(name: str) -> ResponseReturnValue:
-        audio = await library.find(name)
-        validators = _validate(audio)
-        headers = {**validators.headers, "Cache-Control": "no-cache", "Content-Security-Policy": _COVER_POLICY}
-        if plan_answer(request.headers, validators, 0, is_get=False).status == 304:
-            return Response(status=304, content_type="image/*", headers=headers)
-        cover = await library.read_cover(name)
+        with closing(await library.open(name)) as opened:
+            validators = _validate(opened.audio)
+            headers = {**validators.headers, "Cache-Control": "no-cache", "Content-Security-Policy": _COVER_POLICY}
+            if plan_answer(request.headers, validators, 0, is_get=False).status == 304:
+                return Response(status=304, content_type="image/*", headers=headers)
+            cover = await opened.read_cover()
         return Response(cover.data, content_type=cover.content_type, headers=headers)
 
     @views.put("/api/v1/audio/<name>", strict_slashes=False)

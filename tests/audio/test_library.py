@@ -14,7 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
@@ -30,7 +30,7 @@ from gateway.audio.formats.bounded_reader import AudioType
 from gateway.audio.formats.detect import detect_type
 from gateway.audio.index import AudioFile, Index, to_moment
 from gateway.audio.library import Library
-from gateway.audio.tags import Tags, read_tags
+from gateway.audio.tags import Cover, Tags, read_tags
 from gateway.audio.uploads.atomic_file import AtomicFile, open_atomic, sweep_leftovers
 from gateway.audio.uploads.resumable import ResumableUploads
 from gateway.audio.uploads.storage import NoSpace, Storage
@@ -606,6 +606,12 @@ def failing_file(path: Path) -> Iterator[None]:
         subprocess.run(["umount", "-l", str(path)], check=True)
 
 
+async def read_cover(library: Library, name: str) -> Cover:
+    """The picture in the file of a name."""
+    with closing(await library.open(name)) as opened:
+        return await opened.read_cover()
+
+
 def is_readable(file: Path) -> bool:
     """Whether its bytes come."""
     try:
@@ -621,7 +627,7 @@ async def test_failing_file(library: Library, folder: Path, caplog: pytest.LogCa
         with failing_file(folder / "bad.wav"):
             for _ in range(3):
                 assert [audio.name for audio in await library.list_files()] == ["good.wav"]
-                for call in (library.find("bad.wav"), library.delete("bad.wav"), library.read_cover("bad.wav")):
+                for call in (library.find("bad.wav"), library.delete("bad.wav"), read_cover(library, "bad.wav")):
                     with pytest.raises(Unavailable) as caught:
                         await call
                 assert caught.value.fields == {"name": "bad.wav"}
@@ -729,7 +735,7 @@ async def test_reads_wait_for_no_write(library: Library, folder: Path, corpus: C
         opened = await library.open("a.mp3")
         assert await opened.read(0, 1 << 20) == corpus["cover.mp3"]
         opened.close()
-        assert (await library.read_cover("a.mp3")).data == corpus["cover.png"]
+        assert (await read_cover(library, "a.mp3")).data == corpus["cover.png"]
         assert (await library.disk.measure()).writable
 
 
@@ -749,11 +755,14 @@ async def test_read_cover(library: Library, folder: Path, corpus: Corpus) -> Non
     """The picture in a file is had by its name; a file without one, and a name without a file, have none."""
     (folder / "a.mp3").write_bytes(corpus["cover.mp3"])
     (folder / "b.wav").write_bytes(WAVE)
-    assert (await library.read_cover("a.mp3")).data == corpus["cover.png"]
+    assert (await read_cover(library, "a.mp3")).data == corpus["cover.png"]
     for name in ("b.wav", "c.wav"):
         with pytest.raises(NotFound) as caught:
-            await library.read_cover(name)
+            await read_cover(library, name)
         assert caught.value.fields == {"name": name}
+    with closing(await library.open("a.mp3")) as opened:
+        (folder / "a.mp3").unlink()
+        assert (await opened.read_cover()).data == corpus["cover.png"]
 
 
 async def test_delete_twice(library: Library) -> None:

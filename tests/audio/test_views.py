@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -346,6 +347,29 @@ async def test_cover(client: httpx.AsyncClient, folder: Path, corpus: Corpus) ->
     for name in ("bare.wav", "nothing.wav"):
         answer = await client.get(f"{API}{name}/cover")
         assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
+
+
+_opened: list[str] = []
+"""The paths of all files that this process opens, as the interpreter reports it."""
+
+
+def _note_open(event: str, args: tuple[object, ...]) -> None:
+    if event == "open":
+        _opened.append(str(args[0]))
+
+
+sys.addaudithook(_note_open)
+
+
+async def test_cover_opens_once(client: httpx.AsyncClient, folder: Path, corpus: Corpus) -> None:
+    """A cover, or that it has not changed, costs one opening of its file."""
+    (folder / "a.mp3").write_bytes(corpus["cover.mp3"])
+    cover = f"{API}a.mp3/cover"
+    etag = (await client.get(cover)).headers["ETag"]
+    for headers, status in (({}, 200), ({"If-None-Match": etag}, 304)):
+        _opened.clear()
+        assert (await client.get(cover, headers=headers)).status_code == status
+        assert _opened.count(str(folder / "a.mp3")) == 1
 
 
 async def test_delete_while_playing(client: httpx.AsyncClient, folder: Path) -> None:
