@@ -1,5 +1,8 @@
 """ASF, the container of Windows Media: a header object with the properties of its streams, and a data object."""
 
+from dataclasses import dataclass, field
+
+from .asf_packets import Packets, shows_film
 from .bounded_reader import AudioType, BoundedReader
 
 _MAX_OBJECTS = 512
@@ -9,12 +12,36 @@ _ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _ASF_AUDIO = bytes.fromhex("409e69f84d5bcf11a8fd00805f5c442b")
 _ASF_VIDEO = bytes.fromhex("c0ef19bc4d5bcf11a8fd00805f5c442b")
+_DATA_HEAD_BYTES = 50
+
+
+@dataclass
+class _Header:
+    """What the header object says: whether there is sound, the numbers of the streams of video, length, packets."""
+
+    has_sound: bool = False
+    videos: set[int] = field(default_factory=set)
+    duration_s: float | None = None
+    packet_bytes: int = 0
 
 
 def check_asf(reader: BoundedReader) -> AudioType | None:
-    """Advanced Systems Format 1.2: the stream properties in the header object, then the data object."""
-    end, offset = reader.number(16, 8, little=True), 30
-    streams, duration_s = [], None
+    """Advanced Systems Format 1.2: the stream properties in the header object, then the data object.
+
+    A stream of video with one picture is a cover: ffmpeg writes covers so.
+    """
+    end = reader.number(16, 8, little=True)
+    header = _read_header(reader, end)
+    if header is None or not header.has_sound or reader.at(end, 16) != _ASF_DATA:
+        return None
+    if header.videos and shows_film(Packets(reader.since(end + _DATA_HEAD_BYTES), header.packet_bytes), header.videos):
+        return None
+    return AudioType("audio/x-ms-wma", header.duration_s)
+
+
+def _read_header(reader: BoundedReader, end: int) -> _Header | None:
+    """The header object up to `end`, or None where it is damaged."""
+    header, offset = _Header(), 30
     for _ in range(min(reader.number(24, 4, little=True), _MAX_OBJECTS)):
         if offset + 24 > end:
             break
@@ -22,13 +49,15 @@ def check_asf(reader: BoundedReader) -> AudioType | None:
         if size < 24:
             return None
         if reader.at(offset, 16) == _ASF_STREAM:
-            streams.append(reader.at(offset + 24, 16))
+            kind = reader.at(offset + 24, 16)
+            header.has_sound = header.has_sound or kind == _ASF_AUDIO
+            if kind == _ASF_VIDEO:
+                header.videos.add(reader.number(offset + 72, 1) & 127)
         elif reader.at(offset, 16) == _ASF_FILE:
-            duration_s = _read_duration(reader, offset)
+            header.duration_s = _read_duration(reader, offset)
+            header.packet_bytes = reader.number(offset + 96, 4, little=True)
         offset += size
-    if _ASF_AUDIO not in streams or _ASF_VIDEO in streams:
-        return None
-    return AudioType("audio/x-ms-wma", duration_s) if reader.at(end, 16) == _ASF_DATA else None
+    return header
 
 
 def _read_duration(reader: BoundedReader, offset: int) -> float | None:

@@ -126,7 +126,13 @@ def make_iso(data: bytes) -> bytes:
     return bytes(32_768) + b"\1CD001\1" + bytes(4089) + data
 
 
-MP3, AAC = "audio/mpeg", "audio/aac"
+def name_other_stream(data: bytes) -> bytes:
+    """WMA whose stream of video has another number than its pictures."""
+    at = data.find(bytes.fromhex("c0ef19bc4d5bcf11a8fd00805f5c442b")) + 48
+    return put(data, at, bytes([data[at] ^ 127]))
+
+
+MP3, AAC, WMA = "audio/mpeg", "audio/aac", "audio/x-ms-wma"
 CASES: dict[str, Case] = {
     "mp3 behind a zero": Case(lambda c: b"\0" + c["bare.mp3"], MP3),
     "mp3 behind half a frame": Case(lambda c: c["bare.mp3"][100:], MP3),
@@ -179,6 +185,8 @@ CASES: dict[str, Case] = {
     "audiobook with pictures": Case(lambda c: handmade.add_chapters(c["chapters.mov"]), "audio/mp4"),
     "mp4 with a cover as a track": Case(lambda c: c["cover-track.mov"], "audio/mp4"),
     "Matroska with a cover as a track": Case(lambda c: c["cover-track.mka"], "audio/x-matroska"),
+    "WMA with a cover as a film": Case(lambda c: c["cover-track.wma"], WMA),
+    "WMA with a cover as a track": Case(lambda c: c["copied-cover.wma"], WMA),
     "FLAC of odd block sizes": Case(lambda c: put(c["flac.flac"], 8, b"\0\0\0\0"), "audio/flac"),
     "WavPack of DSD": Case(lambda _: handmade.make_wavpack_dsd(30), "audio/x-wavpack", seconds=30),
     "DSDIFF": Case(lambda _: handmade.make_dff(2), "audio/x-dff", seconds=2),
@@ -216,6 +224,7 @@ CASES: dict[str, Case] = {
     "program stream, cut": Case(lambda c: c["film.mpg"][1000:], None),
     "avi with mp3, cut": Case(lambda c: c["mp3.avi"][5000:], None),
     "nut with mp3": Case(lambda c: c["mp3.nut"], None),
+    "WMA of a track that is not there": Case(lambda c: name_other_stream(c["copied-cover.wma"]), None),
     "film that calls itself chapters": Case(lambda c: handmade.add_chapters(c["film.mov"], sound=2, pictures=1), None),
     "Ogg with Theora behind Speex": Case(
         lambda _: handmade.make_multiplexed_speex([b"more", b"\x80theora" + bytes(35)]), None

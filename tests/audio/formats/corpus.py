@@ -107,6 +107,7 @@ VIDEO: dict[str, str] = {
     "film.ogv": "-c:v libtheora -c:a libvorbis",
     "film.avi": "-c:v mpeg4 -c:a mp2",
     "film.wmv": "-c:v wmv2 -c:a wmav2",
+    "slow.wmv": "-c:v mjpeg -r 3 -c:a wmav2",
     "film.flv": "-c:v flv -c:a mp3",
     "film.mpg": "-c:v mpeg1video -c:a mp2",
     "film.ts": "-c:v mpeg2video -c:a mp2",
@@ -155,6 +156,8 @@ STILLS: dict[str, str] = {
     "chapters.mov": "-map 0 -map 1 -c:a aac -c:v mjpeg -r 1",
     "cover-track.mka": "-map 0 -map 1 -c:a libvorbis -c:v mjpeg -frames:v 1",
     "cover-track.mov": "-map 0 -map 1 -c:a aac -c:v mjpeg -frames:v 1",
+    "cover-track.wma": "-map 0 -map 1 -frames:v 1",
+    "copied-cover.wma": "-map 0 -map 1 -c:v mjpeg -frames:v 1",
 }
 
 COVERS: dict[str, str] = {
