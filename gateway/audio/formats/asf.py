@@ -17,11 +17,15 @@ _DATA_HEAD_BYTES = 50
 
 @dataclass
 class _Header:
-    """What the header object says: whether there is sound, the numbers of the streams of video, length, packets."""
+    """What the header object says: whether there is sound, the numbers of the streams of video, length, packets.
+
+    A recording of a stream tells no length; its number of packets may be 0.
+    """
 
     has_sound: bool = False
     videos: set[int] = field(default_factory=set)
     duration_s: float | None = None
+    packets: int = 0
     packet_bytes: int = 0
 
 
@@ -34,9 +38,12 @@ def check_asf(reader: BoundedReader) -> AudioType | None:
     header = _read_header(reader, end)
     if header is None or not header.has_sound or reader.at(end, 16) != _ASF_DATA:
         return None
-    if header.videos and shows_film(Packets(reader.since(end + _DATA_HEAD_BYTES), header.packet_bytes), header.videos):
+    packets, duration_s = Packets(reader.since(end + _DATA_HEAD_BYTES), header.packet_bytes), header.duration_s
+    if header.videos and shows_film(packets, header.videos):
         return None
-    return AudioType("audio/x-ms-wma", header.duration_s)
+    if reader.is_whole and (duration_s is None or packets.count < header.packets):  # cut short
+        duration_s = packets.measure() or None
+    return AudioType("audio/x-ms-wma", duration_s)
 
 
 def _read_header(reader: BoundedReader, end: int) -> _Header | None:
@@ -55,6 +62,7 @@ def _read_header(reader: BoundedReader, end: int) -> _Header | None:
                 header.videos.add(reader.number(offset + 72, 1) & 127)
         elif reader.at(offset, 16) == _ASF_FILE:
             header.duration_s = _read_duration(reader, offset)
+            header.packets = reader.number(offset + 56, 8, little=True)
             header.packet_bytes = reader.number(offset + 96, 4, little=True)
         offset += size
     return header

@@ -30,11 +30,26 @@ class Packets:
 
         :raises BeyondHead: the packet is not there.
         """
-        fields = _Fields(self.reader.at(number * self.size_bytes, self.size_bytes))
+        fields = self._open(number)
         try:
-            yield from _list_payloads(fields)
+            kinds, many, _, _ = _read_head(fields)
+            yield from _list_payloads(fields, kinds, many)
         except IndexError:
             return
+
+    def measure(self) -> float | None:
+        """The seconds from the first packet to the end of the last one; None where one of them is damaged."""
+        if not self.count:
+            return None
+        try:
+            _, _, start_ms, _ = _read_head(self._open(0))
+            _, _, last_ms, length_ms = _read_head(self._open(self.count - 1))
+        except IndexError:
+            return None
+        return max(last_ms + length_ms - start_ms, 0) / 1000
+
+    def _open(self, number: int) -> "_Fields":
+        return _Fields(self.reader.at(number * self.size_bytes, self.size_bytes))
 
 
 def shows_film(packets: Packets, videos: set[int]) -> bool:
@@ -77,8 +92,11 @@ class _Fields:
         return value
 
 
-def _list_payloads(fields: _Fields) -> Iterator[tuple[int, int]]:
-    """:raises IndexError: the packet is damaged."""
+def _read_head(fields: _Fields) -> tuple[int, int, int, int]:
+    """What a packet says of the fields of its payloads, and of many of them; when it is sent, for how long, in ms.
+
+    :raises IndexError: the packet is damaged.
+    """
     flags = fields.take(1)
     if flags & 0x80:  # error correction comes first
         fields.take(flags & 15)
@@ -86,8 +104,12 @@ def _list_payloads(fields: _Fields) -> Iterator[tuple[int, int]]:
     kinds = fields.take(1)
     for bits in (flags >> 5, flags >> 1, flags >> 3):  # sizes of the packet, of its number, of its padding
         fields.take(_WIDTHS[bits & 3])
-    fields.take(6)  # when it is sent, and how long it plays
-    many = fields.take(1) if flags & 1 else 0
+    sent_ms, length_ms = fields.take(4), fields.take(2)
+    return kinds, fields.take(1) if flags & 1 else 0, sent_ms, length_ms
+
+
+def _list_payloads(fields: _Fields, kinds: int, many: int) -> Iterator[tuple[int, int]]:
+    """:raises IndexError: the packet is damaged."""
     for _ in range(many & 63 or 1):
         stream = fields.take(1) & 127
         media_object = fields.take(_WIDTHS[kinds >> 4 & 3])

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from .bounded_reader import AudioType, BoundedReader, ReadLimitReached
+from .bounded_reader import AudioType, BeyondHead, BoundedReader, ReadLimitReached
 from .ogg_codecs import OggSound, identify_codec
-from .ogg_pages import BEGINS, MAGIC, Page, iterate_pages
+from .ogg_pages import BEGINS, MAGIC, Page, iterate_pages, read_page
 
 _TAIL_BYTES = 1024 * 1024
 _HEADER_PAGES = 2000
@@ -68,17 +68,21 @@ def _count_opus_samples(packet: bytes) -> int:
 
 
 def _find_end(reader: BoundedReader, sound: OggSound, serials: set[int]) -> tuple[int | None, bool]:
-    """The last granule of a stream; and whether the file ends with another stream, as a chain does."""
+    """The last granule of a stream; and whether the file ends with another stream, as a chain does.
+
+    A page that is cut off does not play.
+    """
     for at in reader.find_last(MAGIC, within_bytes=_TAIL_BYTES):
-        header = reader.peek(at, 27)
-        if len(header) < 27 or header[4] or header[5] > 7:
+        try:
+            page = read_page(reader, at)
+        except BeyondHead:
             continue
-        serial = int.from_bytes(header[14:18], "little")
-        granule = int.from_bytes(header[6:14], "little", signed=True)
-        if serial not in serials:
+        if page is None or page.flags > 7 or page.end > reader.size_bytes:
+            continue
+        if page.serial not in serials:
             return None, True
-        if serial == sound.serial and granule >= 0:
-            return granule, False
+        if page.serial == sound.serial and page.granule >= 0:
+            return page.granule, False
     return None, False
 
 
@@ -90,7 +94,7 @@ def _measure_chain(reader: BoundedReader, sound: OggSound, offset: int) -> float
             found = identify_codec(page, packet[: page.end - page.body])
             if found:
                 links.append(_Link(found))
-        elif page.serial == links[-1].sound.serial and page.granule > 0:
+        elif page.serial == links[-1].sound.serial and page.granule > 0 and page.end <= reader.size_bytes:
             link = links[-1]
             if link.start is None:
                 link.start = _find_start(link.sound, page, packet)

@@ -188,6 +188,10 @@ CASES: dict[str, Case] = {
     "WMA with a cover as a film": Case(lambda c: c["cover-track.wma"], WMA),
     "WMA with a cover as a track": Case(lambda c: c["copied-cover.wma"], WMA),
     "FLAC of odd block sizes": Case(lambda c: put(c["flac.flac"], 8, b"\0\0\0\0"), "audio/flac"),
+    "FLAC of variable blocks, piped": Case(lambda _: handmade.make_flac(30), "audio/flac", seconds=30),
+    "FLAC of no known length": Case(
+        lambda _: handmade.make_flac(0) + b"\xff\xf9" * 200_000, "audio/flac", seconds=UNKNOWN
+    ),
     "WavPack of DSD": Case(lambda _: handmade.make_wavpack_dsd(30), "audio/x-wavpack", seconds=30),
     "DSDIFF": Case(lambda _: handmade.make_dff(2), "audio/x-dff", seconds=2),
     "DSDIFF, packed": Case(lambda _: handmade.make_dff(2, packed=True), "audio/x-dff", seconds=2),

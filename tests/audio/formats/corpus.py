@@ -50,6 +50,7 @@ AUDIO: dict[str, tuple[str, str]] = {
     "piped.wav": ("audio/wav", "-bitexact -f wav"),
     "big-endian.wav": ("audio/wav", "sox -B"),
     "wave.w64": ("audio/x-w64", ""),
+    "piped.flac": ("audio/flac", "-f flac"),
     "flac.flac": ("audio/flac", "-metadata title=Gigue"),
     "aac.m4a": ("audio/mp4", "-c:a aac -metadata title=Air"),
     "fast.m4a": ("audio/mp4", "-c:a aac -movflags +faststart"),
@@ -83,8 +84,10 @@ AUDIO: dict[str, tuple[str, str]] = {
     "dolby.eac3": ("audio/eac3", ""),
     "cinema.dts": ("audio/vnd.dts", "-c:a dca -strict -2 -ar 48000 -ac 2"),
     "pack.wv": ("audio/x-wavpack", ""),
+    "piped.wv": ("audio/x-wavpack", "-f wv"),
     "true.tta": ("audio/x-tta", ""),
     "windows.wma": ("audio/x-ms-wma", "-metadata title=Menuett"),
+    "piped.wma": ("audio/x-ms-wma", "-f asf"),
     "windows-1.wma": ("audio/x-ms-wma", "-c:a wmav1"),
     "matroska.mka": ("audio/x-matroska", ""),
     "aac.mka": ("audio/x-matroska", "-c:a aac"),
@@ -249,7 +252,7 @@ class Corpus:
         arguments = AUDIO[path.name][1].split()
         if arguments[:1] == ["sox"]:
             run("sox", str(source), *arguments[1:], str(path))
-        elif path.name == "piped.wav":  # a pipe cannot be gone back in: the sizes stay unknown
+        elif path.stem == "piped":  # a pipe cannot be gone back in: the sizes stay unknown
             path.write_bytes(run(*FFMPEG, "-i", str(source), *arguments, "-"))
         else:
             run(*FFMPEG, "-i", str(source), *arguments, str(path))

@@ -42,6 +42,23 @@ def make_dsf(seconds: float) -> bytes:
     return b"DSD " + struct.pack("<QQQ", 28, len(whole) + 28, 0) + whole
 
 
+def make_flac(seconds: float) -> bytes:
+    """FLAC of blocks that differ in size, written to a pipe: the number of samples is not known."""
+    info = struct.pack(">HHIH", 16, 4096, 0, 0) + (44_100 << 12 | 1 << 9 | 15 << 4).to_bytes(4, "big") + bytes(20)
+    last = max(int(44_100 * seconds) - 192, 1 << 16)  # its number has four bytes, as one of UTF-8 would
+    coded = bytes([0xF0 | last >> 18, *(0x80 | last >> shift & 63 for shift in (12, 6, 0))])
+    frames = [b"\xff\xf9\xc9\x18\0", *([b"\xff\xf9\x19\x18" + coded] if seconds else [])]
+    return b"fLaC\x80\0\0\x22" + info + b"".join(head + bytes([sum_crc8(head)]) + bytes(3000) for head in frames)
+
+
+def sum_crc8(data: bytes) -> int:
+    """The checksum of a frame header of FLAC."""
+    crc = 0
+    for bit in "".join(f"{byte:08b}" for byte in data):
+        crc = (crc << 1 ^ (0x107 if (crc >> 7 ^ int(bit)) & 1 else 0)) & 0xFF
+    return crc
+
+
 def make_wavpack_dsd(seconds: float) -> bytes:
     """WavPack 5 with DSD64: the rate of the table is that of bytes, times the power that a part of the block tells."""
     samples = int(352_800 * seconds)

@@ -41,6 +41,20 @@ def test_quiet_beginning(long_corpus: Corpus, name: str) -> None:
     check_length(long_corpus.path(name), SECONDS)
 
 
+@pytest.mark.parametrize(
+    "names", [["vorbis.ogg"], ["opus.opus"], ["flac.oga"], ["opus.opus", "paged.opus"], ["windows.wma"]]
+)
+def test_cut(long_corpus: Corpus, tmp_path: Path, names: list[str]) -> None:
+    """What is left of a file that was cut has its own length: a page that is not whole does not play."""
+    *others, last = (long_corpus[name] for name in names)
+    path = tmp_path / "file"
+    path.write_bytes(b"".join(others) + last[: len(last) * 3 // 5])
+    with path.open("rb") as file:
+        found = detect_type(file, path.stat().st_size)
+    assert found
+    assert found.duration_s == pytest.approx(decode_duration(path), rel=0.02)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", [*AUDIO, *COVERS])
