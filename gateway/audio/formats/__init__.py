@@ -7,7 +7,7 @@ foreign          files of other kinds, in which no frames are searched
 refusals         what to say of a file that is no audio
 frames           rows of frames, and how long they play; their formats: mpeg (mp3, AAC), surround (AC-3, DTS), amr
 iso_bmff         mp4, m4a, mov, 3gp; with iso_boxes, and iso_fragments for the length of recordings
-ebml             Matroska and WebM
+ebml             Matroska and WebM; with ebml_elements and ebml_blocks
 asf              Windows Media, with asf_packets
 ogg              Ogg, with ogg_pages, ogg_codecs (Vorbis, Opus, FLAC, Speex) and ogg_length
 riff             chunks: wav, w64, aiff, caf, midi

@@ -1,6 +1,7 @@
 """ISO base media (ISO/IEC 14496-12): mp4, m4a, m4b, 3gp, and QuickTime (mov) before it.
 
-A file is audio when it declares a track of sound and none of moving pictures; the pictures of chapters are none.
+A file is audio when it declares a track of sound and none of moving pictures; one picture, or those of chapters, are
+none.
 Depth is that of the format, never that of the file; every loop has its bound.
 """
 
@@ -10,26 +11,23 @@ from dataclasses import dataclass, replace
 
 from .bounded_reader import MAX_LOOK_BYTES, AudioType, BeyondHead, BoundedReader, ReadLimitReached
 from .iso_boxes import find_boxes, iterate_boxes
-from .iso_fragments import measure_fragments
+from .iso_fragments import list_tracks, measure_fragments
 
 _MAX_TRACKS = 64
 _MAX_CHAPTER_TRACKS = 16
 _PHONE_TYPES = {b"3g2": "audio/3gpp2", **dict.fromkeys((b"3gp", b"3gr", b"3gs", b"3ge", b"3gg"), "audio/3gpp")}
 """By brand (RFC 3839, RFC 4393, 3GPP TS 26.244); every other brand with nothing but sound is audio/mp4."""
-_STILLS = {b"jpeg", b"mjpa", b"mjpb", b"mjpg", b"png ", b"gif ", b"tiff", b"mp4v"}
-"""Codings of pictures (`mp4v` has JPEG and PNG too): with one sample a track of them is a cover."""
 
 
 @dataclass(frozen=True)
 class Track:
-    """One track: what its samples are, how long they play, and which tracks name its chapters.
+    """One track: whether its samples are sound, how long they play, and which tracks name its chapters.
 
     The number of samples and their bytes are those of pictures; of sound they are not read.
     """
 
     identity: int
     handler: bytes
-    coding: bytes
     has_sound: bool
     samples: int
     sample_bytes: int
@@ -45,7 +43,7 @@ def check_iso(reader: BoundedReader) -> AudioType | None:
     for kind, body, end in iterate_boxes(reader, 0, reader.size_bytes):
         if kind == b"moov":
             moov, tracks = (body, end), _read_tracks(reader, body, end)
-            if not _has_sound_only(tracks):
+            if not _has_sound_only(tracks) or (reader.is_whole and _goes_on(reader, moov, tracks)):
                 return None
         elif kind in {b"mdat", b"moof"}:
             media_bytes = min(end, reader.size_bytes) - body
@@ -84,11 +82,9 @@ def _read_track(reader: BoundedReader, body: int, end: int, movie_timescale: int
         timescale, length_s = _read_times(reader, times[0]) if times else (0, 0.0)
         for handler_at, _ in find_boxes(reader, start, stop, b"hdlr"):
             handler = reader.at(handler_at + 8, 4)
-            coding, has_sound = _read_sample_entry(reader, start, stop)
+            has_sound = _describes_sound(reader, start, stop)
             samples, sample_bytes = _count_samples(reader, start, stop) if handler == b"vide" else (0, 0)
-            yield Track(
-                identity, handler, coding, has_sound, samples, sample_bytes, timescale, shown_s or length_s, chapters
-            )
+            yield Track(identity, handler, has_sound, samples, sample_bytes, timescale, shown_s or length_s, chapters)
 
 
 def _read_times(reader: BoundedReader, body: int) -> tuple[int, float]:
@@ -113,13 +109,12 @@ def _read_chapters(reader: BoundedReader, body: int, end: int) -> frozenset[int]
     return frozenset(found)
 
 
-def _read_sample_entry(reader: BoundedReader, body: int, end: int) -> tuple[bytes, bool]:
-    """The coding of the samples of a `mdia`, and whether they are described as sound (AudioSampleEntry, 12.2.3)."""
+def _describes_sound(reader: BoundedReader, body: int, end: int) -> bool:
+    """Whether the samples of a `mdia` are described as sound (AudioSampleEntry, 12.2.3)."""
     for start, stop in find_boxes(reader, body, end, b"minf", b"stbl", b"stsd"):
         if reader.number(start + 4, 4) and start + 44 <= stop:
-            size, coding, channels = reader.number(start + 8, 4), reader.at(start + 12, 4), reader.number(start + 32, 2)
-            return coding, size >= 36 and 1 <= channels <= 255
-    return b"", False
+            return reader.number(start + 8, 4) >= 36 and 1 <= reader.number(start + 32, 2) <= 255
+    return False
 
 
 def _count_samples(reader: BoundedReader, body: int, end: int) -> tuple[int, int]:
@@ -141,11 +136,18 @@ def _has_sound_only(tracks: Sequence[Track]) -> bool:
     return bool(sounds) and len(tracks) <= _MAX_TRACKS and next(films, None) is None
 
 
+def _goes_on(reader: BoundedReader, moov: tuple[int, int], tracks: Sequence[Track]) -> bool:
+    """Whether what seems to be one picture is the first of a film in fragments."""
+    stills = {track.identity for track in tracks if track.handler == b"vide"}
+    is_fragmented = bool(stills) and next(find_boxes(reader, *moov, b"mvex"), None) is not None
+    return is_fragmented and not stills.isdisjoint(list_tracks(reader))
+
+
 def _is_still(track: Track, chapters: frozenset[int]) -> bool:
     """Whether a track of pictures is a cover, or has those of chapters: at most one a second."""
     if track.identity in chapters:
         return 0 < track.samples <= 1 + track.duration_s
-    return track.samples == 1 and track.coding in _STILLS
+    return track.samples == 1
 
 
 def _measure(

@@ -45,6 +45,16 @@ def measure_fragments(
     return None, media_bytes
 
 
+def list_tracks(reader: BoundedReader) -> set[int]:
+    """The tracks that the fragments have samples of. Raises as `BoundedReader.at`."""
+    return {
+        reader.number(at + 4, 4)
+        for moof in find_boxes(reader, 0, reader.size_bytes, b"moof")
+        for traf in find_boxes(reader, *moof, b"traf")
+        for at, _ in find_boxes(reader, *traf, b"tfhd")
+    }
+
+
 def _list_fragments(reader: BoundedReader) -> tuple[list[tuple[int, int]], int | None, bool]:
     """The bounds of fragments in order, about the bytes of all media, and whether these are all fragments."""
     moofs, media_bytes, reached = [], 0, 0

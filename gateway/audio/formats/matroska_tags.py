@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from .bounded_reader import BeyondHead, BoundedReader
-from .ebml import list_elements, read_element
+from .ebml_elements import list_elements, read_element
 from .tag_fields import ALBUM, ARTIST, DISC, MAX_PICTURE_BYTES, MAX_TEXT_BYTES, TITLE, TRACK, FoundTags, read_bytes
 
 _SEGMENT, _SEEK_HEAD, _SEEK, _SEEK_POSITION = 0x18538067, 0x114D9B74, 0x4DBB, 0x53AC

@@ -9,10 +9,14 @@ from contextlib import suppress
 from itertools import pairwise
 
 from .bounded_reader import BeyondHead, BoundedReader, ReadLimitReached
+from .ogg_codecs import identify_codec
+from .ogg_pages import BEGINS, read_page
 from .tag_fields import ALBUM, ARTIST, DISC, FRONT_COVER, MAX_PICTURE_BYTES, MAX_TEXT_BYTES, TITLE, TRACK, FoundTags
 
 _PAGE_BYTES = 27
 _MAX_PAGES = 800
+_MAX_STREAMS = 32
+_CODEC_BYTES = 128
 _MAX_KEY_BYTES = 64
 _FLAC_BLOCK_BYTES = 4
 _FLAC, _FLAC_COMMENTS = b"fLaC", 4
@@ -33,8 +37,8 @@ class _Packet:
         self.size_bytes = 0
 
     def find(self) -> None:
-        """Take the second packet of the first stream of Ogg."""
-        offset, packets, serial = 0, 0, self._reader.at(14, 4)
+        """Take the second packet of the first stream of sound in Ogg."""
+        offset, packets, serial = _find_sound(self._reader), 0, b""
         for _ in range(_MAX_PAGES):
             header = self._reader.peek(offset, _PAGE_BYTES)
             if len(header) < _PAGE_BYTES or header[:4] != b"OggS":
@@ -42,6 +46,7 @@ class _Packet:
             lacing = self._reader.at(offset + _PAGE_BYTES, header[26])
             at = offset + _PAGE_BYTES + len(lacing)
             offset = at + sum(lacing)
+            serial = serial or header[14:18]
             if header[14:18] != serial:
                 continue
             for size in lacing:
@@ -74,8 +79,21 @@ class _Packet:
         return int.from_bytes(self.read(offset, 4), "little")
 
 
+def _find_sound(reader: BoundedReader) -> int:
+    """The offset of the page that begins the first stream of sound: pictures or a skeleton may stand before it."""
+    offset = 0
+    for _ in range(_MAX_STREAMS):
+        page = read_page(reader, offset)
+        if page is None or not page.flags & BEGINS:
+            break
+        if identify_codec(page, reader.peek(page.body, min(page.end - page.body, _CODEC_BYTES))):
+            return offset
+        offset = page.end
+    return 0
+
+
 def read_ogg_tags(reader: BoundedReader) -> FoundTags:
-    """What the comments of the first stream say."""
+    """What the comments of the first stream of sound say."""
     found = FoundTags()
     with suppress(BeyondHead, ReadLimitReached):  # what was read of them counts
         packet = _Packet(reader)

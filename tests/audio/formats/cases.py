@@ -187,6 +187,10 @@ CASES: dict[str, Case] = {
     "Matroska with a cover as a track": Case(lambda c: c["cover-track.mka"], "audio/x-matroska"),
     "WMA with a cover as a film": Case(lambda c: c["cover-track.wma"], WMA),
     "WMA with a cover as a track": Case(lambda c: c["copied-cover.wma"], WMA),
+    "Matroska with a cover as a film": Case(lambda c: c["cover-film.mka"], "audio/x-matroska"),
+    "WebM with a cover as a film": Case(lambda c: c["cover-track.webm"], "audio/webm"),
+    "mp4 with a cover as a film": Case(lambda c: c["cover-film.mp4"], "audio/mp4"),
+    "Ogg with a cover as a film": Case(lambda c: c["cover-track.ogg"], "audio/ogg"),
     "FLAC of odd block sizes": Case(lambda c: put(c["flac.flac"], 8, b"\0\0\0\0"), "audio/flac"),
     "FLAC of variable blocks, piped": Case(lambda _: handmade.make_flac(30), "audio/flac", seconds=30),
     "FLAC of no known length": Case(

@@ -110,6 +110,8 @@ VIDEO: dict[str, str] = {
     "film.ogv": "-c:v libtheora -c:a libvorbis",
     "film.avi": "-c:v mpeg4 -c:a mp2",
     "film.wmv": "-c:v wmv2 -c:a wmav2",
+    "slow.mkv": "-c:v mpeg4 -r 3 -c:a libvorbis",
+    "slow.ogv": "-c:v libtheora -r 3 -c:a libvorbis",
     "slow.wmv": "-c:v mjpeg -r 3 -c:a wmav2",
     "film.flv": "-c:v flv -c:a mp3",
     "film.mpg": "-c:v mpeg1video -c:a mp2",
@@ -130,6 +132,7 @@ VIDEO: dict[str, str] = {
     "mp3.nut": "-c:v mpeg4 -c:a mp3",
     "pcm.avi": "-c:v rawvideo -c:a pcm_s16le",
     "fragments-film.mp4": "-c:v mpeg4 -c:a aac -movflags frag_keyframe+empty_moov",
+    "fragments-of-a-picture.mp4": "-c:v mpeg4 -g 1 -c:a aac -movflags default_base_moof -frag_duration 40000",
     "sound-first.mp4": "-map 0:a -map 1:v -c:v mpeg4 -c:a aac -movflags +faststart",
     "sound-first.mkv": "-map 0:a -map 1:v -c:v mpeg4 -c:a aac",
     "sound-first.ogg": "-map 0:a -map 1:v -c:v libtheora -c:a libvorbis",
@@ -160,6 +163,10 @@ STILLS: dict[str, str] = {
     "cover-track.mka": "-map 0 -map 1 -c:a libvorbis -c:v mjpeg -frames:v 1",
     "cover-track.mov": "-map 0 -map 1 -c:a aac -c:v mjpeg -frames:v 1",
     "cover-track.wma": "-map 0 -map 1 -frames:v 1",
+    "cover-track.ogg": "-map 1 -map 0 -c:v libtheora -vf trim=end_frame=1 -c:a libvorbis -metadata title=Fuge",
+    "cover-track.webm": "-map 0 -map 1 -c:a libopus -c:v libvpx -deadline realtime -frames:v 1",
+    "cover-film.mka": "-map 0 -map 1 -c:a libvorbis -c:v mpeg4 -frames:v 1",
+    "cover-film.mp4": "-map 0 -map 1 -c:a aac -c:v mpeg4 -frames:v 1",
     "copied-cover.wma": "-map 0 -map 1 -c:v mjpeg -frames:v 1",
 }
 

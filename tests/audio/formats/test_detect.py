@@ -3,6 +3,7 @@
 import cProfile
 import io
 import struct
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.audio.formats.detect import FORMS, HEAD_BYTES, detect_type, may_be_
 from gateway.audio.tags import read_tags
 from tests.audio.formats.corpus import (
     AUDIO,
+    FFMPEG,
     HTML,
     MAGICS,
     NOT_AUDIO,
@@ -23,6 +25,7 @@ from tests.audio.formats.corpus import (
     make_ogg_page,
     make_wave,
     read_program,
+    run,
 )
 
 
@@ -109,6 +112,15 @@ def test_refuse_video(corpus: Corpus, name: str) -> None:
 def test_refuse_video_early(corpus: Corpus, name: str) -> None:
     """A film that says at its beginning what it is, is refused on its head."""
     assert not may_be_audio(corpus[name][:HEAD_BYTES])
+
+
+@pytest.mark.parametrize("coding", ["-c:v mpeg4 -g 1 -f matroska", "-c:v libtheora -f ogg", "-c:v mjpeg -f matroska"])
+def test_refuse_slides(tmp_path: Path, coding: str) -> None:
+    """Pictures that come every quarter of a minute are a film, though the first seconds have one of them."""
+    sound, slides = "anullsrc=r=48000:cl=mono", "testsrc=size=176x144:rate=1/14"
+    command = ["-f", "lavfi", "-i", sound, "-f", "lavfi", "-i", slides, "-t", "30", "-c:a", "libopus", *coding.split()]
+    run(*FFMPEG, *command, str(tmp_path / "slides"))
+    assert name_type((tmp_path / "slides").read_bytes()) is None
 
 
 @pytest.mark.parametrize("name", NOT_AUDIO)

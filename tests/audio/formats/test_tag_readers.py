@@ -235,6 +235,13 @@ def test_large_picture_in_flac(corpus: Corpus) -> None:
     assert (tags.title, tags.track_number, tags.sample_rate_hz, tags.has_cover) == ("Прелюдия", 3, 44_100, False)
 
 
+def test_pictures_before_ogg(corpus: Corpus) -> None:
+    """The comments are those of the sound, though a stream of pictures begins before it."""
+    data = corpus["cover-track.ogg"]
+    assert data.find(b"\x80theora") < data.find(b"\1vorbis")
+    assert read(data, "audio/ogg").title == "Fuge"
+
+
 def test_large_picture_in_ogg() -> None:
     """A picture of many MB in front of the comments of Ogg hides none of them."""
     picture = b"METADATA_BLOCK_PICTURE=" + b64encode(bytes(LARGE_BYTES))
