@@ -91,7 +91,12 @@ FORMS = (
     _Form("audio/basic", "au", rb"\.snd|dns\.", headers.check_au),
     _Form("audio/x-caf", "caf", rb"caff", riff.check_caf),
     _Form("audio/ac3", "ac3", rb"\x0b\x77", surround.check_ac3),
-    _Form("audio/vnd.dts", "dts", rb"\x7f\xfe\x80\x01|\xfe\x7f\x01\x80", surround.check_dts),
+    _Form(
+        "audio/vnd.dts",
+        "dts",
+        rb"\x7f\xfe\x80\x01|\xfe\x7f\x01\x80|\x1f\xff\xe8\0\x07|\xff\x1f\0\xe8.\x07",
+        surround.check_dts,
+    ),
     _Form("audio/x-wavpack", "wv", rb"wvpk", wavpack.check_wavpack),
     _Form("audio/x-tta", "tta", rb"TTA1", headers.check_tta),
     _Form("audio/x-ape", "ape", rb"MAC ", headers.check_ape),

@@ -1,7 +1,9 @@
 """Sound of films: AC-3 and Enhanced AC-3 (Dolby Digital), and DTS with its extensions."""
 
 import re
+from functools import partial, reduce
 from itertools import chain
+from typing import Literal
 
 from .bounded_reader import AudioType, BoundedReader
 from .frames import Frame, Framing, check_row
@@ -71,6 +73,22 @@ DTS = Framing(10, re.compile(rb"[\x7f\x64][\xfe\x58][\x80\x20][\x01\x25]"), _par
 SWAPPED_DTS = Framing(10, re.compile(rb"\xfe\x7f\x01\x80|\x58\x64\x25\x20"), _parse_swapped_dts)
 
 
+def _parse_sparse_dts(order: Literal["big", "little"], header: bytes) -> Frame | None:
+    """Words of which only the lower 14 bits count, as DTS has them on a CD."""
+    words = (int.from_bytes(header[at : at + 2], order) & 0x3FFF for at in range(0, len(header), 2))
+    bits = reduce(lambda number, word: number << 14 | word, words, 0)
+    dense = (bits >> len(header) * 7 - 80).to_bytes(10, "big")
+    frame = _parse_dts(dense) if dense[:4] == _DTS_CORE else None
+    return frame._replace(size_bytes=frame.size_bytes * 8 // 14 * 2) if frame else None
+
+
+_SPARSE_DTS = {
+    0x1F: Framing(12, re.compile(rb"\x1f\xff\xe8\0\x07"), partial(_parse_sparse_dts, "big")),
+    0xFF: Framing(12, re.compile(rb"\xff\x1f\0\xe8.\x07", re.DOTALL), partial(_parse_sparse_dts, "little")),
+}
+
+
 def check_dts(reader: BoundedReader) -> AudioType | None:
-    """DTS Coherent Acoustics in 16-bit words of either byte order, with the extensions of DTS-HD or without."""
-    return check_row(reader, "audio/vnd.dts", DTS if reader.number(0, 1) == 0x7F else SWAPPED_DTS)
+    """DTS Coherent Acoustics in words of 16 or 14 bits, of either byte order, with the extensions of DTS-HD or not."""
+    framings = {0x7F: DTS, 0x64: DTS, **_SPARSE_DTS}
+    return check_row(reader, "audio/vnd.dts", framings.get(reader.number(0, 1), SWAPPED_DTS))
