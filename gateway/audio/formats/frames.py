@@ -25,6 +25,8 @@ _MAX_FRAMES = 600_000
 """How many headers one measurement may read: less than a second of CPU."""
 _MIN_COVERAGE = 0.5
 """How much of a file must be frames; the rest is damage."""
+_STEADY_COVERAGE = 0.9
+"""Windows begin in the middle of a frame, and lose some bytes of it."""
 _HEAD_FRAMES = 32
 _PATTERN_BYTES = 256
 _PATTERN_TIMES = 4
@@ -94,13 +96,13 @@ def measure_frames(reader: BoundedReader, content_type: str, framing: Framing) -
     if total > _WINDOW_BYTES:
         starts = [index * (total - _PROBE_BYTES) // (_PROBES - 1) for index in range(_PROBES)]
         tally = meter.scan_all(starts, _PROBE_BYTES)
-        if not tally.is_constant:
+        if not tally.is_steady:
             tally = meter.scan_all(_choose_windows(total), _WINDOW_BYTES)
     else:
         tally = meter.scan_all([0], total)
     if tally.frame_bytes < _MIN_COVERAGE * tally.scanned_bytes:
         return None
-    share = total / (tally.frame_bytes if tally.is_constant else tally.scanned_bytes)
+    share = total / (tally.frame_bytes if tally.is_steady else tally.scanned_bytes)
     sound_bytes = min(round(tally.frame_bytes * share), total)
     return AudioType(content_type, tally.seconds * share or None, sound_bytes, tally.rate or None)
 
@@ -128,9 +130,9 @@ class _Tally:
     rate: int = 0
 
     @property
-    def is_constant(self) -> bool:
-        """Whether all frames have one size, but for padding."""
-        return self.largest - self.smallest <= 4
+    def is_steady(self) -> bool:
+        """Whether all frames have one size, but for padding, and nothing else of some size is between them."""
+        return self.largest - self.smallest <= 4 and self.frame_bytes >= _STEADY_COVERAGE * self.scanned_bytes
 
 
 class _Meter:

@@ -92,6 +92,11 @@ def forget_length(data: bytes) -> bytes:
     return put(data, data.find(b"\x18\x53\x80\x67") + 4, b"\x01" + b"\xff" * 7)
 
 
+def dig_hole(data: bytes) -> bytes:
+    """A file of which three tenths in the middle are zeros, as of a download that did not come to its end."""
+    return put(data, len(data) * 4 // 10, bytes(len(data) * 3 // 10))
+
+
 def swap_bytes(data: bytes) -> bytes:
     """Words of 16 bits in the other byte order."""
     swapped = bytearray(data[: len(data) & ~1])
@@ -158,6 +163,8 @@ CASES: dict[str, Case] = {
     "mp3 before Lyrics3": Case(lambda c: c["bare.mp3"] + b"LYRICSBEGIN" + bytes(50) + b"000061LYRICS200", MP3),
     "mp3 of a radio": Case(lambda c: record_radio(c["loud.mp3"]), MP3),
     "mp3 behind half a frame of silence": Case(lambda c: b"U" * 300 + b"LAME3.100" + b"U" * 99 + c["bare.mp3"], MP3),
+    "mp3 before zeros": Case(lambda c: c["bare.mp3"] + bytes(len(c["bare.mp3"]) // 2), MP3),
+    "mp3 with a hole": Case(lambda c: dig_hole(c["bare.mp3"]), MP3, share=0.7),
     "mp3, VBR without Xing": Case(lambda c: c["vbr-bare.mp3"], MP3),
     "mp3, a half": Case(lambda c: c["vbr.mp3"][: len(c["vbr.mp3"]) // 2], MP3, seconds=UNKNOWN),
     "mp3, two in one": Case(lambda c: c["cbr.mp3"] + c["vbr.mp3"], MP3, share=2),
