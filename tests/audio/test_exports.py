@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from tests.audio.formats.corpus import Corpus, make_wave
 from tests.audio.formats.handmade import make_mod
+from tests.audio.formats.test_tag_readers import SOUND, make_id3, make_text
 from tests.conftest import OpenGateway
 
 pytestmark = pytest.mark.anyio
@@ -99,3 +100,22 @@ async def test_token(open_gateway: OpenGateway, folder: Path) -> None:
         for path in ("/audio.m3u8", "/audio.rss"):
             assert (await client.get(path)).status_code == 401
             assert (await client.get(path, auth=("user", "secret"))).status_code == 200
+
+
+async def test_album_of_discs(client: httpx.AsyncClient, folder: Path) -> None:
+    """An album of two discs, whose names do not count and whose tracks count twice, has one order everywhere."""
+    names = ["Zero", "Yard", "Xylo", "Wind"]
+    for number, name in enumerate(names):
+        texts = {b"TALB": "Set", b"TPE1": "Anna", b"TPOS": f"{number // 2 + 1}/2", b"TRCK": f"{number % 2 + 1}/2"}
+        tag = make_id3(*(make_text(frame, text.encode()) for frame, text in texts.items()))
+        (folder / f"{name}.mp3").write_bytes(tag + SOUND)
+    for sort in ("newest", "artist"):
+        files = (await client.get("/api/v1/audio/", params={"sort": sort})).json()["files"]
+        assert [(file["name"], file["disc_number"]) for file in files] == [
+            ("Zero.mp3", 1), ("Yard.mp3", 1), ("Xylo.mp3", 2), ("Wind.mp3", 2),
+        ]  # fmt: skip
+        entries = read_playlist((await client.get("/audio.m3u8", params={"sort": sort})).text)
+        assert [url for _, url in entries] == [f"audio/{name}.mp3" for name in names]
+        channel = ET.fromstring((await client.get("/audio.rss", params={"sort": sort})).content).find("channel")
+        assert channel is not None
+        assert [item.findtext("title") for item in channel.findall("item")] == names
