@@ -175,8 +175,9 @@ def check_caf(reader: BoundedReader) -> AudioType | None:
 
 def check_midi(reader: BoundedReader) -> AudioType | None:
     """Standard MIDI File 1.0: the header, and a first track that ends as every track must (FF 2F 00)."""
-    if reader.at(0, 4) == b"RIFF":
-        reader = reader.since(20)
+    if reader.at(0, 4) == b"RIFF":  # words and instruments may stand before the song
+        chunks = islice(iterate_chunks(reader, 12, little=True), MAX_CHUNKS)
+        reader = reader.since(next((body for name, body, _ in chunks if name == b"data"), reader.size_bytes))
     size, shape, tracks, division = struct.unpack(">IHHH", reader.at(4, 10))
     if reader.at(0, 4) != b"MThd" or size < 6 or shape > 2 or not tracks or not division:
         return None

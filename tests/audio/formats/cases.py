@@ -223,6 +223,11 @@ CASES: dict[str, Case] = {
     "True Audio": Case(lambda _: handmade.make_tta(30), "audio/x-tta", seconds=30),
     "AMR-WB": Case(lambda _: handmade.make_amr_wide(3), "audio/amr-wb", seconds=3),
     "MIDI": Case(lambda _: make_midi(), "audio/midi", seconds=UNKNOWN),
+    "MIDI in RIFF": Case(lambda _: handmade.make_rmi(b"data", make_midi()), "audio/midi", seconds=UNKNOWN),
+    "MIDI in RIFF behind words": Case(
+        lambda _: handmade.make_rmi(b"LIST", b"INFO", b"data", make_midi()), "audio/midi", seconds=UNKNOWN
+    ),
+    "RIFF of MIDI without a song": Case(lambda _: handmade.make_rmi(b"LIST", b"INFO"), None),
     "Protracker": Case(lambda _: handmade.make_mod(), "audio/x-mod", seconds=UNKNOWN),
     "Protracker of 8 channels": Case(lambda _: handmade.make_mod(b"8CHN", 8), "audio/x-mod", seconds=UNKNOWN),
     "FastTracker 2": Case(lambda _: handmade.make_xm(), "audio/x-xm", seconds=UNKNOWN),

@@ -120,6 +120,13 @@ def make_mod(magic: bytes = b"M.K.", channels: int = 4) -> bytes:
     )
 
 
+def make_rmi(*parts: bytes) -> bytes:
+    """RIFF of MIDI: names and bodies of its chunks, one after the other."""
+    chunks = [name + struct.pack("<I", len(body)) + body for name, body in zip(parts[::2], parts[1::2], strict=True)]
+    body = b"RMID" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
 def make_xm() -> bytes:
     """A FastTracker 2 module of one pattern."""
     head = (
