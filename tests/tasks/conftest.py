@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
 from gateway.datastore.client import Datastore
 from tests.datastore.running import running
@@ -33,3 +34,10 @@ async def datastore(embedded: Datastore) -> Datastore:
 
     await wait_until(empty)
     return embedded
+
+
+@pytest.fixture
+async def redis(datastore: Datastore) -> AsyncIterator[Redis]:
+    """A client of that Redis for what a test itself writes and reads: unlike a gateway, it has time."""
+    async with Redis(unix_socket_path=str(datastore._server.socket), protocol=2) as redis:
+        yield redis

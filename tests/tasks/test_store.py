@@ -1,5 +1,6 @@
 """How a task comes into Redis and is taken from the queue, on a real Redis: in order, late, twice, or not at all."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -42,7 +43,7 @@ async def take_abandoned(queue: Queue, claims: list[Claim]) -> list[Claim]:
     return await queue.take_abandoned(10)
 
 
-async def test_entry_without_a_task(datastore: Datastore, store: Store, queue: Queue) -> None:
+async def test_entry_without_a_task(redis: Any, store: Store, queue: Queue) -> None:
     """A POST that died behind its first step leaves nothing: its entry waits once, and is then given up."""
     await queue.put(LOST, 2)
     claims = await queue.take()
@@ -54,11 +55,10 @@ async def test_entry_without_a_task(datastore: Datastore, store: Store, queue: Q
     assert await queue.measure() == (0, 0)
     with pytest.raises(NotFound):
         await store.read_task(UUID(LOST))
-    with datastore.open() as redis:
-        assert 0 < await redis.ttl(f"gateway:{{{LOST}}}:task") <= 300
+    assert 0 < await redis.ttl(f"gateway:{{{LOST}}}:task") <= 300
 
 
-async def test_task_that_comes_too_late(datastore: Datastore, store: Store, queue: Queue) -> None:
+async def test_task_that_comes_too_late(datastore: Datastore, redis: Any, store: Store, queue: Queue) -> None:
     """A POST that was stopped until its entry was given up stores nothing more, and says so; the next one may."""
     entry = await queue.put(LOST, 2)
     (claim,) = await take_abandoned(queue, await queue.take())
@@ -66,8 +66,7 @@ async def test_task_that_comes_too_late(datastore: Datastore, store: Store, queu
     late = await datastore.eval(CREATE, [f"gateway:{{{LOST}}}:task"], ["entry", entry, "status", "running"])
     again = await datastore.eval(CREATE, [f"gateway:{{{LOST}}}:task"], ["entry", b"9-9", "status", "running"])
     assert (late, again) == (b"given up", b"made")
-    with datastore.open() as redis:
-        assert await redis.ttl(f"gateway:{{{LOST}}}:task") == -1
+    assert await redis.ttl(f"gateway:{{{LOST}}}:task") == -1
 
 
 async def test_task_in_two_entries(store: Store, queue: Queue) -> None:
@@ -83,15 +82,14 @@ async def test_task_in_two_entries(store: Store, queue: Queue) -> None:
 
 
 @pytest.mark.parametrize("follow", [False, True])
-async def test_options(datastore: Datastore, store: Store, queue: Queue, *, follow: bool) -> None:
+async def test_options(redis: Any, store: Store, queue: Queue, *, follow: bool) -> None:
     """A gateway takes the options of a task as they were sent, also those that the version before stored as one bit."""
     task = await store.add_task(NewTask(urls=["http://a/"], follow_redirects=follow))
     (claim,) = await queue.take()
     key, options = f"gateway:{{{task.id}}}:task", ProbeOptions(follow_redirects=follow)
     taken = await store.take_task(claim)
-    with datastore.open() as redis:
-        assert await redis.hget(key, "follow") == str(int(follow)).encode()
-        await redis.hdel(key, "options")
+    assert await redis.hget(key, "follow") == str(int(follow)).encode()
+    await redis.hdel(key, "options")
     old = await store.take_task(claim)
     again = await store.read_again(task.id, Selection())
     assert taken is not None
@@ -100,18 +98,17 @@ async def test_options(datastore: Datastore, store: Store, queue: Queue, *, foll
     assert again.follow_redirects == follow
 
 
-async def test_option_of_a_later_version(datastore: Datastore, store: Store, queue: Queue) -> None:
+async def test_option_of_a_later_version(redis: Any, store: Store, queue: Queue) -> None:
     """A task with an option that this version does not know is left to the gateways that know it."""
     task = await store.add_task(NEW)
     (claim,) = await queue.take()
-    with datastore.open() as redis:
-        await redis.hset(f"gateway:{{{task.id}}}:task", "options", '{"follow_redirects": true, "later": 1}')
+    await redis.hset(f"gateway:{{{task.id}}}:task", "options", '{"follow_redirects": true, "later": 1}')
     with pytest.raises(KeyCorrupted):
         await store.take_task(claim)
 
 
 @pytest.mark.parametrize("cancelled", [False, True], ids=["ready", "cancelled"])
-async def test_headers_are_forgotten(datastore: Datastore, store: Store, queue: Queue, *, cancelled: bool) -> None:
+async def test_headers_are_forgotten(redis: Any, store: Store, queue: Queue, *, cancelled: bool) -> None:
     """The headers of a task, which may have a password, are kept until it has ended, and no longer."""
     secret = ProbeOptions(headers={"Authorization": "Bearer of-the-site"})
     task = await store.add_task(NewTask(urls=["http://a/"], headers=secret.headers))
@@ -123,8 +120,7 @@ async def test_headers_are_forgotten(datastore: Datastore, store: Store, queue: 
         await store.cancel_task(task.id)
     else:
         await store.finish_task(claim.task, [200], TaskCounts())
-    with datastore.open() as redis:
-        fields = await redis.hgetall(f"gateway:{{{task.id}}}:task")
+    fields = await redis.hgetall(f"gateway:{{{task.id}}}:task")
     assert b"of-the-site" not in b"".join(fields.values())
 
 
@@ -140,11 +136,10 @@ async def test_same_key(store: Store) -> None:
         await store.add_task(NEW, identify("a", b"other"))
 
 
-async def test_refused_task_leaves_no_entry(datastore: Datastore, store: Store, queue: Queue) -> None:
+async def test_refused_task_leaves_no_entry(redis: Any, store: Store, queue: Queue) -> None:
     """A task that Redis refuses to store is taken off the queue again."""
     identity = identify("key", b"body")
-    with datastore.open() as redis:
-        await redis.set(f"gateway:{{{identity.id}}}:task", "x")
+    await redis.set(f"gateway:{{{identity.id}}}:task", "x")
     with pytest.raises(KeyCorrupted):
         await store.add_task(NEW, identity)
     await store.add_task(NEW, identify("other", b"body"))
@@ -165,7 +160,7 @@ async def test_task_that_cannot_be_listed(datastore: Datastore, store: Store, qu
     assert [listed.id for listed in await store.recent.list_tasks(0, 10)] == [task.id]
 
 
-async def test_ended_tasks_expire(datastore: Datastore, queue: Queue) -> None:
+async def test_ended_tasks_expire(datastore: Datastore, redis: Any, queue: Queue) -> None:
     """A task that has ended gets its expiry once it was protected; one that runs never does."""
     store = Store(datastore, queue, Shutdown(), task_ttl_s=1)
     ended, running = [await store.add_task(NEW) for _ in range(2)]
@@ -174,35 +169,32 @@ async def test_ended_tasks_expire(datastore: Datastore, queue: Queue) -> None:
         await queue.acknowledge(claim)
     await store.expire_tasks()
     assert (await store.read_task(ended.id)).status is TaskStatus.CANCELLED
-    with datastore.open() as redis:
-        await redis.zadd("gateway:{queue}:ended", {str(ended.id): 0, str(running.id): 0, "\ud7ff odd": 0})
-        await store.expire_tasks()
-        assert await redis.zcard("gateway:{queue}:ended") == 0
+    await redis.zadd("gateway:{queue}:ended", {str(ended.id): 0, str(running.id): 0, "\ud7ff odd": 0})
+    await store.expire_tasks()
+    assert await redis.zcard("gateway:{queue}:ended") == 0
     with pytest.raises(NotFound):
         await store.read_task(ended.id)
     assert (await store.read_task(running.id)).status is TaskStatus.RUNNING
 
 
-async def test_many_ended_tasks_expire(datastore: Datastore, queue: Queue) -> None:
+async def test_many_ended_tasks_expire(datastore: Datastore, redis: Any, queue: Queue) -> None:
     """However many tasks have ended, and whatever else is on their list, all get their expiry at once."""
     store = Store(datastore, queue, Shutdown(), task_ttl_s=3600)
     tasks = [str(UUID(int=number, version=4)) for number in range(250)]
-    with datastore.open() as redis:
-        for task in tasks:
-            await redis.hset(f"gateway:{{{task}}}:task", "status", "ready")
-        await redis.zadd("gateway:{queue}:ended", {b"\xff%d" % number: 0 for number in range(100)})
-        await redis.zadd("gateway:{queue}:ended", dict.fromkeys(tasks, 1))
-        await store.expire_tasks()
-        assert await redis.zcard("gateway:{queue}:ended") == 0
-        assert {await redis.ttl(f"gateway:{{{task}}}:task") > 0 for task in tasks} == {True}
+    for task in tasks:
+        await redis.hset(f"gateway:{{{task}}}:task", "status", "ready")
+    await redis.zadd("gateway:{queue}:ended", {b"\xff%d" % number: 0 for number in range(100)})
+    await redis.zadd("gateway:{queue}:ended", dict.fromkeys(tasks, 1))
+    await store.expire_tasks()
+    assert await redis.zcard("gateway:{queue}:ended") == 0
+    assert {await redis.ttl(f"gateway:{{{task}}}:task") > 0 for task in tasks} == {True}
 
 
-async def test_work_goes_on_without_its_entry(datastore: Datastore, store: Store, queue: Queue) -> None:
+async def test_work_goes_on_without_its_entry(redis: Any, store: Store, queue: Queue) -> None:
     """A gateway goes on with a task whose entry somebody has removed: no other gateway can have it."""
     task = await store.add_task(NEW)
     (claim,) = await queue.take()
-    with datastore.open() as redis:
-        await redis.xack("gateway:{queue}", queue_module._GROUP, claim.entry)
-        await redis.xdel("gateway:{queue}", claim.entry)
+    await redis.xack("gateway:{queue}", queue_module._GROUP, claim.entry)
+    await redis.xdel("gateway:{queue}", claim.entry)
     assert await queue.renew([claim]) == {claim.entry}
     assert await store.is_running(str(task.id))

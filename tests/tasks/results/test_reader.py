@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID, uuid4
 
 import anyio
@@ -44,7 +45,7 @@ def list_codes(table: ProbeTable) -> list[int | None]:
     return [probe.code for probe in table.list_probes(range(len(table.urls)))]
 
 
-async def test_running_then_ready(store: Store, datastore: Datastore) -> None:
+async def test_running_then_ready(store: Store, datastore: Datastore, redis: Any) -> None:
     """Chunks are read as they come, each once, in any order of places, until the task is ready."""
     task = await add_task(store, 5)
     table = await store.probes.read(task)
@@ -53,9 +54,9 @@ async def test_running_then_ready(store: Store, datastore: Datastore) -> None:
     assert await store.probes.read(task) is table
     assert (list_codes(table), table.landed) == ([None, 200, None, 200, None], [3, 1])
     key = f"gateway:{{{task}}}:task"
-    with datastore.open() as redis:  # what was read is not read again
-        (chunk,) = [name for name in await redis.hkeys(key) if name.startswith(b"probes:")]
-        await redis.hset(key, chunk, "spoilt")
+    # what was read is not read again
+    (chunk,) = [name for name in await redis.hkeys(key) if name.startswith(b"probes:")]
+    await redis.hset(key, chunk, "spoilt")
     await save(store, task, [0, 2, 4], code=404)
     await store.finish_task(str(task), [404, 200, 404, 200, 404], TaskCounts())
     await store.probes.read(task)
@@ -90,39 +91,37 @@ async def test_large_task(store: Store) -> None:
     assert tables[0].landed == list(range(3000))
 
 
-async def test_task_of_the_version_before(store: Store, datastore: Datastore) -> None:
+async def test_task_of_the_version_before(store: Store, redis: Any) -> None:
     """Chunks are found under whichever numbers another version gave them, with other fields between."""
     task = str(uuid4())
     fields = {"status": "running", "total": 3, "done": 0, "follow": 0, "urls": json.dumps(["a", "b", "c"])}
     key = f"gateway:{{{task}}}:task"
-    with datastore.open() as redis:
-        await redis.hset(key, mapping={**fields, "created_at": "2026-01-01T00:00:00+00:00"})
-        await redis.hset(key, "probes:6", json.dumps([[2, 200, None, None, False, 0.1, "/x"]]))
-        await redis.hset(key, mapping={"later": 1, "still later": 2})
-        await redis.hset(key, "probes:9", json.dumps([[0, 0, "dns", "no such name", False, None, None]]))
+    await redis.hset(key, mapping={**fields, "created_at": "2026-01-01T00:00:00+00:00"})
+    await redis.hset(key, "probes:6", json.dumps([[2, 200, None, None, False, 0.1, "/x"]]))
+    await redis.hset(key, mapping={"later": 1, "still later": 2})
+    await redis.hset(key, "probes:9", json.dumps([[0, 0, "dns", "no such name", False, None, None]]))
     table = await store.probes.read(UUID(task))
     assert [(probe.code, probe.error, probe.location) for probe in table.list_probes(range(3))] == [
         (0, "dns", None), (None, None, None), (200, None, "/x"),
     ]  # fmt: skip
 
 
-async def test_same_id_again(store: Store, datastore: Datastore) -> None:
+async def test_same_id_again(store: Store, redis: Any) -> None:
     """A task that is gone is 404; another one of the same id, as of an Idempotency-Key, is read anew."""
     task = await add_task(store, 1)
     await save(store, task, [0])
     await store.probes.read(task)
     key = f"gateway:{{{task}}}:task"
-    with datastore.open() as redis:
-        fields = await redis.hgetall(key)
-        await redis.delete(key)
-        with pytest.raises(NotFound):
-            await store.probes.read(task)
-        await redis.hset(key, mapping=fields)
+    fields = await redis.hgetall(key)
+    await redis.delete(key)
+    with pytest.raises(NotFound):
         await store.probes.read(task)
-        await redis.delete(key)
-        await redis.hset(
-            key, mapping={"status": "running", "created_at": "later", "urls": '["x", "y"]', "total": 2, "done": 0}
-        )
+    await redis.hset(key, mapping=fields)
+    await store.probes.read(task)
+    await redis.delete(key)
+    await redis.hset(
+        key, mapping={"status": "running", "created_at": "later", "urls": '["x", "y"]', "total": 2, "done": 0}
+    )
     assert (await store.probes.read(task)).urls == ["x", "y"]
 
 
