@@ -45,6 +45,12 @@ class Host:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def await_nobody(self) -> None:
+        """Return once all that was sent to it is read, and each connection has ended: its clients are gone."""
+        await asyncio.sleep(0.05)  # for those that are not accepted yet
+        while self._tasks:
+            await asyncio.sleep(0.01)
+
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         raise NotImplementedError
 

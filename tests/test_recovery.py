@@ -26,6 +26,7 @@ async def test_kill_in_the_middle(tmp_path: Path) -> None:
             done = (await client.get(location)).json()["done"]
             await anyio.sleep(0.02)
         gateway.kill()
+        await target.await_nobody()
         before = target.requests.total()
         assert done < 2000
         await anyio.to_thread.run_sync(gateway.start)
@@ -47,7 +48,8 @@ async def test_term_in_the_middle(tmp_path: Path) -> None:
         urls = [f"{target.url}/delay/0.2?{i}" for i in range(200)]
         await anyio.to_thread.run_sync(gateway.start)
         location = (await client.post("/api/v1/tasks/", json=urls)).headers["Location"]
-        await anyio.sleep(0.7)
+        while target.requests.total() < 50:  # the third twenty are out
+            await anyio.sleep(0.02)
         assert await anyio.to_thread.run_sync(gateway.stop) == 0
         await anyio.to_thread.run_sync(gateway.start)
         try:

@@ -67,16 +67,20 @@ class SingleFlight:
         return len(self._flights) - self.schedule.busy
 
     async def run(self) -> None:
-        """Work for ever: probe, put into the cache, deliver."""
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._pool.run)
-            while True:
-                await self._has_probed.wait()
-                await anyio.sleep(GATHER_S)
-                self._has_probed = anyio.Event()
-                probed, self._probed = self._probed, []
-                for start in range(0, len(probed), MAX_CODES_AT_ONCE):
-                    await self._remember(probed[start : start + MAX_CODES_AT_ONCE])
+        """Work for ever: probe, put into the cache, deliver. When it is cancelled, all that is probed is delivered."""
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._pool.run)
+                while True:
+                    await self._has_probed.wait()
+                    await anyio.sleep(GATHER_S)
+                    self._has_probed = anyio.Event()
+                    for _ in range(0, len(self._probed), MAX_CODES_AT_ONCE):
+                        probed, self._probed = self._probed[:MAX_CODES_AT_ONCE], self._probed[MAX_CODES_AT_ONCE:]
+                        await self._remember(probed)
+        finally:
+            for flight, outcome, _ in self._probed:
+                self._deliver(flight, outcome, cached=False)
 
     async def fan_out(self, batch: Batch, deliver: Deliver) -> None:
         """Begin or join a flight for each wanted URL of a batch; `deliver` is called with each result, now or later.
@@ -165,9 +169,11 @@ class SingleFlight:
             now = time.monotonic()
             await self._cache.remember((flight.request, outcome, now - at) for flight, outcome, at in probed)
 
-        await _retry(remember, f"the codes of {len(probed)} URLs are not remembered")
-        for flight, outcome, _ in probed:
-            self._deliver(flight, outcome, cached=False)
+        try:
+            await _retry(remember, f"the codes of {len(probed)} URLs are not remembered")
+        finally:
+            for flight, outcome, _ in probed:
+                self._deliver(flight, outcome, cached=False)
 
     def _deliver(self, flight: Flight, outcome: ProbeOutcome, *, cached: bool) -> None:
         """End a flight: judge its outcome, and give it to each waiter."""

@@ -78,6 +78,39 @@ async def test_temporary_outcome_is_not_joined(datastore: Datastore, path: str) 
     assert {result.cached for result in delivered} == {False}
 
 
+class HangingCache(Cache):
+    """The cache on a Redis that gives no answer when there is something to remember."""
+
+    has_hung = False
+
+    async def remember(self, seen: Iterable[tuple[ProbeRequest, ProbeOutcome, float]]) -> None:  # noqa: ARG002
+        """Never done."""
+        self.has_hung = True
+        await anyio.sleep_forever()
+
+
+async def test_end_before_an_outcome_is_in_the_cache(datastore: Datastore) -> None:
+    """What is probed is delivered at the end, each outcome once: those being put into the cache, and those after them.
+
+    A gateway saves what was delivered, so that the next one does not probe it again.
+    """
+    cache = HangingCache(datastore, timeout_s=60)
+    flights = SingleFlight(cache, Prober(timeout_s=60, policy="any"), concurrency=3, per_host=3)
+    delivered: list[ProbeResult] = []
+    async with Target() as target, anyio.create_task_group() as group:
+        group.start_soon(flights.run)
+        for start, path in enumerate(("code/200", "code/404", "code/204")):
+            await flights.fan_out(
+                Batch("task", start, [f"{target.url}/{path}"], {start}, ProbeOptions()), delivered.append
+            )
+            while not cache.has_hung or flights.stats.outcomes.total() <= start:
+                await anyio.sleep(0.01)
+        assert delivered == []
+        group.cancel_scope.cancel()
+    assert [(result.place, result.outcome.code) for result in delivered] == [(0, 200), (1, 404), (2, 204)]
+    assert flights.waiting == 0
+
+
 async def test_owner_is_cancelled(datastore: Datastore) -> None:
     """A task that is cancelled takes no flight with it that another task waits for."""
     async with Target() as target, anyio.create_task_group() as group:
