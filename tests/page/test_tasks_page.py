@@ -142,8 +142,9 @@ async def test_stop(browser: Browser, patient_client: httpx.AsyncClient, target:
     assert (await client.get(f"/api/v1/tasks/{task}")).json()["status"] == "cancelled"
 
 
-async def test_stop_without_server(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+async def test_stop_without_server(browser: Browser, patient_client: httpx.AsyncClient, target: Target) -> None:
     """Stop while the server cannot be reached keeps the page, which says so, and can be pressed again later."""
+    client = patient_client
     task = await post(client, [f"{target.url}/code/404", f"{target.url}/silent"])
     port = int(client.base_url.port or 0)
     async with relaying(port) as relay, open_page(browser, f"{relay.url}/tasks/{task}") as page:
