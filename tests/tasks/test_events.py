@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -19,7 +20,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.anyio
 
 
-async def read_events(answer: httpx.Response) -> AsyncIterator[tuple[str, str, dict[str, object]]]:
+async def read_events(answer: httpx.Response) -> AsyncIterator[tuple[str, str, dict[str, Any]]]:
     """(id, name, task) of each event of a stream."""
     async for line in answer.aiter_lines():
         if line:
@@ -38,35 +39,43 @@ async def post(client: httpx.AsyncClient, urls: list[str]) -> str:
     return (await client.post("/api/v1/tasks/", json=urls)).headers["Location"]
 
 
-async def test_progress_then_ready(client: httpx.AsyncClient, target: Target) -> None:
+async def test_progress_then_ready(open_gateway: OpenGateway, target: Target) -> None:
     """Progress as it is made, then the ready task with its result, and the end of the stream."""
-    task = await post(client, [f"{target.url}/code/200", f"{target.url}/delay/0.8", f"{target.url}/delay/1.6"])
-    async with client.stream("GET", f"{task}/events?probes=0") as answer:
-        assert answer.headers["Content-Type"] == "text/event-stream"
-        assert answer.headers["Cache-Control"] == "no-store"
-        events = [event async for event in read_events(answer)]
-    assert [event for _, event, _ in events[:-1]] == ["progress"] * (len(events) - 1)
-    done = [int(str(data["done"])) for _, _, data in events]
-    assert done == sorted(set(done))
-    assert len(done) >= 3
-    identity, event, data = events[-1]
-    assert (identity, event, data["result"]) == ("ready", "ready", [200, 200, 200])
-    assert data == (await client.get(task)).json()
+    async with open_gateway(probe_timeout_s=60) as client:
+        task = await post(client, [f"{target.url}/code/200", f"{target.url}/held/201", f"{target.url}/held/202"])
+        events: list[tuple[str, str, dict[str, Any]]] = []
+        async with client.stream("GET", f"{task}/events?probes=0") as answer:
+            assert answer.headers["Content-Type"] == "text/event-stream"
+            assert answer.headers["Cache-Control"] == "no-store"
+            async for event in read_events(answer):
+                events.append(event)
+                target.release(200 + event[2]["done"])
+        assert [name for _, name, _ in events[:-1]] == ["progress"] * (len(events) - 1)
+        done = [data["done"] for _, _, data in events[:-1]]
+        assert done == sorted(set(done))
+        assert {1, 2} <= set(done)
+        identity, name, data = events[-1]
+        assert (identity, name, data["result"]) == ("ready", "ready", [200, 201, 202])
+        assert data == (await client.get(task)).json()
 
 
-async def test_last_event_id(client: httpx.AsyncClient, target: Target) -> None:
+async def test_last_event_id(open_gateway: OpenGateway, target: Target) -> None:
     """Who comes again gets what it has not seen; after the last event it is told to stop."""
-    task = await post(client, [f"{target.url}/delay/1", f"{target.url}/code/404"])
-    while (await client.get(task)).json()["done"] < 1:
-        await anyio.sleep(0.05)
-    async with client.stream("GET", f"{task}/events?probes=0", headers={"Last-Event-ID": "running"}) as answer:
-        assert (answer.status_code, (await anext(read_events(answer)))[1]) == (200, "progress")
-    async with client.stream("GET", f"{task}/events?probes=0", headers={"Last-Event-ID": "1"}) as answer:
-        events = [(identity, event) async for identity, event, _ in read_events(answer)]
-    assert events == [("ready", "ready")]
-    assert (await client.get(f"{task}/events/?probes=0", headers={"Last-Event-ID": "ready"})).status_code == 204
-    async with client.stream("GET", f"{task}/events?probes=0", headers={"Last-Event-ID": "nonsense"}) as answer:
-        assert [identity async for identity, _, _ in read_events(answer)] == ["ready"]
+    async with open_gateway(probe_timeout_s=60) as client:
+        task = await post(client, [f"{target.url}/held/200", f"{target.url}/code/404"])
+        while (await client.get(task)).json()["done"] < 1:
+            await anyio.sleep(0.05)
+        path = f"{task}/events?probes=0"
+        async with client.stream("GET", path, headers={"Last-Event-ID": "running"}) as answer:
+            assert (answer.status_code, (await anext(read_events(answer)))[1]) == (200, "progress")
+        async with client.stream("GET", path, headers={"Last-Event-ID": "1"}) as answer:
+            target.release(200)
+            events = [(identity, event) async for identity, event, _ in read_events(answer)]
+        # All can be known for a moment before the task is ready.
+        assert events in ([("ready", "ready")], [("2", "progress"), ("ready", "ready")])
+        assert (await client.get(f"{task}/events/?probes=0", headers={"Last-Event-ID": "ready"})).status_code == 204
+        async with client.stream("GET", path, headers={"Last-Event-ID": "nonsense"}) as answer:
+            assert [identity async for identity, _, _ in read_events(answer)] == ["ready"]
 
 
 async def test_cancelled(client: httpx.AsyncClient, target: Target) -> None:
@@ -88,15 +97,17 @@ async def test_no_such_task(client: httpx.AsyncClient) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-async def test_client_goes(client: httpx.AsyncClient, target: Target) -> None:
+async def test_client_goes(open_gateway: OpenGateway, target: Target) -> None:
     """A client that goes in the middle of a stream leaves nothing behind and harms nobody."""
-    task = await post(client, [f"{target.url}/delay/1"])
-    heard: list[str] = []
-    while len(heard) < 20 and "ready" not in heard:
-        async with client.stream("GET", f"{task}/events?probes=0") as answer:
-            heard.append((await anext(read_events(answer)))[1])
-    assert heard[0] == "progress"
-    assert (await client.get(task, headers={"Prefer": "wait=5"})).json()["status"] == "ready"
+    async with open_gateway(probe_timeout_s=60) as client:
+        task = await post(client, [f"{target.url}/held/200"])
+        heard: list[str] = []
+        while len(heard) < 20:
+            async with client.stream("GET", f"{task}/events?probes=0") as answer:
+                heard.append((await anext(read_events(answer)))[1])
+        target.release(200)
+        assert heard == ["progress"] * 20
+        assert (await client.get(task, headers={"Prefer": "wait=30"})).json()["status"] == "ready"
 
 
 async def test_head(client: httpx.AsyncClient, target: Target) -> None:
