@@ -118,7 +118,7 @@ async def test_what_it_is(browser: Browser, client: httpx.AsyncClient, folder: P
     make_audio(folder / "y.wav")
     async with open_page(browser, f"{client.base_url}/?sort=name") as page:
         await page.keyboard.press("Space")
-        await page.wait_for_function("navigator.mediaSession.playbackState === 'playing'")
+        await wait_for(page, "navigator.mediaSession.playbackState === 'playing'")
         await page.locator("#audio").evaluate("(audio) => audio.pause()")  # at its end the next one would be shown
         details = page.locator("#details")
         await expect(details).to_have_text(

@@ -164,15 +164,16 @@ async def test_recheck(browser: Browser, client: httpx.AsyncClient, target: Targ
         await expect(page.locator(f"#recent a[href='{address}']")).to_be_visible()
 
 
-async def test_refused_recheck(client: httpx.AsyncClient, target: Target) -> None:
+async def test_refused_recheck(open_gateway: OpenGateway, target: Target) -> None:
     """The page of a task that runs, where it answers an action that is refused, goes on at the address of the task."""
-    made = await client.post("/api/v1/tasks/", json=[f"{target.url}/silent"])
-    address = f"/tasks/{made.json()['id']}"
-    refused = await client.post(f"{address}/recheck?show=5xx")
-    assert refused.status_code == 409
-    assert f'content="2;url={address}?show=5xx"' in refused.text
-    assert 'content="2"' in (await client.get(address)).text
-    await client.post(f"{address}/cancel")
+    async with open_gateway(probe_timeout_s=90) as client:
+        made = await client.post("/api/v1/tasks/", json=[f"{target.url}/silent"])
+        address = f"/tasks/{made.json()['id']}"
+        refused = await client.post(f"{address}/recheck?show=5xx")
+        assert refused.status_code == 409
+        assert f'content="2;url={address}?show=5xx"' in refused.text
+        assert 'content="2"' in (await client.get(address)).text
+        await client.post(f"{address}/cancel")
 
 
 async def test_strange_urls(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
