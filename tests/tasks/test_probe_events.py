@@ -102,6 +102,9 @@ async def test_strange_ids(client: httpx.AsyncClient, seen: str) -> None:
     follower = Follower(await post(client, urls))
     async with client.stream("GET", follower.path, headers={b"Last-Event-ID": seen.encode()}) as answer:
         follower.events = [event async for event in read_events(answer)]
+    if follower.events:
+        follower.seen = follower.events[-1][0]
+    await follower.follow_on(client)  # a stream ends early where a busy machine is slow to answer for Redis
     follower.check(urls)
 
 
@@ -147,6 +150,9 @@ async def test_slow_client(client: httpx.AsyncClient) -> None:
     async with client.stream("GET", follower.path) as answer:
         await anyio.sleep(1)
         follower.events = [event async for event in read_events(answer)]
+    if follower.events:
+        follower.seen = follower.events[-1][0]
+    await follower.follow_on(client)  # a stream ends early where a busy machine is slow to answer for Redis
     follower.check(urls)
 
 
