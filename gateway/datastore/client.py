@@ -89,6 +89,8 @@ class Datastore:
         self._run_id: object = None
         self._refusal = ""
         self._trouble = ""
+        self._ended_trouble = ""
+        """What ended at the last look: commands that were under way may still be refused for it."""
         self._told: set[str] = set()
 
     def client(self, *, blocking: bool = False) -> Client:
@@ -198,7 +200,7 @@ class Datastore:
 
     async def _look(self, address: RedisAddress, client: Client) -> None:
         refusal, self._refusal = self._refusal, ""
-        news = refusal and name_refusal(refusal) not in {*self._told, self._trouble}
+        news = refusal and name_refusal(refusal) not in {*self._told, self._trouble, self._ended_trouble}
         try:
             with anyio.fail_after(EXAMINE_S):
                 if news or not self._health.available:
@@ -208,7 +210,7 @@ class Datastore:
         except Exception as error:  # whatever it is, the next look comes
             self._note_trouble(address, error)
             return
-        self._trouble = ""
+        self._ended_trouble, self._trouble = self._trouble, ""
         if news:
             self._told.add(name_refusal(refusal))
             log.warning("redis: %s refused a command: %s", address.shown, refusal)

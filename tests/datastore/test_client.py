@@ -398,6 +398,24 @@ async def test_words_of_redis_6_are_understood(tmp_path: Path, caplog: pytest.Lo
     assert "READONLY You can't write" in caplog.messages[0]
 
 
+async def test_refusal_that_comes_late(port: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A command that was under way when a trouble ended, and is refused for it, is no second line of the log."""
+    async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
+        client = datastore.client()
+        await client.config_set("maxmemory", "1")
+        with pytest.raises(ResponseError) as late:
+            await client.set("key", "value")
+        await wait_until(lambda: is_away(datastore))
+        await client.config_set("maxmemory", "0")
+        await wait_until(lambda: datastore.describe().available)
+        with pytest.raises(RedisUnavailable), datastore.translated():
+            raise late.value
+        await anyio.sleep(1)
+    lines = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(lines) == 1
+    assert "refuses to work: OOM" in lines[0]
+
+
 async def test_replica_refuses_writes(port: int, tmp_path: Path) -> None:
     """A server that became a replica is RedisUnavailable for writes."""
     async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
