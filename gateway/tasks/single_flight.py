@@ -76,11 +76,11 @@ class SingleFlight:
                     await anyio.sleep(GATHER_S)
                     self._has_probed = anyio.Event()
                     for _ in range(0, len(self._probed), MAX_CODES_AT_ONCE):
-                        probed, self._probed = self._probed[:MAX_CODES_AT_ONCE], self._probed[MAX_CODES_AT_ONCE:]
+                        probed = self._probed[:MAX_CODES_AT_ONCE]
                         await self._remember(probed)
+                        self._deliver_probed(len(probed))
         finally:
-            for flight, outcome, _ in self._probed:
-                self._deliver(flight, outcome, cached=False)
+            self._deliver_probed(len(self._probed))
 
     async def fan_out(self, batch: Batch, deliver: Deliver) -> None:
         """Begin or join a flight for each wanted URL of a batch; `deliver` is called with each result, now or later.
@@ -169,11 +169,13 @@ class SingleFlight:
             now = time.monotonic()
             await self._cache.remember((flight.request, outcome, now - at) for flight, outcome, at in probed)
 
-        try:
-            await _retry(remember, f"the codes of {len(probed)} URLs are not remembered")
-        finally:
-            for flight, outcome, _ in probed:
-                self._deliver(flight, outcome, cached=False)
+        await _retry(remember, f"the codes of {len(probed)} URLs are not remembered")
+
+    def _deliver_probed(self, count: int) -> None:
+        """Deliver the first of those that are probed."""
+        probed, self._probed = self._probed[:count], self._probed[count:]
+        for flight, outcome, _ in probed:
+            self._deliver(flight, outcome, cached=False)
 
     def _deliver(self, flight: Flight, outcome: ProbeOutcome, *, cached: bool) -> None:
         """End a flight: judge its outcome, and give it to each waiter."""
