@@ -3,6 +3,7 @@
 import gzip
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 from typing import Any
@@ -219,20 +220,27 @@ async def test_filter_and_address(browser: Browser, client: httpx.AsyncClient, t
         await page.wait_for_url(re.compile(f"/tasks/(?!{task})[^?]+"))
 
 
+@asynccontextmanager
+async def before_scripts(page: Page, url: str) -> AsyncIterator[None]:
+    """Open a task's page whose scripts come at the exit."""
+    there = anyio.Event()
+
+    async def hold(route: Route) -> None:
+        await there.wait()
+        await route.continue_()
+
+    await page.route("**/static/tasks/task.js", hold)
+    await page.goto(url, wait_until="commit")
+    yield
+    there.set()
+
+
 async def test_early_choice(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
     """What is typed into the filter before the scripts are there filters once they are."""
     task = await finish(client, mix(target))
     async with open_page(browser, "about:blank") as page:
-        there = anyio.Event()
-
-        async def hold(route: Route) -> None:
-            await there.wait()
-            await route.continue_()
-
-        await page.route("**/static/tasks/task.js", hold)
-        await page.goto(page_of(client, task), wait_until="commit")
-        await page.get_by_role("searchbox").fill("?1")
-        there.set()
+        async with before_scripts(page, page_of(client, task)):
+            await page.get_by_role("searchbox").fill("?1")
         await expect(page).to_have_url(page_of(client, task, "?q=%3F1"))
         await expect(page.locator(ROW)).to_have_count(11)
 
@@ -287,17 +295,28 @@ async def test_refused_recheck(browser: Browser, open_gateway: OpenGateway, targ
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("early", [False, True], ids=["with scripts", "before scripts"])
 async def test_rows_in_use_keep_their_place(
-    browser: Browser, patient_client: httpx.AsyncClient, target: Target
+    browser: Browser, patient_client: httpx.AsyncClient, target: Target, *, early: bool
 ) -> None:
     """While a row has the focus or is open, bad ones that land do not push it away."""
     client = patient_client
     kinds = ["code/404", "code/200", "held/200?2", "held/200?3", "held/500?retried"]
     urls = [f"{target.url}/{kind}" for kind in kinds]
     task = await post(client, urls)
-    async with open_page(browser, page_of(client, task)) as page:
+
+    async def is_begun() -> bool:
+        return bool((await client.get(f"/api/v1/tasks/{task}")).json()["done"] == 2)
+
+    await wait_until(is_begun)
+    async with open_page(browser, "about:blank") as page, AsyncExitStack() as stack:
+        await stack.enter_async_context(before_scripts(page, page_of(client, task)))
+        if not early:
+            await stack.aclose()
+            await expect_live(page)
         await expect(page.locator(ROW).nth(1)).to_contain_text("200")
         await page.locator(ROW).nth(1).get_by_role("group").locator("summary").click()
+        await stack.aclose()
         target.release(500)
         await expect(page.locator(f"{ROW}.k5xx")).to_have_count(1)
         assert (await read_rows(page))[1] == 1

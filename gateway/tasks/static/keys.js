@@ -4,7 +4,6 @@ import { $ } from "../web/dom.js";
 import { listen } from "../web/keys.js";
 import { dismiss, note } from "../web/notices.js";
 import { say } from "../web/words.js";
-import { detailsOf } from "./row.js";
 import { focused, move } from "./rows.js";
 
 const down = () => move(1);
@@ -31,8 +30,8 @@ function copy() {
 }
 
 function close() {
-  const details = focused() && detailsOf(focused());
-  if (!details?.open) return false;
+  const details = focused()?.querySelector("details[open]");
+  if (!details) return false;
   details.open = false;
   return true;
 }

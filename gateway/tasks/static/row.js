@@ -10,7 +10,6 @@ const facts = document.createDocumentFragment();
 facts.append(...template.querySelectorAll("dl, ol"));
 
 export const make = () => template.cloneNode(true);
-export const detailsOf = (row) => row.querySelector("details");
 
 /** Show a probe in a row, at a position of the table. */
 export function show(row, probe, position) {
@@ -42,7 +41,7 @@ function showLink(link, url) {
 /** Fill the details of a row that is open. */
 export function explain(row) {
   const { url, verdict, detail, error, final_url, location, attempts, cached, hops } = row.probe;
-  const details = detailsOf(row);
+  const details = row.querySelector("details");
   while (details.children.length > 1) details.lastElementChild.remove(); // the summary keeps the focus
   details.append(facts.cloneNode(true));
   const values = {

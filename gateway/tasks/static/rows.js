@@ -2,7 +2,7 @@
 
 import { $ } from "../web/dom.js";
 import { at, choose, isWhole } from "./probes.js";
-import { detailsOf, explain, make, show } from "./row.js";
+import { explain, make, show } from "./row.js";
 
 const GROUP_ROWS = 100;
 /** How often rows may change their places. */
@@ -53,17 +53,19 @@ function add(group) {
   observer.observe(group);
 }
 
-/** Take over the rows of the server if they are the first ones. */
+/** Take over the rows of the server if they are the first ones; they stay so while one is in use. */
 function adopt() {
   for (const group of table.querySelectorAll(".group")) {
     if (group.dataset.group === "0") add(group);
     else group.remove();
   }
+  const shown = [...table.querySelectorAll("[data-index]")].map(({ dataset }) => Number(dataset.index));
+  order = [...new Set([...shown, ...choose(selected)])];
+  build();
 }
 
 /** As many groups as the order needs, each of its height. */
 function build() {
-  if (!groups.length) adopt();
   const count = Math.ceil(order.length / GROUP_ROWS);
   for (const group of groups.splice(count)) {
     observer.unobserve(group);
@@ -111,6 +113,7 @@ export function land() {
 export function select(selection, soon = true) {
   selected = selection;
   if (!isWhole()) return;
+  if (!groups.length) adopt();
   if (!soon) {
     land();
     return;

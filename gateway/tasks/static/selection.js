@@ -5,10 +5,11 @@ import { say } from "../web/words.js";
 
 const main = $("content");
 const search = $("search");
-const { task, show, q, sort } = main.dataset;
+const selectionOf = ({ show = "", q = "", sort = "" }) => ({ show, q, sort });
+const { task } = main.dataset;
 const path = `${root}/tasks/${task}`;
 const api = `${root}/api/v1/tasks/${task}/probes`;
-let selection = { show, q, sort };
+let selection = selectionOf(main.dataset);
 let onChange = null;
 
 /** The selection that is shown. */
@@ -57,17 +58,16 @@ function follow(event) {
   const isElsewhere = link?.href.split("?")[0] !== location.href.split("?")[0];
   if (isElsewhere || button || ctrlKey || metaKey || shiftKey || altKey) return;
   event.preventDefault();
-  const query = new URLSearchParams(link.search);
-  const [shown, text, order] = ["show", "q", "sort"].map((name) => query.get(name) ?? "");
-  search.value = text;
-  choose({ show: shown, q: text, sort: order });
+  const chosen = selectionOf(Object.fromEntries(new URLSearchParams(link.search)));
+  search.value = chosen.q;
+  choose(chosen);
 }
 
 /** `call` is called after each change. */
 export function begin(call) {
   onChange = call;
   search.addEventListener("input", () => choose({ q: search.value }));
-  if (search.value !== q) choose({ q: search.value }); // typed before the scripts were there
+  if (search.value !== selection.q) choose({ q: search.value }); // typed before the scripts were there
   search.form.addEventListener("submit", (event) => event.preventDefault());
   main.addEventListener("click", follow);
   if (location.pathname !== path) history.replaceState(null, "", here({})); // an action that was refused
