@@ -174,15 +174,16 @@ class Datastore:
                 address = RedisAddress(
                     "standalone", str(self._server.folder), options={"path": str(self._server.socket)}
                 )
-            try:
-                async with (
-                    address.connect(timeout_s=ANSWER_S) as self._client,
-                    address.connect(timeout_s=BLOCK_S + ANSWER_S) as self._blocking_client,
-                ):
-                    await self._watch(address, self._client, task_status)
-            finally:
-                self._client = self._blocking_client = None
-                self._health = replace(self._health, available=False)
+            async with (
+                address.connect(timeout_s=ANSWER_S) as client,
+                address.connect(timeout_s=BLOCK_S + ANSWER_S) as blocking_client,
+            ):
+                self._client, self._blocking_client = client, blocking_client
+                try:
+                    await self._watch(address, client, task_status)
+                finally:  # before they are closed: a closed client would connect again
+                    self._client = self._blocking_client = None
+                    self._health = replace(self._health, available=False)
 
     async def _watch(self, address: RedisAddress, client: Client, task_status: TaskStatus[None]) -> None:
         """Look at Redis every second, and as soon as a call fails, but never without a pause."""
