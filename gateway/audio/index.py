@@ -11,7 +11,7 @@ import logging
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
@@ -76,6 +76,8 @@ class AudioFile:
     has_cover: bool = False
     is_read: bool = True
     """Whether the file was looked into; until then its type is that of its ending, and the rest is not known."""
+    json: dict[str, bytes] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """Its JSON by the path of the gateway: a list that was sent once is sent again for a twentieth of the CPU."""
 
     @cached_property
     def sort_key(self) -> str:

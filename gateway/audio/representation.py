@@ -17,7 +17,7 @@ PIECE_FILES = 500
 _SAFE = "!$'()*,:=@"
 """What stays as it is in an address: reserved characters without a meaning in a path (RFC 3986, 3.3)."""
 _PLAYABLE = {"audio/aac", "audio/flac", "audio/mp4", "audio/mpeg", "audio/ogg", "audio/wav", "audio/webm"}
-_FIELDS = tuple(field.name for field in fields(AudioFile) if field.name not in ("version", "is_read"))
+_FIELDS = tuple(field.name for field in fields(AudioFile) if field.name not in ("version", "is_read", "json"))
 
 
 def locate_bytes(name: str) -> str:
@@ -69,4 +69,9 @@ async def write_files(library: Library, files: Sequence[AudioFile], part: Files,
 
 
 def _write_some(files: Sequence[AudioFile], root: str) -> bytes:
-    return to_json([describe_file(audio, root) for audio in files])[1:-1]
+    return b",".join([audio.json.get(root) or _write_file(audio, root) for audio in files])
+
+
+def _write_file(audio: AudioFile, root: str) -> bytes:
+    written = audio.json[root] = to_json(describe_file(audio, root))
+    return written

@@ -1,6 +1,8 @@
 """The list in parts, and while the files of a folder are still being read."""
 
+import json
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +10,9 @@ import anyio
 import httpx
 import pytest
 
+from gateway.audio.library import Library
+from gateway.audio.models import Files
+from gateway.audio.representation import write_files
 from tests.audio.formats.corpus import Corpus, make_wave
 
 pytestmark = pytest.mark.anyio
@@ -106,3 +111,34 @@ async def test_delete_if_match(client: httpx.AsyncClient, waves: Callable[[int],
     etag = (await client.head("/audio/0.wav")).headers["ETag"]
     assert (await client.delete(API + "0.wav", headers={"If-Match": '"other"'})).status_code == 412
     assert (await client.delete(API + "0.wav", headers={"If-Match": etag})).status_code == 204
+
+
+async def test_listed_again(client: httpx.AsyncClient, waves: Callable[[int], list[str]], folder: Path) -> None:
+    """A file that was listed before is as it is now: renamed, changed in place, or with its time put back too."""
+    waves(3)
+    before = (await client.get(API)).json()
+    await client.patch(f"{API}0.wav", json={"name": "renamed.wav"})
+    (folder / "1.wav").write_bytes(make_wave(2000))
+    status = (folder / "2.wav").stat()
+    faster = make_wave(1000).replace((8000).to_bytes(4, "little"), (16_000).to_bytes(4, "little"))
+    (folder / "2.wav").write_bytes(faster)
+    os.utime(folder / "2.wav", ns=(status.st_atime_ns, status.st_mtime_ns))
+    after = (await client.get(API)).json()
+    assert after["revision"] != before["revision"]
+    assert [file["name"] for file in after["files"]] == ["1.wav", "2.wav", "renamed.wav"]
+    for file in after["files"]:
+        assert file == (await client.get(API + file["name"])).json()
+        assert file not in before["files"]
+    assert (await client.get(API)).json() == after
+
+
+@pytest.mark.parametrize("root", ["", "/app"])
+async def test_listed_below_a_path(folder: Path, root: str) -> None:
+    """The addresses in a list are below the path of its gateway, also where it was listed below another one before."""
+    (folder / "a.wav").write_bytes(make_wave(1000))
+    library = Library(folder, max_upload_bytes=10_000)
+    files = await library.list_files()
+    for path in ("/other", root, root):
+        answer = Files([], len(files), 0, "", None)
+        parts = [part async for part in write_files(library, files, answer, path)]
+    assert json.loads(b"".join(parts))["files"][0]["url"] == f"{root}/audio/a.wav"
