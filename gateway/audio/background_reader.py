@@ -15,6 +15,8 @@ _PIECE_S = 0.1
 _REST_S = 0.005
 """Between two pieces, for the threads that answer requests."""
 _LIST_EVERY_S = 1
+_LIST_SHARE = 0.1
+"""How much of the time may go into lists of what is read so far."""
 _LOG_EVERY_S = 10
 _RETRY_S = 5
 _PATIENCE_S = 2
@@ -55,14 +57,15 @@ class BackgroundReader:
         self._looked.set()
         if not (left := listing.unread):
             return
-        started_s = told_s = listed_s = monotonic()
+        started_s = told_s = monotonic()
+        list_at_s = started_s + _LIST_EVERY_S
         logger.info("reading %d new files of the audio folder", left)
         while left:
             left = await self._library.read_new(_PIECE_S)
             await anyio.sleep(_REST_S)
-            if monotonic() - listed_s >= _LIST_EVERY_S:
+            if (begun_s := monotonic()) >= list_at_s:
                 await self._library.relist()
-                listed_s = monotonic()
+                list_at_s = begun_s + max(_LIST_EVERY_S, (monotonic() - begun_s) / _LIST_SHARE)
             if left and monotonic() - told_s >= _LOG_EVERY_S:
                 told_s = monotonic()
                 logger.info("%d of %d files of the audio folder are read", listing.entries - left, listing.entries)

@@ -185,7 +185,8 @@ class Library:
         catalogue = self._catalogue
         unread = catalogue.unread  # first: what is read meanwhile may be listed as unread, not the other way
         listing = Listing(catalogue.list_known(), entries=catalogue.entries, unread=unread)
-        listing.select("", NEWEST)
+        for sort in {NEWEST, *self._listing.orders}:  # requests do not wait for these again
+            listing.select("", sort)
         return listing
 
     def _take(self, listing: Listing) -> None:

@@ -34,6 +34,11 @@ class Listing:
         self._sorted: dict[str, Sequence[AudioFile]] = {}
         self._searches: dict[tuple[str, str], Sequence[AudioFile]] = {}
 
+    @property
+    def orders(self) -> Sequence[str]:
+        """The orders in which it was asked for."""
+        return list(self._sorted)
+
     def recall(self, query: str, sort: str) -> Sequence[AudioFile] | None:
         """A selection that was made before, or None."""
         return self._searches.get((query, sort)) if query else self._sorted.get(sort)
