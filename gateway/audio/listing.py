@@ -31,12 +31,12 @@ class Listing:
         self.entries = entries
         self.unread = unread
         self.revision = _make_fingerprint(files, is_whole=not unread)
-        self._sorted: dict[str, Sequence[AudioFile]] = {}
+        self._sorted: dict[str, Sequence[AudioFile]] = {"name": files}
         self._searches: dict[tuple[str, str], Sequence[AudioFile]] = {}
 
     @property
     def orders(self) -> Sequence[str]:
-        """The orders in which it was asked for."""
+        """The orders in which it is sorted."""
         return list(self._sorted)
 
     def recall(self, query: str, sort: str) -> Sequence[AudioFile] | None:
