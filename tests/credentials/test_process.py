@@ -33,7 +33,7 @@ def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """The program with these arguments, which it does not survive."""
     command = [sys.executable, credentials.__file__, *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env={**no_words(), **environ}, check=False
+        command, capture_output=True, text=True, timeout=8, env={**no_words(), **environ}, check=False
     )
 
 
@@ -118,7 +118,7 @@ credentials.main()
 def test_the_defaults_are_localhost_and_8888() -> None:
     """Without arguments and environment; the port is not taken here, as others may have it."""
     command, folder = [sys.executable, "-c", REFUSING], Path(credentials.__file__).parent
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=no_words(), cwd=folder, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=8, env=no_words(), cwd=folder, check=False)
     assert done.returncode == 1
     assert done.stderr == "credentials.py: cannot listen on localhost port 8888: not now\n"
 
@@ -142,7 +142,7 @@ def test_importing_starts_nothing() -> None:
     code = "import threading, credentials; print(threading.active_count(), credentials.application is credentials.app)"
     command = [sys.executable, "-W", "error", "-c", code]
     folder = Path(credentials.__file__).parent
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=folder, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=8, cwd=folder, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1 True\n", "")
 
 
@@ -252,7 +252,7 @@ def test_what_is_in_flight_is_finished_first() -> None:
 
 def wait_until_refused(port: int) -> bool:
     """Whether nobody is let in any more within some seconds."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 5
     while time.monotonic() < end:
         try:
             connect(port).close()
@@ -351,7 +351,7 @@ def cpu_s(pid: int) -> float:
 def test_an_older_python_is_told_so_in_one_line(version: str) -> None:
     """Before anything that it does not have is imported; exit 1."""
     python = need_python(version)
-    done = subprocess.run([python, credentials.__file__], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([python, credentials.__file__], capture_output=True, text=True, timeout=8, check=False)
     assert done.returncode == 1
     assert done.stderr == f"credentials.py needs Python 3.11 or later; this is Python {version}\n"
 
@@ -372,7 +372,7 @@ def test_a_reader_that_stops_reading_stops_nothing(stream: str) -> None:
         for _ in range(20):
             assert statuses(ask(running.port, GET * 100 + CLOSE)) == [200] * 101
         running.child.terminate()
-        assert running.child.wait(timeout=60) == 0
+        assert running.child.wait(timeout=9) == 0
         pipe.close()
         setattr(running.child, stream, None)
 
@@ -401,7 +401,7 @@ def test_a_log_with_a_full_pipe_holds_little() -> None:
     log.finish(0.2)
     assert time.monotonic() - started < 2
     got = b""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 5
     while log.thread.is_alive() and time.monotonic() < end:
         with suppress(BlockingIOError):
             got += os.read(reader, 65536)
@@ -430,7 +430,7 @@ def test_closed_standard_streams_stop_nothing(closed: str) -> None:
     command = [sys.executable, credentials.__file__, "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(["bash", "-c", f'exec "$@" {closed}', "bash", *command]) as child:
         try:
-            end = time.monotonic() + 60
+            end = time.monotonic() + 8
             while time.monotonic() < end:
                 with suppress(ConnectionRefusedError):
                     answer = ask(port, GET * 3 + CLOSE)
@@ -439,7 +439,7 @@ def test_closed_standard_streams_stop_nothing(closed: str) -> None:
             assert statuses(answer) == [200] * 4
             assert answer.count(b"HTTP/1.1") == 4
             child.terminate()
-            assert child.wait(timeout=60) == 0
+            assert child.wait(timeout=9) == 0
         finally:
             child.kill()
 
@@ -451,7 +451,7 @@ def test_it_runs_under_the_wsgi_of_hypercorn() -> None:
     folder = Path(credentials.__file__).parent
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL) as child:
         try:
-            end = time.monotonic() + 60
+            end = time.monotonic() + 8
             codes: list[int] = []
             while not codes and time.monotonic() < end:
                 with suppress(ConnectionRefusedError):

@@ -261,7 +261,7 @@ async def test_hung_server_is_killed_and_started_again(tmp_path: Path, caplog: p
     async with running(tmp_path, hang_s=1) as datastore:
         pid = await find_pid(datastore)
         os.kill(pid, signal.SIGSTOP)
-        with anyio.fail_after(20), pytest.raises(RedisUnavailable), datastore.translated():
+        with anyio.fail_after(3), pytest.raises(RedisUnavailable), datastore.translated():
             await datastore.client().ping()
         await wait_for_answer(datastore)
         assert await find_pid(datastore) != pid

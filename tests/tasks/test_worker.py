@@ -29,7 +29,7 @@ TASKS = "/api/v1/tasks/"
 
 async def wait_ready(client: httpx.AsyncClient, location: str) -> dict[str, object]:
     """The task, as soon as it is ready."""
-    with anyio.fail_after(60):
+    with anyio.fail_after(8):
         while True:
             answer = await client.get(location, headers={"Prefer": "wait=5"})
             if answer.status_code == 200 and answer.json()["status"] == "ready":
@@ -39,7 +39,7 @@ async def wait_ready(client: httpx.AsyncClient, location: str) -> dict[str, obje
 
 async def wait_status(client: httpx.AsyncClient, path: str, status: int) -> None:
     """Return once the path answers so."""
-    with anyio.fail_after(60):
+    with anyio.fail_after(8):
         while (await client.get(path)).status_code != status:
             await anyio.sleep(0.05)
 
@@ -188,7 +188,7 @@ async def test_second_entry_of_a_running_task(open_gateway: OpenGateway, setting
                 await anyio.sleep(0.01)
             await redis.xadd("gateway:{queue}", {"task": location.rpartition("/")[2], "urls": 5})
             assert (await wait_ready(client, location))["result"] == [200] * 5
-            with anyio.fail_after(60):
+            with anyio.fail_after(5):
                 while await redis.xlen("gateway:{queue}"):
                     await anyio.sleep(0.02)
     assert set(target.requests.values()) == {1}
