@@ -85,6 +85,8 @@ class Datastore:
         self._health = Health("remote" if redis_url else "embedded")
         self._client: Client | None = None
         self._blocking_client: Client | None = None
+        self._calls = 0
+        self._all_ended = anyio.Event()
         self._doubt = anyio.Event()
         self._run_id: object = None
         self._refusal = ""
@@ -146,12 +148,17 @@ class Datastore:
         :raises RedisUnavailable: as `translated`; within a second however many others wait for a connection.
         :raises KeyCorrupted: a key holds something of another type than ours.
         """
+        self._calls += 1
         try:
             with self.translated(), anyio.fail_after(None if blocking else self._call_s):
                 yield self.client(blocking=blocking)
         except (ResponseError, ValueError, TypeError) as error:
             log.warning("redis: a key holds a value of another form: %s", shorten(str(error), 300))
             raise KeyCorrupted("Redis does not hold what is expected of it.") from error
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._all_ended.set()
 
     async def eval(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """What a Lua script gives; raises as `open`. It is sent whole, so that a Redis may restart or fail over."""
@@ -181,9 +188,17 @@ class Datastore:
                 self._client, self._blocking_client = client, blocking_client
                 try:
                     await self._watch(address, client, task_status)
-                finally:  # before they are closed: a closed client would connect again
+                finally:
                     self._client = self._blocking_client = None
                     self._health = replace(self._health, available=False)
+                    await self._wait_for_calls()
+
+    async def _wait_for_calls(self) -> None:
+        """Let the calls under way end: with a client that is closed they would connect anew."""
+        self._all_ended = anyio.Event()
+        if self._calls:
+            with anyio.move_on_after(self._call_s, shield=True):
+                await self._all_ended.wait()
 
     async def _watch(self, address: RedisAddress, client: Client, task_status: TaskStatus[None]) -> None:
         """Look at Redis every second, and as soon as a call fails, but never without a pause."""

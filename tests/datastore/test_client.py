@@ -221,6 +221,26 @@ async def test_many_callers_share_few_connections(port: int, tmp_path: Path) -> 
         assert int((await client.info("clients"))["connected_clients"]) <= CONNECTIONS + 2
 
 
+async def test_end_leaves_no_connection(port: int, tmp_path: Path) -> None:
+    """Calls that go on while a datastore ends are refused; none of them connects once its clients are closed."""
+
+    async def call_on(datastore: Datastore) -> None:
+        while True:
+            with suppress(RedisUnavailable):
+                await datastore.eval("return 1", ["key"], [])
+            await anyio.lowlevel.checkpoint()
+
+    async with Redis(port=port) as admin, anyio.create_task_group() as group:
+        for number in range(10):
+            async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
+                for _ in range(5):
+                    group.start_soon(call_on, datastore)
+                await anyio.sleep(0.01 * number)
+        await anyio.sleep(0.1)
+        assert len(await admin.client_list()) == 1
+        group.cancel_scope.cancel()
+
+
 async def test_full_server_refuses(port: int, tmp_path: Path) -> None:
     """A server without memory left is RedisUnavailable with words of its own, in a pipeline too, and reads go on."""
     async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
@@ -264,7 +284,11 @@ async def test_demoted_primary_is_left(tmp_path: Path, caplog: pytest.LogCapture
             for _ in range(20):  # so many connections, and one that waits for longer than the failover takes
                 group.start_soon(call, datastore.client().incr, "n")
             group.start_soon(pass_refusal, datastore.client(blocking=True).blpop, ["nothing"], 1)
-            await anyio.sleep(0.1)
+
+            async def is_counted() -> bool:
+                return bool(await demoted.get("n") == b"20")
+
+            await wait_until(is_counted)
             relay.target_port = new
             await demoted.replicaof("127.0.0.1", str(new))
 
@@ -319,7 +343,7 @@ async def test_refusing_server_is_not_available(words: str, tmp_path: Path, capl
                 assert not isinstance(caught.value, KeyCorrupted)
             await wait_until(lambda: is_away(datastore))
             for _ in range(20):
-                with anyio.fail_after(20), pytest.raises(RedisUnavailable) as caught:
+                with anyio.fail_after(AWAY_LIMIT_S), pytest.raises(RedisUnavailable) as caught:
                     await datastore.eval(CALLS, ["key", "s"], [])
                 assert not isinstance(caught.value, KeyCorrupted)
                 assert caught.value.headers == {"Retry-After": "1"}
