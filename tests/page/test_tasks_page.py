@@ -231,15 +231,20 @@ async def before_scripts(page: Page, url: str) -> AsyncIterator[None]:
 
     await page.route("**/static/tasks/task.js", hold)
     await page.goto(url, wait_until="commit")
-    yield
-    there.set()
+    try:
+        yield
+    finally:
+        there.set()
 
 
-async def test_early_choice(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+@pytest.mark.parametrize("opened", [False, True], ids=["rows closed", "row open"])
+async def test_early_choice(browser: Browser, client: httpx.AsyncClient, target: Target, *, opened: bool) -> None:
     """What is typed into the filter before the scripts are there filters once they are."""
     task = await finish(client, mix(target))
     async with open_page(browser, "about:blank") as page:
         async with before_scripts(page, page_of(client, task)):
+            if opened:
+                await page.locator(f"{ROW} summary").first.click()
             await page.get_by_role("searchbox").fill("?1")
         await expect(page).to_have_url(page_of(client, task, "?q=%3F1"))
         await expect(page.locator(ROW)).to_have_count(11)
@@ -308,12 +313,12 @@ async def test_rows_in_use_keep_their_place(
     async def is_begun() -> bool:
         return bool((await client.get(f"/api/v1/tasks/{task}")).json()["done"] == 2)
 
-    await wait_until(is_begun)
     async with open_page(browser, "about:blank") as page, AsyncExitStack() as stack:
-        await stack.enter_async_context(before_scripts(page, page_of(client, task)))
-        if not early:
-            await stack.aclose()
-            await expect_live(page)
+        if early:
+            await wait_until(is_begun)
+            await stack.enter_async_context(before_scripts(page, page_of(client, task)))
+        else:
+            await page.goto(page_of(client, task))
         await expect(page.locator(ROW).nth(1)).to_contain_text("200")
         await page.locator(ROW).nth(1).get_by_role("group").locator("summary").click()
         await stack.aclose()

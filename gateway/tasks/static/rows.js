@@ -19,7 +19,7 @@ const observer = new IntersectionObserver(look, { rootMargin: "1000px 0px" });
 const rowOf = (element) => element?.closest(".group > .row");
 export const focused = () => rowOf(document.activeElement);
 /** Rows keep their places while one is in use. */
-const isHeld = () => Boolean(focused() || table.querySelector("details[open]"));
+const isHeld = () => focused() || table.querySelector("details[open]");
 
 function look(entries) {
   for (const { target, isIntersecting } of entries) {
@@ -53,7 +53,7 @@ function add(group) {
   observer.observe(group);
 }
 
-/** Take over the rows of the server if they are the first ones; they stay so while one is in use. */
+/** Take over the rows of the server if they are the first ones; they stay first while one is in use. */
 function adopt() {
   for (const group of table.querySelectorAll(".group")) {
     if (group.dataset.group === "0") add(group);
@@ -82,7 +82,7 @@ function build() {
   });
   table.ariaRowCount = order.length + 1;
   table.hidden = !order.length;
-  $("unmatched").hidden = order.length > 0;
+  $("unmatched").hidden = !table.hidden;
 }
 
 function arrange() {
@@ -110,14 +110,11 @@ export function land() {
 }
 
 /** Show other rows, or in another order: at once, or as soon as no row is in use. */
-export function select(selection, soon = true) {
+export function select(selection, soon) {
   selected = selection;
   if (!isWhole()) return;
   if (!groups.length) adopt();
-  if (!soon) {
-    land();
-    return;
-  }
+  if (!soon) return land();
   arrange();
   for (const group of near) fill(group);
   if (table.getBoundingClientRect().top < 0) table.scrollIntoView();

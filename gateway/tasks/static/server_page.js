@@ -13,8 +13,8 @@ async function load() {
 function replace(page, id) {
   const [old, fresh] = [$(id), page.getElementById(id)];
   if (!old || !fresh || old.contains(document.activeElement)) return;
-  const isOpen = Boolean(old.querySelector("details[open]"));
-  for (const details of fresh.querySelectorAll("details")) details.open = isOpen;
+  const open = old.querySelector("details[open]");
+  for (const details of fresh.querySelectorAll("details")) details.open = open;
   old.replaceWith(fresh);
 }
 

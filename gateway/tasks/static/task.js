@@ -48,10 +48,11 @@ async function stop(event) {
 
 export async function begin() {
   for (const part of [rows, summary, keys]) part.begin();
+  const sent = selection.read();
   selection.begin(() => select(true));
   $("stop")?.addEventListener("submit", stop);
   await insist(() => load(task));
-  select(page > 1);
+  select(page > 1 || selection.read() !== sent);
   const onProbes = (probes) => {
     take(probes);
     rows.land();
