@@ -14,9 +14,9 @@ from .order import NEWEST
 _PIECE_S = 0.1
 _REST_S = 0.005
 """Between two pieces, for the threads that answer requests."""
-_LIST_EVERY_S = 1
+_LIST_EVERY_S = (1, 5)
+"""How often what is read so far is listed, at most and at least; in between for `_LIST_SHARE` of the time."""
 _LIST_SHARE = 0.1
-"""How much of the time may go into lists of what is read so far."""
 _LOG_EVERY_S = 10
 _RETRY_S = 5
 _PATIENCE_S = 2
@@ -58,17 +58,17 @@ class BackgroundReader:
         if not (left := listing.unread):
             return
         started_s = told_s = monotonic()
-        list_at_s = started_s + _LIST_EVERY_S
+        least_s, most_s = _LIST_EVERY_S
+        list_at_s = started_s + least_s
         logger.info("reading %d new files of the audio folder", left)
         while left:
             left = await self._library.read_new(_PIECE_S)
             await anyio.sleep(_REST_S)
             if (begun_s := monotonic()) >= list_at_s:
                 await self._library.relist()
-                list_at_s = begun_s + max(_LIST_EVERY_S, (monotonic() - begun_s) / _LIST_SHARE)
+                list_at_s = begun_s + min(max(least_s, (monotonic() - begun_s) / _LIST_SHARE), most_s)
             if left and monotonic() - told_s >= _LOG_EVERY_S:
                 told_s = monotonic()
                 logger.info("%d of %d files of the audio folder are read", listing.entries - left, listing.entries)
-        while not await self._library.relist():
-            pass
+        await self._library.relist()  # unless a look has listed it meanwhile
         logger.info("the new files of the audio folder are read: %.1f s", monotonic() - started_s)

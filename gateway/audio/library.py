@@ -4,7 +4,6 @@ Decides what is taken. Knows no HTTP but the status of its errors.
 """
 
 import os
-import time
 import weakref
 from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import replace
@@ -34,7 +33,7 @@ _EXPLAINED_BYTES = 16 * 1024
 _READ_AT_ONCE = 100
 """So many new files are read before the list is answered: in a tenth of a second."""
 _REST_S = 0.03
-"""Between two sorts of all files: while one compares, which may be 20 ms, no other thread runs; a page needs a few."""
+"""Between two sorts of all files: while one compares, no other thread runs, for 20 ms, and a page has several turns."""
 _KEPT = 8
 """How many states of the list are kept for clients that read it part by part."""
 
@@ -168,6 +167,9 @@ class Library:
         """List what `read_new` has read; False if the folder has changed meanwhile. Requests do not wait for that."""
         before = self._listing
         listing = await self.process(self._list_known)
+        for sort in {NEWEST, *before.orders} - {*listing.orders}:  # requests do not wait for these again
+            await anyio.sleep(_REST_S)
+            await self.process(listing.select, "", sort)
         if self._listing is not before:
             return False
         self._take(listing)
@@ -187,11 +189,7 @@ class Library:
     def _list_known(self) -> Listing:
         catalogue = self._catalogue
         unread = catalogue.unread  # first: what is read meanwhile may be listed as unread, not the other way
-        listing = Listing(catalogue.list_known(), entries=catalogue.entries, unread=unread)
-        for sort in {NEWEST, *self._listing.orders}:  # requests do not wait for these again
-            time.sleep(_REST_S)
-            listing.select("", sort)
-        return listing
+        return Listing(catalogue.list_known(), entries=catalogue.entries, unread=unread)
 
     def _take(self, listing: Listing) -> None:
         self._listing = listing

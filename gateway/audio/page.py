@@ -156,7 +156,7 @@ async def _find_listing(library: Library) -> Listing:
 
 async def _select_rows(library: Library, listing: Listing) -> dict[str, Any]:
     """The hundred files that the query asks for, and where they stand among those that it finds."""
-    query, sort = request.args.get("q", ""), request.args.get("sort", "")
+    query, sort = request.args.get("q", ""), request.args.get("sort") or NEWEST
     try:
         found = await library.select(listing, query, sort)
     except Unprocessable:
