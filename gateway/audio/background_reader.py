@@ -70,5 +70,5 @@ class BackgroundReader:
             if left and monotonic() - told_s >= _LOG_EVERY_S:
                 told_s = monotonic()
                 logger.info("%d of %d files of the audio folder are read", listing.entries - left, listing.entries)
-        await self._library.relist()  # unless a look has listed it meanwhile
+        await self._library.relist()
         logger.info("the new files of the audio folder are read: %.1f s", monotonic() - started_s)

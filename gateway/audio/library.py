@@ -163,17 +163,15 @@ class Library:
             raise ListChanged("The list has changed since. Begin again without `revision`.")
         return listing
 
-    async def relist(self) -> bool:
-        """List what `read_new` has read; False if the folder has changed meanwhile. Requests do not wait for that."""
+    async def relist(self) -> None:
+        """List what `read_new` has read, unless a look has listed it meanwhile. Requests do not wait for that."""
         before = self._listing
         listing = await self.process(self._list_known)
         for sort in {NEWEST, *before.orders} - {*listing.orders}:  # requests do not wait for these again
             await anyio.sleep(_REST_S)
             await self.process(listing.select, "", sort)
-        if self._listing is not before:
-            return False
-        self._take(listing)
-        return True
+        if self._listing is before:
+            self._take(listing)
 
     async def read_new(self, duration_s: float) -> int:
         """Look into new files for so long; how many are left. Raises as `look` does."""
