@@ -13,7 +13,9 @@ from .order import NEWEST
 
 _PIECE_S = 0.1
 _REST_S = 0.005
-"""Between two pieces, for the threads that answer requests."""
+"""Between two pieces, for the event loop."""
+_YIELD_S = 0.05
+"""How long a thread that answers a request goes first: beside one that computes it takes several times as long."""
 _LIST_EVERY_S = (1, 5)
 """How often what is read so far is listed, at most and at least; in between for `_LIST_SHARE` of the time."""
 _LIST_SHARE = 0.1
@@ -64,6 +66,8 @@ class BackgroundReader:
         while left:
             left = await self._library.read_new(_PIECE_S)
             await anyio.sleep(_REST_S)
+            with move_on_after(_YIELD_S):
+                await self._library.wait_unasked()
             if (begun_s := monotonic()) >= list_at_s:
                 await self._library.relist()
                 list_at_s = begun_s + min(max(least_s, (monotonic() - begun_s) / _LIST_SHARE), most_s)

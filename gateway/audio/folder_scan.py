@@ -18,8 +18,10 @@ _TURN = 1000
 """How many files a look asks for their status; that takes 5 ms. A smaller folder is asked as a whole."""
 _TURN_S = 0.25
 """How often, at most, in a larger one."""
-_SETTLED_NS = 2_000_000_000
-"""A folder that has changed so recently may change again within the granularity of its time (FAT: 2 s)."""
+_TICK_S, _COARSE_TICK_S = 0.1, 2.0
+"""Two changes nearer to each other than this may leave the same time on a folder: where times have fractions of a
+second, which the kernel takes from its clock tick of at most 10 ms, and where they have none (FAT: 2 s).
+"""
 
 State = TypeVar("State")
 
@@ -44,7 +46,9 @@ class FolderScan(Generic[State]):
         self._distrusted: set[str] = set()
         self._trusted_after_round: set[str] = set()
         self._turned_s = 0.0
-        self._seen: tuple[int, ...] | None = None
+        self._seen: tuple[int, ...] = ()
+        self._seen_s = 0.0
+        self._listed: tuple[int, ...] = ()
 
     def distrust(self, name: str) -> None:
         """Note that a file was removed here: another one of its name may get the same inode."""
@@ -55,17 +59,20 @@ class FolderScan(Generic[State]):
 
         :raises OSError: the folder is away or broken.
         """
-        now_ns = time.time_ns()
+        begun_s = time.monotonic()
         folder_fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)  # NFS asks its server at an open
         try:
             status = os.fstat(folder_fd)
             seen = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
-            is_listed = seen != self._seen
-            changed = is_listed and self._list_names(folder_fd)
+            if seen != self._seen:
+                self._seen, self._seen_s = seen, begun_s
+            changed = seen != self._listed and self._list_names(folder_fd)
             changed = self._take_turn(folder_fd) or changed
         finally:
             os.close(folder_fd)
-        self._seen = seen if status.st_mtime_ns < now_ns - _SETTLED_NS else None
+        tick_s = _TICK_S if status.st_mtime_ns % 1_000_000_000 else _COARSE_TICK_S
+        if begun_s - self._seen_s > tick_s:  # by this clock alone: that of a file server may be another
+            self._listed = seen
         return changed
 
     def _list_names(self, folder_fd: int) -> bool:

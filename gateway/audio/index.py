@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,8 @@ from .tags import Cover, Tags, read_cover, read_tags
 _PROCESS_FAILURES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 """Failures to open a file that say nothing about the file."""
 _RETRY_AFTER_S = 5
+_LEAST_S = 0.01
+"""For so long new files are read, whoever asks for the list meanwhile."""
 _TYPES = {
     ".aac": "audio/aac", ".ac3": "audio/ac3", ".aif": "audio/aiff", ".aiff": "audio/aiff", ".amr": "audio/amr",
     ".ape": "audio/x-ape", ".au": "audio/basic", ".caf": "audio/x-caf", ".dff": "audio/x-dff", ".dsf": "audio/x-dsf",
@@ -213,14 +216,17 @@ class Index:
             self._files = self.list_known()
         return self._files
 
-    def read_new(self, duration_s: float) -> int:
+    def read_new(self, duration_s: float, is_asked: Callable[[], bool] = lambda: False) -> int:
         """Read new files that a scan has left, the newest first, for so long; how many are left.
+
+        It ends sooner if `is_asked` says that another thread should go first.
 
         :raises OSError: this process may open no more files.
         """
-        ends_s = time.monotonic() + duration_s
+        begun_s = time.monotonic()
         for name, (key, _) in list(self._unread.items()):
-            if time.monotonic() >= ends_s:
+            read_s = time.monotonic() - begun_s
+            if read_s >= duration_s or (read_s >= _LEAST_S and is_asked()):
                 break
             self._read_one(key)
             self._unread.pop(name, None)

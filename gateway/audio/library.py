@@ -5,7 +5,8 @@ Decides what is taken. Knows no HTTP but the status of its errors.
 
 import os
 import weakref
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path
@@ -98,6 +99,8 @@ class Library:
         self._found: Listing | None = None
         """What a scan has found that was not taken over yet: its request may be cancelled before."""
         self._processors = anyio.CapacityLimiter(2)
+        self._asked = 0
+        self._unasked = anyio.Event()
         self.new_files = anyio.Event()
         """Set when a look has left new files to `read_new`."""
         self.reads_later = False
@@ -130,7 +133,8 @@ class Library:
             if self._looked <= begun:  # what began before this call may have missed what was there by then
                 self._scans += 1
                 number = self._scans
-                await self.disk.read(self._scan)
+                with self._asking():
+                    await self.disk.read(self._scan)
                 self._looked = number
                 if self._found is not None:
                     self._take(self._found)
@@ -151,7 +155,30 @@ class Library:
 
     async def process(self, call: Callable[[*Args], T], *args: *Args) -> T:
         """A call that computes, in a thread. Two at a time: they share one processor with the event loop."""
-        return await to_thread.run_sync(call, *args, limiter=self._processors)
+        with self._asking():
+            return await to_thread.run_sync(call, *args, limiter=self._processors)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a thread is at work for somebody who waits for it."""
+        return self._asked > 0
+
+    async def wait_unasked(self) -> None:
+        """Return once no thread is."""
+        if self._asked:
+            await self._unasked.wait()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        if not self._asked:
+            self._unasked = anyio.Event()
+        self._asked += 1
+        try:
+            yield
+        finally:
+            self._asked -= 1
+            if not self._asked:
+                self._unasked.set()
 
     async def recall(self, revision: str) -> Listing:
         """The list of a revision, for a client that reads it part by part; raises as `look` does, and
@@ -174,8 +201,11 @@ class Library:
             self._take(listing)
 
     async def read_new(self, duration_s: float) -> int:
-        """Look into new files for so long; how many are left. Raises as `look` does."""
-        return await self.disk.read(self._catalogue.read_new, duration_s)
+        """Look into new files for so long, less while the list `is_asked` for; how many are left.
+
+        Raises as `look` does.
+        """
+        return await self.disk.read(self._catalogue.read_new, duration_s, lambda: self.is_asked)
 
     def _scan(self) -> None:
         catalogue = self._catalogue

@@ -1,7 +1,9 @@
 """What a look at a folder notices, and what it asks the disk for."""
 
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +40,40 @@ def test_changes(scan: FolderScan[int], tmp_path: Path) -> None:
     (tmp_path / "b").unlink()
     assert scan.look()
     assert scan.entries == {}
+
+
+def test_quick_changes(scan: FolderScan[int], tmp_path: Path) -> None:
+    """Changes that follow one another faster than the times of a folder can tell are all noticed."""
+    for number in range(300):
+        (tmp_path / str(number)).write_text("1")
+        assert scan.look()
+    assert len(scan.entries) == 300
+
+
+@pytest.mark.parametrize(("fraction_ns", "tick_s"), [(0, 2), (1, 0.1)])
+def test_unchanged(
+    scan: FolderScan[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fraction_ns: int, tick_s: float
+) -> None:
+    """An unchanged folder is not listed again, once its time would show a change; without fractions that is later."""
+    listed = list[float]()
+    clock_s = [1000.0]
+    list_folder = os.scandir
+
+    def note_listing(folder_fd: int) -> Any:
+        listed.append(clock_s[0])
+        return list_folder(folder_fd)
+
+    monkeypatch.setattr(os, "scandir", note_listing)
+    monkeypatch.setattr(time, "monotonic", lambda: clock_s[0])
+    (tmp_path / "a").write_text("1")
+    os.utime(tmp_path, ns=(0, 10**18 + fraction_ns))
+    for _ in range(100):
+        scan.look()
+        clock_s[0] += 0.05
+    assert tick_s < listed[-1] - 1000 < tick_s + 0.2
+    (tmp_path / "b").write_text("1")
+    assert scan.look()
+    assert len(scan.entries) == 2
 
 
 def test_turns(scan: FolderScan[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

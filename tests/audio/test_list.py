@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import anyio
 import httpx
 import pytest
 
+from gateway.audio.background_reader import BackgroundReader
 from gateway.audio.library import Library
 from gateway.audio.models import Files
 from gateway.audio.representation import write_files
@@ -103,6 +105,35 @@ async def test_reading(
     assert "reading 203 new files of the audio folder" in caplog.messages
     page = (await client.get("/")).text
     assert 'id="reading" role="status"></p>' in page
+
+
+async def test_requests_go_first(folder: Path, corpus: Corpus) -> None:
+    """Reading stops for a request that waits for a thread, and goes on although such requests never end."""
+    for number in range(400):
+        (folder / f"{number}.mp3").write_bytes(corpus["cbr.mp3"])
+    library = Library(folder, max_upload_bytes=1_000_000)
+    reader = BackgroundReader(library)
+    over = threading.Event()
+
+    def wait_over() -> None:
+        over.wait()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(library.process, wait_over)
+        try:
+            with anyio.fail_after(60):
+                await anyio.wait_all_tasks_blocked()
+                assert library.is_asked
+                total = (await library.look()).unread
+                assert total == 400
+                assert 0 < await library.read_new(60) < total
+                tasks.start_soon(reader.run)
+                while (await library.look()).unread:
+                    await anyio.sleep(0.02)
+        finally:
+            over.set()
+            tasks.cancel_scope.cancel()
+    assert await library.read_new(60) == 0
 
 
 async def test_delete_if_match(client: httpx.AsyncClient, waves: Callable[[int], list[str]]) -> None:
