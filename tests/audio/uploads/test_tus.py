@@ -345,7 +345,7 @@ async def test_cut(client: httpx.AsyncClient, folder: Path) -> None:
     sent = 0
     for size in (1, 7000, 40_000, 100_000):
         stream = await begin_patch(client, url, sent, WAVE[sent : sent + size], of=len(WAVE) - sent)
-        await anyio.sleep(0.1)
+        await anyio.sleep(0.5)
         await stream.aclose()
         sent += size
         assert await tell_offset(client, url) == sent
