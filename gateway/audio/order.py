@@ -6,6 +6,7 @@ the album: by disc and track number, or by name. So an album that was dropped pl
 the top. `artist` has the files of an album in the same order.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from typing import Any
 
 from gateway.errors import Unprocessable
 
-from .folding import make_natural_key
+from .folding import fold, make_natural_key
 from .index import AudioFile
 
 ALBUM_GAP = timedelta(minutes=10)
@@ -103,12 +104,19 @@ def _sort_albums(keyed: list[tuple[Any, AudioFile]]) -> list[tuple[Any, AudioFil
 def _sort_album(files: Sequence[AudioFile]) -> list[AudioFile]:
     """Files of one album in its order: by disc and track number, or by name.
 
-    Discs count where each file tells its own. Names decide where a track number is missing or comes twice, and where
-    there is no album.
+    What has no disc number is on the first disc, what has no track number comes last. Where a place comes twice, files
+    of several artists may be albums that have the same name ("Greatest Hits"): then artist by artist. Names decide if
+    they are not, if most files have no number, and where there is no album.
     """
-    discs = [audio.disc_number or 0 for audio in files]
-    tracks = [audio.track_number if audio.album_key else None for audio in files]
-    places = list(zip(discs if all(discs) else [0] * len(files), tracks, strict=True))
-    if None in tracks or len(set(places)) < len(files):
+    places = {audio.name: (audio.disc_number or 1, audio.track_number) for audio in files if audio.track_number}
+    if 2 * len(places) <= len(files) or not files[0].album_key:
         return sorted(files, key=lambda audio: audio.sort_key)
-    return [audio for _, audio in sorted(zip(places, files, strict=True), key=lambda pair: pair[0])]
+    if len(set(places.values())) == len(places):
+        last = (sys.maxsize, 0)
+        return sorted(files, key=lambda audio: (places.get(audio.name, last), audio.sort_key))
+    artists: dict[str, list[AudioFile]] = {}
+    for audio in files:
+        artists.setdefault(fold(audio.artist or ""), []).append(audio)
+    if len(artists) == 1 or any(len(own) == 1 for own in artists.values()):
+        return sorted(files, key=lambda audio: audio.sort_key)
+    return [audio for own in artists.values() for audio in _sort_album(own)]

@@ -49,7 +49,7 @@ def test_track_numbers() -> None:
 
 
 def test_discs() -> None:
-    """An album of discs plays disc by disc, in each order that has albums; without the discs of all files by names."""
+    """An album of discs plays disc by disc, in each order that has albums; what has no disc number is on the first."""
     names = {"Dawn.mp3": (1, 1), "Noon.mp3": (1, 2), "Chill.mp3": (2, 1), "Brisk.mp3": (2, 2), "Air.mp3": (10, 1)}
     files = [
         make_file(name, n, artist="Anna", album="Set", disc_number=places[0], track_number=places[1])
@@ -58,10 +58,30 @@ def test_discs() -> None:
     for sort in ("newest", "-newest", "artist", "-artist"):
         assert read_names(sort_files(files[::-1], sort)) == list(names)
     files[0] = make_file("Dawn.mp3", artist="Anna", album="Set", track_number=1)
+    bonus = make_file("Bonus.mp3", artist="Anna", album="Set")
+    for sort in ("newest", "artist"):
+        assert read_names(sort_files([bonus, *files], sort)) == [*names, "Bonus.mp3"]
+    files[2] = make_file("Chill.mp3", artist="Anna", album="Set", track_number=1)
     for sort in ("newest", "artist"):
         assert read_names(sort_files(files, sort)) == sorted(names)
-    bonus = make_file("Bonus.mp3", artist="Anna", album="Set", track_number=3)
-    assert read_names(sort_files([bonus, *files[:2]], "newest")) == ["Dawn.mp3", "Noon.mp3", "Bonus.mp3"]
+
+
+def test_few_numbers() -> None:
+    """If most files of an album have no track number, their names decide."""
+    files = [make_file(f"{n}.mp3", album="Set", track_number=3 if n == 3 else None) for n in (1, 2, 3, 4)]
+    assert sort_files(files[::-1], "newest") == files
+
+
+def test_albums_of_one_name() -> None:
+    """Albums of one name that come together are not mixed; a collection of many artists whose numbers repeat is one."""
+    songs = [("Z", "Queen", 1), ("M", "Queen", 2), ("A", "Queen", 3), ("Y", "ABBA", 1), ("B", "ABBA", 2)]
+    hits = [
+        make_file(f"{name}.mp3", at_s, album="Greatest Hits", artist=artist, track_number=track)
+        for at_s, (name, artist, track) in enumerate(songs)
+    ]
+    assert sort_files(hits[::-1], "newest") == hits
+    mixed = [make_file(f"{d}-{n}.mp3", album="Hits", artist=f"{d}{n}", track_number=n) for d in (1, 2) for n in (1, 2)]
+    assert sort_files(mixed[::-1], "newest") == mixed
 
 
 def test_two_albums_at_once() -> None:
