@@ -34,8 +34,11 @@ def check_flac(reader: BoundedReader) -> AudioType | None:
     rate, channels = reader.number(18, 3) >> 4, (reader.number(20, 1) >> 1 & 7) + 1
     samples = reader.number(21, 5) & 0xFFFFFFFFF
     offset = _skip_metadata(reader)
-    first = _parse_frame(reader.peek(offset, _FRAME_HEADER_BYTES)) if offset else None
-    if offset is None or first is None:
+    if offset is None:
+        return None
+    look = reader.peek if reader.is_whole else reader.at
+    first = _parse_frame(look(offset, _FRAME_HEADER_BYTES))
+    if first is None:
         return None
     if not samples and reader.is_whole:  # it was written to a pipe
         samples = _count_samples(reader.since(offset), first)
@@ -57,13 +60,13 @@ def _skip_metadata(reader: BoundedReader) -> int | None:
 
 
 def _count_samples(reader: BoundedReader, first: _Frame) -> int:
-    """The samples up to the end of the last frame; 0 where none is found."""
+    """The samples from the first frame to the end of the last; 0 where none is found."""
     with suppress(ReadLimitReached):
         for at in reader.find_last(bytes([0xFF, first.form[0]]), within_bytes=_TAIL_BYTES):
             last = _parse_frame(reader.peek(at, _FRAME_HEADER_BYTES))
             if last and last.form == first.form:
-                start = last.number if last.is_variable else last.number * first.samples
-                return start + last.samples
+                length = last.number - first.number  # a part of a stream does not begin at 0
+                return max(0, length if last.is_variable else length * first.samples) + last.samples
     return 0
 
 

@@ -12,7 +12,7 @@ _MAGICS = re.compile(
     rb"RIF[FX]|FORM|LIST|RF64|BW64|riff|OggS|fLaC|\x1a\x45\xdf\xa3|\x30\x26\xb2\x75"  # containers
     rb"|\.RMF|\.ra\xfd|FLV|FWS|CWS|ZWS|DKIF|YUV4MPEG2|\x06\x0e\x2b\x34|nut/|\xb7\xd8\x00\x20|BIK[b-k]|SMK[24]"  # films
     rb"|KB2|\0\0\x01[\xb0-\xbf\xe0-\xef]"
-    rb"|PK[\x01-\x08]|7z\xbc\xaf|Rar!|\x1f[\x8b\x9d\xa0]|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd|MSCF|ISc\(|!<arch>|xar!|\x60\xea"
+    rb"|PK(?:[\x01-\x08]|00PK)|7z\xbc\xaf|Rar!|\x1f[\x8b\x9d\xa0]|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd|MSCF|ISc\(|!<arch>|xar!|\x60\xea"
     rb"|.{2}-l[hz][0-9ds]-|.{7}\*\*ACE\*\*|SIT!|StuffIt|0707[0-9]{2}|\xc7\x71|\x71\xc7|ZOO |hsqs|sqsh|LZIP"
     rb"|\x04\x22\x4d\x18|PACK|[IP]WAD|BSA\0|BTDX|VPVP|\x34\x12\xaa\x55|UnityFS|UnityWeb|KenSilverman|GDPC|RPF[0-9]"
     rb"|conectix|KDMV|QFI\xfb|vhdxfile|CISO|CD001|<<< Oracle VM|ER\x02\0|\xeb[\x3c\x58\x76]\x90"  # disks

@@ -208,6 +208,7 @@ CASES: dict[str, Case] = {
     "Ogg with a cover as a film": Case(lambda c: c["cover-track.ogg"], "audio/ogg"),
     "FLAC of odd block sizes": Case(lambda c: put(c["flac.flac"], 8, b"\0\0\0\0"), "audio/flac"),
     "FLAC of variable blocks, piped": Case(lambda _: handmade.make_flac(30), "audio/flac", seconds=30),
+    "FLAC from the middle of a stream": Case(lambda _: handmade.make_flac(30, begins_s=15), "audio/flac", seconds=30),
     "FLAC of no known length": Case(
         lambda _: handmade.make_flac(0) + b"\xff\xf9" * 200_000, "audio/flac", seconds=UNKNOWN
     ),
@@ -233,6 +234,7 @@ CASES: dict[str, Case] = {
     "FastTracker 2": Case(lambda _: handmade.make_xm(), "audio/x-xm", seconds=UNKNOWN),
     "Scream Tracker 3": Case(lambda _: handmade.make_s3m(), "audio/x-s3m", seconds=UNKNOWN),
     "Impulse Tracker": Case(lambda _: handmade.make_it(), "audio/x-it", seconds=UNKNOWN),
+    "zip of mp3, one part of one": Case(lambda c: b"PK00" + make_zip(c["bare.mp3"]), None),
     "zip of mp3": Case(lambda c: make_zip(c["bare.mp3"]), None),
     "zip of tagged mp3": Case(lambda c: make_zip(c["cbr.mp3"]), None),
     "tar of mp3": Case(lambda c: make_tar(c["bare.mp3"]), None),

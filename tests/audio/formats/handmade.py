@@ -42,13 +42,21 @@ def make_dsf(seconds: float) -> bytes:
     return b"DSD " + struct.pack("<QQQ", 28, len(whole) + 28, 0) + whole
 
 
-def make_flac(seconds: float) -> bytes:
-    """FLAC of blocks that differ in size, written to a pipe: the number of samples is not known."""
+def make_flac(seconds: float, *, begins_s: float = 0) -> bytes:
+    """FLAC of blocks that differ in size, written to a pipe: the number of samples is not known.
+
+    It may be a part of a stream, which does not begin at 0.
+    """
     info = struct.pack(">HHIH", 16, 4096, 0, 0) + (44_100 << 12 | 1 << 9 | 15 << 4).to_bytes(4, "big") + bytes(20)
-    last = max(int(44_100 * seconds) - 192, 1 << 16)  # its number has four bytes, as one of UTF-8 would
-    coded = bytes([0xF0 | last >> 18, *(0x80 | last >> shift & 63 for shift in (12, 6, 0))])
-    frames = [b"\xff\xf9\xc9\x18\0", *([b"\xff\xf9\x19\x18" + coded] if seconds else [])]
+    first, last = (int(44_100 * at_s) for at_s in (begins_s, begins_s + seconds))
+    frames = [b"\xff\xf9\xc9\x18" + (_code_number(first) if first else b"\0")]
+    frames += [b"\xff\xf9\x19\x18" + _code_number(last - 192)] if seconds else []
     return b"fLaC\x80\0\0\x22" + info + b"".join(head + bytes([sum_crc8(head)]) + bytes(3000) for head in frames)
+
+
+def _code_number(number: int) -> bytes:
+    """A number of four bytes, as UTF-8 codes characters."""
+    return bytes([0xF0 | number >> 18, *(0x80 | number >> shift & 63 for shift in (12, 6, 0))])
 
 
 def sum_crc8(data: bytes) -> int:
