@@ -21,5 +21,5 @@ apev2            APEv1 and APEv2, and the rest of the end of a file
 chunk_tags       tags of wav, aiff, caf, dsf and dff
 vorbis_tags      comments of Ogg and FLAC, cover of Ogg
 asf_tags         descriptions and cover of WMA
-matroska_tags    tags and cover of mka and WebM
+matroska_tags    tags and cover of mka and WebM; quicktime_tags: texts of mov, and of mp4 under keys
 """

@@ -10,6 +10,7 @@ from .bounded_reader import BeyondHead, BoundedReader, ReadLimitReached
 from .chunk_tags import read_caf_tags, read_chunk_tags, read_dff_tags, read_dsf_tags
 from .id3 import read_id3v2
 from .matroska_tags import read_matroska_tags
+from .quicktime_tags import read_quicktime_tags
 from .tag_fields import FoundTags
 from .vorbis_tags import read_flac_tags, read_ogg_tags
 
@@ -44,8 +45,9 @@ _READERS: dict[str, Callable[[BoundedReader], FoundTags]] = {
     "audio/webm": read_matroska_tags,
     "audio/x-matroska": read_matroska_tags,
     "audio/x-ms-wma": read_asf_tags,
-} | dict.fromkeys(("audio/mp4", "audio/3gpp", "audio/3gpp2"), lambda _: FoundTags())
-"""All others are streams of frames. The tags of mp4 tinytag reads."""
+    **dict.fromkeys(("audio/mp4", "audio/3gpp", "audio/3gpp2"), read_quicktime_tags),
+}
+"""All others are streams of frames. The other tags of mp4 tinytag reads."""
 
 
 def find_tags(file: BinaryIO, content_type: str) -> FoundTags:

@@ -194,6 +194,9 @@ TAGGED: dict[str, str] = {
     "tagged.oga": "-c:a flac",
     "tagged.flac": "",
     "tagged.m4a": "",
+    "texts.mov": "-c:a pcm_s16le",
+    "keys.m4a": "-movflags use_metadata_tags",
+    "keys.mov": "-c:a aac -movflags use_metadata_tags",
     "tagged.wma": "",
 }
 TAGS = {"title": "Прелюдия", "artist": "Anna", "album": "One", "track": "3/12", "disc": "2/3"}

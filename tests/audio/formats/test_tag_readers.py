@@ -83,9 +83,10 @@ def test_of_ffmpeg(corpus: Corpus, name: str) -> None:
     data = corpus[name]
     found = detect_type(io.BytesIO(data), len(data))
     assert found
-    assert read_texts(data, found.content_type) == ("Прелюдия", "Anna", "One", 3)
-    # The list INFO of wav has no field for a disc.
-    assert read(data, found.content_type).disc_number == (None if name == "tagged.wav" else 2)
+    # The list INFO of wav has no field for a disc; of QuickTime ffmpeg writes no number.
+    track, disc = {"tagged.wav": (3, None), "texts.mov": (None, None)}.get(name, (3, 2))
+    assert read_texts(data, found.content_type) == ("Прелюдия", "Anna", "One", track)
+    assert read(data, found.content_type).disc_number == disc
 
 
 def make_flac(*comments: bytes) -> bytes:
