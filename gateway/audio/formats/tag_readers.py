@@ -11,7 +11,7 @@ from .chunk_tags import read_caf_tags, read_chunk_tags, read_dff_tags, read_dsf_
 from .id3 import read_id3v2
 from .matroska_tags import read_matroska_tags
 from .quicktime_tags import read_quicktime_tags
-from .tag_fields import FoundTags
+from .tag_fields import TITLE, FoundTags
 from .vorbis_tags import read_flac_tags, read_ogg_tags
 
 _PADDING_BYTES = 64 * 1024
@@ -34,6 +34,17 @@ def _read_flac(reader: BoundedReader) -> FoundTags:
     return found
 
 
+def _read_name(offset: int, count: int) -> Callable[[BoundedReader], FoundTags]:
+    """A reader of the name of a song, which is at a fixed place in a module."""
+
+    def read(reader: BoundedReader) -> FoundTags:
+        found = FoundTags()
+        found.add(TITLE, reader.peek(offset, count))
+        return found
+
+    return read
+
+
 _READERS: dict[str, Callable[[BoundedReader], FoundTags]] = {
     "audio/wav": read_chunk_tags,
     "audio/aiff": read_chunk_tags,
@@ -45,6 +56,10 @@ _READERS: dict[str, Callable[[BoundedReader], FoundTags]] = {
     "audio/webm": read_matroska_tags,
     "audio/x-matroska": read_matroska_tags,
     "audio/x-ms-wma": read_asf_tags,
+    "audio/x-mod": _read_name(0, 20),
+    "audio/x-s3m": _read_name(0, 28),
+    "audio/x-it": _read_name(4, 26),
+    "audio/x-xm": _read_name(17, 20),
     **dict.fromkeys(("audio/mp4", "audio/3gpp", "audio/3gpp2"), read_quicktime_tags),
 }
 """All others are streams of frames. The other tags of mp4 tinytag reads."""

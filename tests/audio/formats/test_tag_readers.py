@@ -10,6 +10,7 @@ import pytest
 from gateway.audio.formats.bounded_reader import AudioType
 from gateway.audio.formats.detect import detect_type
 from gateway.audio.tags import Tags, read_cover, read_tags
+from tests.audio.formats import handmade
 from tests.audio.formats.corpus import TAGGED, Corpus
 from tests.audio.test_tags import make_comments
 
@@ -328,6 +329,18 @@ def test_matroska_discs(tags: tuple[bytes, ...], track: int, disc: int | None) -
     data = make_element(0x1A45DFA3, b"") + make_element(0x18538067, make_element(0x1254C367, *tags))
     found = read(data, "audio/x-matroska")
     assert (found.title, found.track_number, found.disc_number) == (None, track, disc)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [handmade.make_mod(), handmade.make_xm(), handmade.make_s3m(), handmade.make_it()],
+    ids=["mod", "xm", "s3m", "it"],
+)
+def test_names_of_modules(data: bytes) -> None:
+    """The name of the song in a module is its title."""
+    found = detect_type(io.BytesIO(data), len(data))
+    assert found
+    assert read_texts(data, found.content_type) == ("a song", None, None, None)
 
 
 def test_damaged(corpus: Corpus) -> None:
