@@ -66,7 +66,7 @@ class BackgroundReader:
         while left:
             left = await self._library.read_new(_PIECE_S)
             await anyio.sleep(_REST_S)
-            with move_on_after(_YIELD_S):
+            with anyio.move_on_after(_YIELD_S):
                 await self._library.wait_unasked()
             if (begun_s := monotonic()) >= list_at_s:
                 await self._library.relist()

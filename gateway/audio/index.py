@@ -33,7 +33,7 @@ from .tags import Cover, Tags, read_cover, read_tags
 _PROCESS_FAILURES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 """Failures to open a file that say nothing about the file."""
 _RETRY_AFTER_S = 5
-_LEAST_S = 0.01
+_LEAST_S = 0.03
 """For so long new files are read, whoever asks for the list meanwhile."""
 _TYPES = {
     ".aac": "audio/aac", ".ac3": "audio/ac3", ".aif": "audio/aiff", ".aiff": "audio/aiff", ".amr": "audio/amr",

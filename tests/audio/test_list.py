@@ -109,7 +109,7 @@ async def test_reading(
 
 async def test_requests_go_first(folder: Path, corpus: Corpus) -> None:
     """Reading stops for a request that waits for a thread, and goes on although such requests never end."""
-    for number in range(400):
+    for number in range(300):
         (folder / f"{number}.mp3").write_bytes(corpus["cbr.mp3"])
     library = Library(folder, max_upload_bytes=1_000_000)
     reader = BackgroundReader(library)
@@ -125,7 +125,7 @@ async def test_requests_go_first(folder: Path, corpus: Corpus) -> None:
                 await anyio.sleep(0.1)
                 assert library.is_asked
                 total = (await library.look()).unread
-                assert total == 400
+                assert total == 300
                 assert 0 < await library.read_new(60) < total
                 tasks.start_soon(reader.run)
                 while (await library.look()).unread:
