@@ -243,12 +243,25 @@ async def test_order_of_play(browser: Browser, client: httpx.AsyncClient, three:
 
 async def test_download_only(browser: Browser, client: httpx.AsyncClient, folder: Path, corpus: Corpus) -> None:
     """What this browser cannot play says so in the list."""
-    (folder / "a.ac3").write_bytes(corpus["dolby.ac3"])
+    (folder / "allemande.ac3").write_bytes(corpus["dolby.ac3"])
     make_audio(folder / "b.wav")
     async with open_page(browser, str(client.base_url)) as page:
         await expect(page.locator(".name[data-badge]")).to_have_count(1)
         await expect(page.locator(".name[data-badge]")).to_have_attribute("data-badge", "download only")
-        await expect(page.locator(".name[data-badge]")).to_have_text("a.ac3")
+        await expect(page.locator(".name[data-badge]")).to_have_text("allemande.ac3")
+    async with open_page(browser, str(client.base_url), viewport={"width": 360, "height": 740}, locale="ru-RU") as page:
+        badge = page.locator(".name[data-badge]")
+        await expect(badge).to_have_attribute("data-badge", "только скачать")
+        line_height = await badge.evaluate("(name) => name.firstElementChild.getBoundingClientRect().height")
+        assert (await badge.evaluate("(name) => name.scrollHeight")) > 1.5 * line_height  # on a line of its own, whole
+        await page.get_by_role("link", name="allemande.ac3").first.click()
+        notice = page.get_by_role("alert").filter(has_text="не воспроизводится")
+        words, button = (
+            await notice.locator(".what").bounding_box(),
+            await notice.locator("button").first.bounding_box(),
+        )
+        assert words and button
+        assert words["y"] + words["height"] <= button["y"]  # below the words: beside it long ones would be broken
 
 
 @pytest.mark.slow
