@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .models import Task
-from .results.selection import BAD_CODE
-from .shown import name_class
+from .results.selection import BAD_CODE, name_class
 
 CHIPS = {
     "": "All", "bad": "Bad", "2xx": "2xx", "3xx": "3xx", "4xx": "4xx", "5xx": "5xx", "none": "No answer",
@@ -39,12 +38,8 @@ def count_bad(counts: Mapping[str, int]) -> int:
 
 def list_chips(task: Task) -> list[Chip]:
     """The filters by code, all of them."""
-    numbers = {"": task.total, "bad": count_bad(task.counts), **dict.fromkeys(list(CHIPS)[2:], 0)}
-    for word, count in task.counts.items():
-        show = f"{word[0]}xx" if word.isdigit() and len(word) == 3 else "none"
-        if show in numbers:
-            numbers[show] += count
-    return [Chip(show, label, numbers[show]) for show, label in CHIPS.items()]
+    numbers = {"": task.total, "bad": count_bad(task.counts), **count_kinds(task.counts)}
+    return [Chip(show, label, numbers.get(show, 0)) for show, label in CHIPS.items()]
 
 
 def list_verdicts(task: Task) -> list[Chip]:

@@ -30,8 +30,8 @@ TASK_LIMIT = Number("limit", "How many at most.", 100, 1, 100)
 DOMAIN_LIMIT = Number("limit", "How many at most.", 100, 1, 10_000)
 _SHOW = Token(
     "show",
-    "`bad` (no answer, or a code of 400 and over), `2xx`, `3xx`, `4xx`, `5xx`, `none` (no answer), a verdict such "
-    "as `broken`, a code such as `404`, or an `error` such as `timeout`. All by default.",
+    "`bad` (no answer, or a code of 400 and over), `2xx`, `3xx`, `4xx`, `5xx` (500 and over), `none` (no answer), a "
+    "verdict such as `broken`, a code such as `404`, or an `error` such as `timeout`. All by default.",
     SHOW,
     "query",
 )

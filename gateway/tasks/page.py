@@ -30,7 +30,7 @@ from .operations import read_selection
 from .pasted import PastedForm, read_form
 from .queue import QueueFull
 from .results.overview import read_overview
-from .results.selection import Selection
+from .results.selection import Selection, name_class
 from .store import Store
 from .words import RUSSIAN
 
@@ -175,6 +175,7 @@ class _Page:
             pictures=pictures,
             progress=progress,
             shown=shown,
+            name_class=name_class,
             locate=_locate,
             **values,
         )

@@ -44,13 +44,6 @@ def find_link(url: str | None) -> str | None:
     return url if url and _LINKABLE.fullmatch(url) and not _CONTROLS.search(url) else None
 
 
-def name_class(code: int | None) -> str:
-    """The class of a code: 2xx to 5xx, `none` without an answer, empty while nothing is known."""
-    if code is None:
-        return ""
-    return f"{min(max(code // 100, 2), 5)}xx" if code else "none"
-
-
 def show_code(probe: Probe) -> str:
     """What became of a URL in a word: `404`, `timeout`, `301 → 200`."""
     if probe.code is None:

@@ -189,6 +189,24 @@ async def test_selections(browser: Browser, client: httpx.AsyncClient, target: T
             assert await page.locator("#unmatched").is_visible() == (answer["total"] == 0)
 
 
+async def test_codes_without_class(browser: Browser, patient_client: httpx.AsyncClient, target: Target) -> None:
+    """A code of 600 and over counts as 5xx in the bar, the chip, the rows and the filter, also as it lands."""
+    task = await post(patient_client, [f"{target.url}/{kind}" for kind in ("code/999", "code/200", "held/600")])
+    async with open_page(browser, page_of(patient_client, task)) as page:
+        await expect_live(page)
+        chip = page.locator("#chips [data-show='5xx']")
+        await expect(chip).to_have_text("5xx 1")
+        target.release(600)
+        await expect(page.locator("#status")).to_contain_text("2 of 3 are bad")
+        for _ in ("as it landed", "loaded anew"):
+            await expect(chip).to_have_text("5xx 2")
+            await expect(page.locator("#bar")).to_have_attribute("aria-label", re.compile("5xx: 2$"))
+            await expect(page.locator(f"{ROW}.k5xx")).to_have_count(2)
+            await chip.click()
+            await expect_rows(page, [0, 2], "5xx")
+            await page.reload()
+
+
 async def test_filter_and_address(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
     """What is typed and clicked filters at once and is in the address, which shows the same to another."""
     task = await finish(client, mix(target))

@@ -33,8 +33,8 @@ class NothingSelected(GatewayError):
 class Selection:
     """The part of a task that is asked for.
 
-    `show` is `bad` (no answer, or a code of 400 and over), a class of codes (`4xx`), `none` (no answer), a code, an
-    error or a verdict; `query` is a text that is in the URL, in any case; `sort` names an order, with `-` the other way
+    `show` is `bad` (no answer, or a code of 400 and over), a class of codes as `name_class` has them, a code, an error
+    or a verdict; `query` is a text that is in the URL, in any case; `sort` names an order, with `-` the other way
     round.
     """
 
@@ -65,6 +65,16 @@ class Selection:
         return [*sorted(keys, key=keys.__getitem__, reverse=backwards), *unknown]
 
 
+def name_class(code: int | None) -> str:
+    """The class of a code: `2xx` to `5xx`, `none` without an answer, empty while nothing is known.
+
+    Codes of 600 and over, such as 999 of LinkedIn, count as 5xx (RFC 9110, 15); 101 counts as 2xx.
+    """
+    if code is None:
+        return ""
+    return f"{min(max(code // 100, 2), 5)}xx" if code else "none"
+
+
 def is_bad(row: Row) -> bool:
     """Whether there was no answer, or one with a code of `BAD_CODE` and over."""
     return row[1] == 0 or row[1] >= BAD_CODE
@@ -74,10 +84,8 @@ def _choose_filter(show: str) -> Callable[[Row], bool]:
     """The filter for `show`, which is not empty."""
     if show == "bad":
         return is_bad
-    if show == "none":
-        return lambda row: row[1] == 0
-    if show.endswith("xx"):
-        return lambda row: row[1] // 100 == int(show[0])
+    if show == "none" or show.endswith("xx"):
+        return lambda row: name_class(row[1]) == show
     if show.isdigit():
         return lambda row: row[1] == int(show)
     return lambda row: show in (row[2], row[7])

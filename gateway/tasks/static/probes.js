@@ -1,7 +1,7 @@
 // What is known of each URL of the task, by its place in the list sent; which of them are asked for, in which order.
 
 import { root } from "../web/dom.js";
-import { prepare } from "./shown.js";
+import { nameClass, prepare } from "./shown.js";
 
 const BAD_CODE = 400;
 const known = [];
@@ -34,8 +34,7 @@ export async function load(task) {
 /** What says of a probe whether it is shown: `bad`, `none`, `4xx`, `404`, an error or a verdict. */
 function chooseFilter(show) {
   if (show === "bad") return isBad;
-  if (show === "none") return ({ code }) => code === 0;
-  if (show.endsWith("xx")) return ({ code }) => Math.floor(code / 100) === Number(show[0]);
+  if (/^none$|xx$/.test(show)) return ({ code }) => nameClass(code) === show;
   if (/^\d/.test(show)) return ({ code }) => code === Number(show);
   return ({ error, verdict }) => show === error || show === verdict;
 }

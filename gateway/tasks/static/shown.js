@@ -30,7 +30,7 @@ export const showUrl = (url) => shorten(showHost(url));
 /** Whether a page may link to a URL. */
 export const isLink = (url) => LINKABLE.test(url) && url.search(CONTROLS) < 0;
 
-/** The class of a code: 2xx to 5xx, `none` without an answer, empty while nothing is known. */
+/** The class of a code: 2xx to 5xx (also 600 and over), `none` without an answer, empty while nothing is known. */
 export function nameClass(code) {
   if (code === null) return "";
   return code ? `${Math.min(Math.max(Math.floor(code / 100), 2), 5)}xx` : "none";

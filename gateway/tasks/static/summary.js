@@ -76,8 +76,8 @@ function makePart(attributes) {
 /** Show a task that goes on. */
 export function show(task) {
   const { counts, verdicts, total, done } = task;
-  const numbers = { "": total, bad: sum(counts, (code) => !code || code >= 400), none: sum(counts, (code) => !code) };
-  number("chips", (shown) => numbers[shown] ?? sum(counts, (code) => String(code)[0] === shown[0]));
+  const numbers = { "": total, bad: sum(counts, (code) => !code || code >= 400) };
+  number("chips", (shown) => numbers[shown] ?? sum(counts, (code) => nameClass(code) === shown));
   number("verdicts", (verdict) => verdicts[verdict] ?? 0);
   $("verdicts").hidden = ![...$("verdicts").children].some((chip) => !chip.hidden);
   drawBar(task);

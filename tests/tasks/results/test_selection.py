@@ -46,6 +46,18 @@ async def test_show(table: ProbeTable, show: str, places: list[int]) -> None:
     assert list(await read_selection({"show": show}).find_places(table)) == places
 
 
+@pytest.mark.parametrize(
+    ("show", "places"), [("2xx", [0, 1]), ("5xx", [2, 3, 4]), ("bad", [2, 3, 4, 5]), ("none", [5]), ("999", [4])]
+)
+async def test_codes_without_class(show: str, places: list[int]) -> None:
+    """A code of 600 and over counts as 5xx, 101 as 2xx."""
+    codes = [101, 200, 500, 600, 999, 0]
+    table = ProbeTable(b"now", ["http://a.example/"] * len(codes), 0)
+    rows: list[Row] = [(place, code, None, None, False, 0.1, None, Verdict.OK, 1) for place, code in enumerate(codes)]
+    table.add_rows(rows, 0)
+    assert list(await read_selection({"show": show}).find_places(table)) == places
+
+
 @pytest.mark.parametrize(("query", "places"), [("old", [0]), ("EXAMPLE/", [0, 1, 3, 5, 6]), ("%20", [1]), ("zzz", [])])
 async def test_query(table: ProbeTable, query: str, places: list[int]) -> None:
     """A text anywhere in the URL as it was sent, in any case."""
