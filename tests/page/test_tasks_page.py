@@ -143,6 +143,61 @@ async def test_stop(browser: Browser, patient_client: httpx.AsyncClient, target:
     assert (await client.get(f"/api/v1/tasks/{task}")).json()["status"] == "cancelled"
 
 
+@pytest.mark.parametrize("used", [".domain", "summary"])
+async def test_pictures_in_use(
+    browser: Browser, patient_client: httpx.AsyncClient, target: Target, *, used: str
+) -> None:
+    """Pictures show the end also after a click in them, which keep what is open and the focus."""
+    client = patient_client
+    task = await post(client, [f"{target.url}/{kind}" for kind in ("code/404", "held/404", "held/200")])
+
+    async def is_begun() -> bool:
+        return bool((await client.get(f"/api/v1/tasks/{task}")).json()["done"] == 1)
+
+    await wait_until(is_begun)
+    async with open_page(browser, page_of(client, task)) as page:
+        await expect_live(page)
+        await page.locator(f"#pictures {used}").click()
+        for code in (404, 200):
+            target.release(code)
+        await expect(page.locator("#status")).to_contain_text("2 of 3 are bad")
+        await expect(page.locator("#pictures .domains .figure")).to_have_text("2 of 3 bad")
+        await expect(page.locator("#pictures [open]")).to_have_count(int(used == "summary"))
+        await expect(page.locator(f"#pictures {used}")).to_be_focused()
+
+
+@pytest.mark.slow
+async def test_late_pictures(browser: Browser, patient_client: httpx.AsyncClient, target: Target) -> None:
+    """Pictures that are drawn while the task runs, and arrive after those of its end, are dropped."""
+    client = patient_client
+    task = await post(client, [f"{target.url}/{kind}" for kind in ("code/404", "held/404", "held/200")])
+    asked, over = anyio.Event(), anyio.Event()
+
+    async def delay(route: Route) -> None:
+        if asked.is_set():
+            await route.continue_()
+            return
+        answer = await route.fetch()
+        asked.set()
+        await over.wait()
+        await route.fulfill(response=answer)
+
+    async with open_page(browser, "about:blank") as page:
+        await page.clock.install()
+        await page.goto(page_of(client, task))
+        await expect_live(page)
+        await page.route(page_of(client, task), delay)
+        await page.clock.fast_forward(6000)
+        target.release(404)
+        await asked.wait()
+        target.release(200)
+        await expect(page.locator("#pictures .figure").last).to_have_text("2 of 3 bad")
+        async with page.expect_event("requestfinished"):
+            over.set()
+        await page.evaluate("new Promise(done => setTimeout(done, 100))")
+        await expect(page.locator("#pictures .figure").last).to_have_text("2 of 3 bad")
+
+
 async def test_stop_without_server(browser: Browser, patient_client: httpx.AsyncClient, target: Target) -> None:
     """Stop while the server cannot be reached keeps the page, which says so, and can be pressed again later."""
     client = patient_client

@@ -22,6 +22,13 @@ export function miss() {
   fetch(location.href, { method: "HEAD" }).then(({ status }) => status === 404 && location.reload(), () => {});
 }
 
+/** The text at an address. @throws {Error} there is no answer, or a refusal */
+export async function ask(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(answer.status);
+  return answer.text();
+}
+
 /** Do something until it succeeds. */
 export async function insist(call) {
   for (;;) {

@@ -37,7 +37,7 @@ function close() {
 }
 
 export const begin = () => listen({
-  ...Object.fromEntries([1, 2, 3, 4, 5, 6, 7].map((n) => [n, () => $("chips").children[n - 1]?.click()])),
+  ...[null, ...$("chips").children].map((chip) => chip && (() => chip.click())),
   ArrowUp: () => move(-1),
   ArrowDown: down,
   o: open,

@@ -1,6 +1,7 @@
 // What is known of each URL of the task, by its place in the list sent; which of them are asked for, in which order.
 
 import { root } from "../web/dom.js";
+import { ask } from "./feed.js";
 import { nameClass, prepare } from "./shown.js";
 
 const BAD_CODE = 400;
@@ -23,9 +24,7 @@ export const count = () => known.filter(({ code }) => code !== null).length;
 
 /** Ask for all URLs of a task. @throws {Error} there is no answer, or a refusal */
 export async function load(task) {
-  const answer = await fetch(`${root}/api/v1/tasks/${task}/probes?format=json`);
-  if (!answer.ok) throw new Error(String(answer.status));
-  const text = await answer.text();
+  const text = await ask(`${root}/api/v1/tasks/${task}/probes?format=json`);
   await prepare(text);
   take(JSON.parse(text).probes);
   whole = true;
@@ -34,9 +33,7 @@ export async function load(task) {
 /** What says of a probe whether it is shown: `bad`, `none`, `4xx`, `404`, an error or a verdict. */
 function chooseFilter(show) {
   if (show === "bad") return isBad;
-  if (/^none$|xx$/.test(show)) return ({ code }) => nameClass(code) === show;
-  if (/^\d/.test(show)) return ({ code }) => code === Number(show);
-  return ({ error, verdict }) => show === error || show === verdict;
+  return ({ code, error, verdict }) => [nameClass(code), String(code), error, verdict].includes(show);
 }
 
 function readHost({ url }) {
@@ -53,18 +50,13 @@ const KEYS = {
   bad: (probe) => (probe.code === null ? null : !isBad(probe)),
 };
 
-const compare = ([, one], [, other]) => (one > other) - (one < other);
-
 function sort(probes, name, backwards) {
   if (!(name in KEYS)) return backwards ? probes.reverse() : probes;
-  const [keyed, unknown] = [[], []];
-  for (const probe of probes) {
-    const key = KEYS[name](probe);
-    if (key === null) unknown.push(probe);
-    else keyed.push([probe, key]);
-  }
-  keyed.sort(backwards ? (one, other) => compare(other, one) : compare);
-  return [...keyed.map(([probe]) => probe), ...unknown];
+  const sign = backwards ? -1 : 1;
+  return probes
+    .map((probe) => [KEYS[name](probe), probe])
+    .sort(([one], [other]) => (one === null) - (other === null) || sign * ((one > other) - (one < other)))
+    .map(([, probe]) => probe);
 }
 
 /** The places of the URLs that are asked for, in their order; what an order does not know comes last. */

@@ -15,7 +15,7 @@ export const make = () => template.cloneNode(true);
 export function show(row, probe, position) {
   if (row.ariaRowIndex !== String(position + 2)) row.ariaRowIndex = position + 2;
   if (row.probe === probe) return;
-  const before = row.probe?.index ?? Number(row.dataset.index);
+  const before = Number(row.dataset.index);
   row.probe = probe;
   row.dataset.index = probe.index;
   const kind = nameClass(probe.code);

@@ -26,7 +26,7 @@ const here = (changes) => locate(path, { ...selection, ...changes });
 export function mark() {
   for (const chip of document.querySelectorAll(".chip")) {
     chip.href = here({ show: chip.dataset.show });
-    chip.ariaCurrent = chip.dataset.show === selection.show ? "true" : null;
+    chip.ariaCurrent = chip.dataset.show === selection.show || null;
   }
   for (const link of document.querySelectorAll(".head a")) {
     const { sort: name } = link.dataset;
@@ -54,9 +54,9 @@ function choose(changes) {
 /** The links of this page that lead to a selection are followed without loading it. */
 function follow(event) {
   const link = event.target.closest("a");
-  const { button, ctrlKey, metaKey, shiftKey, altKey } = event;
+  const { ctrlKey, metaKey, shiftKey, altKey } = event;
   const isElsewhere = link?.href.split("?")[0] !== location.href.split("?")[0];
-  if (isElsewhere || button || ctrlKey || metaKey || shiftKey || altKey) return;
+  if (isElsewhere || ctrlKey || metaKey || shiftKey || altKey) return;
   event.preventDefault();
   const chosen = selectionOf(Object.fromEntries(new URLSearchParams(link.search)));
   search.value = chosen.q;

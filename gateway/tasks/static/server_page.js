@@ -1,35 +1,31 @@
 // What the server draws anew as the task goes on: pictures, recent tasks; at the end the rest of the page too.
 
 import { $ } from "../web/dom.js";
+import { ask } from "./feed.js";
 
-/** The page as the server has it now. */
-async function load() {
-  const answer = await fetch(location.href);
-  if (!answer.ok) throw new Error(String(answer.status));
-  return new DOMParser().parseFromString(await answer.text(), "text/html");
-}
-
-/** Take over a part, unless it has the focus; what is opened in it stays open. */
-function replace(page, id) {
-  const [old, fresh] = [$(id), page.getElementById(id)];
-  if (!old || !fresh || old.contains(document.activeElement)) return;
-  const open = old.querySelector("details[open]");
-  for (const details of fresh.querySelectorAll("details")) details.open = open;
-  old.replaceWith(fresh);
+/** Take over what is in a part; what is opened in it stays open, and the focus where it is. */
+function replace(old, fresh) {
+  if (!old || !fresh) return;
+  const held = document.activeElement;
+  const isHeld = old.contains(held);
+  for (const details of fresh.querySelectorAll("details")) details.open = old.querySelector("[open]");
+  old.replaceChildren(...fresh.childNodes);
+  const links = [...old.querySelectorAll("a, summary")];
+  if (isHeld) (links.find(({ href }) => href === held.href) ?? links[0]).focus({ preventScroll: true });
 }
 
 /** Draw the pictures anew. */
 export async function redraw() {
-  const page = await load();
-  for (const id of ["pictures", "recent", "messages"]) replace(page, id);
+  const page = new DOMParser().parseFromString(await ask(location.href), "text/html");
+  const isLate = page.getElementById("stop") && !$("stop");
+  for (const id of isLate ? [] : ["pictures", "recent", "messages"]) replace($(id), page.getElementById(id));
   return page;
 }
 
 /** Take over all that shows the end, and give the line that says it. */
 export async function finish() {
   const page = await redraw();
-  for (const id of ["stop", "progress", "recheck"]) $(id)?.remove();
-  const again = page.getElementById("recheck");
-  if (again) document.querySelector(".under").append(again);
+  for (const id of ["stop", "progress"]) $(id)?.remove();
+  document.querySelector(".under").append(page.getElementById("recheck") ?? "");
   return page.getElementById("status");
 }

@@ -46,8 +46,8 @@ function tell(sentence, soon) {
 function number(place, countOf) {
   for (const chip of $(place).children) {
     const n = countOf(chip.dataset.show);
-    chip.querySelector(".count").textContent = figure(n);
-    if (place === "verdicts") chip.hidden = !n;
+    chip.lastElementChild.textContent = figure(n);
+    chip.hidden = !n && place === "verdicts";
   }
 }
 
@@ -79,7 +79,7 @@ export function show(task) {
   const numbers = { "": total, bad: sum(counts, (code) => !code || code >= 400) };
   number("chips", (shown) => numbers[shown] ?? sum(counts, (code) => nameClass(code) === shown));
   number("verdicts", (verdict) => verdicts[verdict] ?? 0);
-  $("verdicts").hidden = ![...$("verdicts").children].some((chip) => !chip.hidden);
+  $("verdicts").hidden = !$("verdicts").querySelector("a:not([hidden])");
   drawBar(task);
   if ($("progress")) $("progress").value = done;
   if (task.status === "running" && done) tell(describe(task), false);
