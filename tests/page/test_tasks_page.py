@@ -198,6 +198,18 @@ async def test_late_pictures(browser: Browser, patient_client: httpx.AsyncClient
         await expect(page.locator("#pictures .figure").last).to_have_text("2 of 3 bad")
 
 
+async def test_notices_stay(browser: Browser, patient_client: httpx.AsyncClient, target: Target) -> None:
+    """What the page says of the pasted text stays while URLs are chosen and the task ends."""
+    task = await post(patient_client, [f"{target.url}/{kind}" for kind in ("code/404", "held/200")])
+    async with open_page(browser, page_of(patient_client, task, "?twice=1&unread=3")) as page:
+        await expect_live(page)
+        await page.locator("#chips [data-show=bad]").click()
+        target.release(200)
+        await expect(page.locator("#status")).to_contain_text("1 of 2 are bad")
+        await expect(page.locator("#stop")).to_have_count(0)
+        await expect(page.locator("#messages .message")).to_have_count(2)
+
+
 async def test_stop_without_server(browser: Browser, patient_client: httpx.AsyncClient, target: Target) -> None:
     """Stop while the server cannot be reached keeps the page, which says so, and can be pressed again later."""
     client = patient_client

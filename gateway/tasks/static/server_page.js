@@ -18,7 +18,7 @@ function replace(old, fresh) {
 export async function redraw() {
   const page = new DOMParser().parseFromString(await ask(location.href), "text/html");
   const isLate = page.getElementById("stop") && !$("stop");
-  for (const id of isLate ? [] : ["pictures", "recent", "messages"]) replace($(id), page.getElementById(id));
+  for (const id of isLate ? [] : ["pictures", "recent", "blocked"]) replace($(id), page.getElementById(id));
   return page;
 }
 
