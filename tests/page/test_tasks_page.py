@@ -130,14 +130,16 @@ async def test_live_rows(browser: Browser, patient_client: httpx.AsyncClient, ta
 
 
 async def test_stop(browser: Browser, patient_client: httpx.AsyncClient, target: Target) -> None:
-    """Stop cancels the task without loading the page; what is known of it stays."""
+    """Stop cancels the task without loading the page; what is known stays, and the line that says it has the focus."""
     client = patient_client
     task = await post(client, [f"{target.url}/code/404", *[f"{target.url}/silent?{place}" for place in range(3)]])
     async with open_page(browser, page_of(client, task)) as page:
         await page.evaluate("window.sameDocument = true")
         await expect(page.locator(f"{ROW}.k4xx")).to_have_count(1)
-        await page.get_by_role("button", name="Stop").click()
+        await page.get_by_role("button", name="Stop").press("Enter")
         await expect(page.locator("#status")).to_have_text("stopped at 1 of 4")
+        await expect(page.locator("#stop")).to_have_count(0)
+        await expect(page.locator("#status")).to_be_focused()
         await expect(page.locator(ROW)).to_have_count(4)
         assert await page.evaluate("window.sameDocument")
     assert (await client.get(f"/api/v1/tasks/{task}")).json()["status"] == "cancelled"

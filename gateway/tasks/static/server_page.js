@@ -25,6 +25,7 @@ export async function redraw() {
 /** Take over all that shows the end, and give the line that says it. */
 export async function finish() {
   const page = await redraw();
+  if (document.activeElement.closest("#stop")) $("status").focus();
   for (const id of ["stop", "progress"]) $(id)?.remove();
   document.querySelector(".under").append(page.getElementById("recheck") ?? "");
   return page.getElementById("status");
