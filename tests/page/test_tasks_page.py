@@ -459,6 +459,28 @@ async def test_keys(browser: Browser, client: httpx.AsyncClient, target: Target)
         await page.wait_for_url(re.compile(f"/tasks/(?!{task})"))
 
 
+async def test_keys_of_another_alphabet(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+    """A letter of another alphabet is what a Latin keyboard has there; a key without a Latin letter does nothing."""
+    task = await finish(client, [f"{target.url}/code/404"])
+    async with open_page(browser, page_of(client, task)) as page:
+        await expect_live(page)
+        session = await page.context.new_cdp_session(page)
+        await page.evaluate(
+            """() => {
+                window.exported = 0;
+                document.querySelector("[data-format=csv]").addEventListener("click", (event) => {
+                    event.preventDefault();
+                    window.exported++;
+                });
+            }"""
+        )
+        keys = (("э", "Quote", 0), ("ё", "Backquote", 0), ("Э", "Quote", 0), ("у", "KeyE", 1), ("У", "KeyE", 2))
+        for key, code, exported in keys:
+            await session.send("Input.dispatchKeyEvent", {"type": "keyDown", "key": key, "code": code})
+            await session.send("Input.dispatchKeyEvent", {"type": "keyUp", "key": key, "code": code})
+            assert await page.evaluate("window.exported") == exported
+
+
 @pytest.mark.slow
 async def test_next_gateway(browser: Browser, open_gateway: OpenGateway, target: Target) -> None:
     """A gateway ends, another takes its task over: the page goes on behind what it has, each row once."""

@@ -10,7 +10,7 @@ const [help, search] = [$("keys"), $("search")];
 
 /** A key by what is on it; where that is a letter of another alphabet, by what a Latin keyboard has there. */
 function nameOf({ key = "", code, ctrlKey, metaKey }) {
-  const name = key.length > 1 ? key : (key > "~" ? code.at(-1) ?? key : key).toLowerCase();
+  const name = key.length > 1 ? key : ((key > "~" && /^(?:Key|Digit)(.)$/.exec(code)?.[1]) || key).toLowerCase();
   return ctrlKey || metaKey ? `^${name}` : name;
 }
 
