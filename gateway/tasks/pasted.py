@@ -147,8 +147,10 @@ def _read_lines(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
             column = names.index("url") if "url" in names else -1
             continue
         if column is not None and 0 <= column < len(cells):
-            cells = [cells[column].removeprefix("'")]
-        yield number, [url for cell in cells for url in _read_cell(cell, whole=column not in (None, -1))]
+            url = cells[column].removeprefix("'")
+            yield number, [url] if url else []
+        else:
+            yield number, [url for cell in cells for url in find_urls(cell)]
 
 
 def _read_line(text: str) -> list[str]:
@@ -161,10 +163,6 @@ def _is_one(text: str) -> bool:
     """Whether a line is one URL from its first to its last character, with any punctuation."""
     match = _URL.fullmatch(text)
     return match is not None and not _NOT_LAST.intersection(text[-1]) and _trim(text) == text
-
-
-def _read_cell(cell: str, *, whole: bool) -> list[str]:
-    return [cell] if whole and cell else find_urls(cell)
 
 
 def _find_table(lines: Sequence[str]) -> str | None:

@@ -648,6 +648,7 @@ TEXTS = [
     "url,code\nhttps://example.com/1,200\nhttps://example.com/2,404\nnonsense://x,0\n",
     '"name";"link"\n"a, b";"https://example.com/q?x=1,2"\n"c";"https://example.org/"\n',
     '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n<url><loc>https://e.org/?a=1&amp;b=2</loc></url>\n',
+    "name,x,url\nA,1,http://127.0.0.1:1/a\nB,2,b.example\nC,3,\nD,4,d.example\nE,5,e.example\nTotal,5\n,http://f.example/",
     "http://user@example.com/\nuser@example.com\nlocalhost:8000/x\nhttp://a_b.example/\nhttp://-\nhttp://[::1]:80/x",
     "http://1.2.3/\nhttp://300.1.1.1/\nhttp://example.com:0/\nhttp://http/\nhttp://bücher.example/ü\n# a comment",
     "https://example.com/" + "x" * 9000 + "\nhttps://example.com/ok!!!",

@@ -54,6 +54,13 @@ def test_unreadable_lines() -> None:
     assert read_pasted("\n".join(lines)) == PastedUrls(["https://a.example/", "b.example"], 2, [3, 5, 6])
 
 
+def test_short_rows() -> None:
+    """A row of a table that ends before the column of URLs has those that begin with http or https, and no words."""
+    rows = ["name,x,url", *(f"A,1,{host}.example" for host in "abcd"), "Total,5", "Sum,http://e.example/"]
+    hosts = [f"{host}.example" for host in "abcd"]
+    assert read_pasted("\n".join(rows)) == PastedUrls([*hosts, "http://e.example/"], 0, [6])
+
+
 def test_prose_has_no_unreadable_lines() -> None:
     """Of prose, lines without a URL are no fault."""
     assert read_pasted("Hello,\nsee\nhttps://a.example/.\nBye").unreadable == []
