@@ -221,8 +221,7 @@ def _read_notes(words: Translator) -> list[str]:
     notes = list[str]()
     twice, more = request.args.get("twice", 0, type=int), request.args.get("more", 0, type=int)
     if 0 < twice < MAX_BODY_BYTES:
-        forms = "{n} URL was there twice and is asked once|{n} URLs were there twice and are asked once"
-        notes.append(words.count(twice, forms))
+        notes.append(words.count(twice, "{n} repeat is left out|{n} repeats are left out"))
     with suppress(ValueError):
         lines = [int(line[:9]) for line in request.args.get("unread", "").split(".")[:TOLD_LINES]]
         said = ", ".join(map(words.figure, lines)) + (" …" if more else "")

@@ -57,7 +57,7 @@ GET_TASK_PAGE = Operation(
     parameters=(
         *SELECTION,
         PAGE,
-        Parameter("twice", "How many URLs were pasted more than once."),
+        Parameter("twice", "How many repeats of URLs were left out of the pasted text."),
         Parameter("unread", "The numbers of pasted lines that could not be read, with dots between them."),
         Parameter("more", "How many more such lines there were."),
     ),

@@ -15,7 +15,7 @@ RUSSIAN = {
     "There are {n} URLs. A task has at most {most}: paste them in {parts} parts.": (
         "Ссылок {n}, а в задаче их может быть до {most}: вставьте их по частям (частей: {parts})."
     ),
-    "{n} URL was there twice and is asked once|{n} URLs were there twice and are asked once": (
+    "{n} repeat is left out|{n} repeats are left out": (
         "{n} повтор пропущен|{n} повтора пропущено|{n} повторов пропущено"
     ),
     "{n} line cannot be read|{n} lines cannot be read": (

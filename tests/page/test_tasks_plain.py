@@ -42,7 +42,7 @@ async def test_paste(browser: Browser, client: httpx.AsyncClient, target: Target
     async with open_page(browser, f"{client.base_url}/tasks", java_script_enabled=False) as page:
         await paste(page, f"{good}\n{bad}\nhello world\n{good}\n{target.url}/hop/2\n")
         await expect(page).to_have_url(TASK)
-        await expect(page.locator("#messages")).to_contain_text("1 URL was there twice and is asked once")
+        await expect(page.locator("#messages")).to_contain_text("1 repeat is left out")
         await expect(page.locator("#messages")).to_contain_text("1 line cannot be read: 3")
         await expect(page.locator("#status")).to_contain_text("1 of 3 are bad")
         await expect(page.locator(CODES)).to_have_text(["200", "404", "302"])

@@ -11,8 +11,6 @@ const [form, text, file, line] = [$("paste"), $("text"), $("file"), $("pasted")]
 const [most, limit] = ["most", "limit"].map((name) => Number(document.body.dataset[name]));
 const MEGABYTES = { style: "unit", unit: "megabyte", maximumFractionDigits: 1 };
 
-const TWICE = "{n} URL was there twice and is asked once|{n} URLs were there twice and are asked once";
-
 /** What a form sends beside the bytes of each of its parts, at most about. */
 const PART_BYTES = 300;
 
@@ -30,7 +28,7 @@ function describe({ urls, doubles, unreadable }) {
     return say("There are {n} URLs. A task has at most {most}: paste them in {parts} parts.", values);
   }
   const said = [urls.size ? count(urls.size, "{n} URL|{n} URLs") : say("There is no URL in this text.")];
-  if (doubles) said.push(count(doubles, TWICE));
+  if (doubles) said.push(count(doubles, "{n} repeat is left out|{n} repeats are left out"));
   if (unreadable.length) {
     const lines = unreadable.slice(0, TOLD_LINES).map((number) => figure(number)).join(", ");
     const rest = unreadable.length > TOLD_LINES ? " …" : "";
