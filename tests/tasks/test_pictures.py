@@ -14,6 +14,7 @@ from gateway.tasks.progress import describe_task
 from gateway.tasks.results.overview import Overview, read_overview
 from gateway.tasks.results.rows import read_chunk, write_rows
 from gateway.tasks.results.table import ProbeTable
+from gateway.tasks.words import RUSSIAN
 from gateway.web.i18n import Translator
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -117,3 +118,12 @@ async def test_histogram() -> None:
 def test_sentences(task: Task, words: str) -> None:
     """The sentence says where a task stands."""
     assert describe_task(task, ENGLISH, NOW) == words
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"), [({"404": 20}, "Все 20 плохие"), ({"404": 1}, "Ссылка плохая"), ({"200": 2}, "Отвечают все 2")]
+)
+def test_sentences_in_russian(counts: dict[str, int], words: str) -> None:
+    """In Russian too a URL that answers 404 is bad, and not one that does not answer."""
+    said = describe_task(make_task(counts, sum(counts.values())), Translator("ru", RUSSIAN), NOW)
+    assert said.partition(" · ")[0] == words
