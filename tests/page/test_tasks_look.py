@@ -70,6 +70,19 @@ async def load_once(page: Page, url: str) -> None:
     await page.goto(url)
 
 
+async def test_codes_on_a_phone(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
+    """On a narrow window the whole code can be read, that behind a redirect too, and rows keep their height."""
+    ends = [f"{target.url}/code/404", f"{target.url}/hop/12", "http://127.0.0.1:1/", "ftp://a.invalid/", "no url"]
+    urls = [*ends, *(f"{target.url}/to/{end}" for end in ends)]
+    address = await make_task(client, urls, follow=True)
+    async with open_page(browser, f"{client.base_url}{address}", viewport={"width": 360, "height": 900}) as page:
+        await expect(page.locator(".group .answer").nth(5)).to_have_text("302 → 404")
+        cut = "cells => cells.filter(cell => cell.scrollWidth > cell.clientWidth || cell.scrollHeight > 48).length"
+        assert await page.locator(".group .answer").evaluate_all(cut) == 0
+        heights = "rows => [...new Set(rows.map(row => row.offsetHeight))]"
+        assert await page.locator(".group .row").evaluate_all(heights) == [77]
+
+
 @pytest.mark.parametrize("width", [360, 800, 1280])
 async def test_layout(browser: Browser, client: httpx.AsyncClient, states: dict[str, str], width: int) -> None:
     """Nothing is wider than the window, in either theme and language; also at 200 % and 400 % of 1280 pixels."""
