@@ -302,7 +302,7 @@ async def test_filter_and_address(browser: Browser, client: httpx.AsyncClient, t
         await expect(page.locator(ROW)).to_have_count(61)
         await expect(page).to_have_url(page_of(client, task))
         await page.locator("#pictures .domain").first.click()
-        await expect(page.get_by_role("searchbox")).to_have_value("127.0.0.1")
+        await expect(page.get_by_role("searchbox")).to_have_value("//127.0.0.1:")
         await page.get_by_role("button", name="Check bad again").click()
         await page.wait_for_url(re.compile(f"/tasks/(?!{task})[^?]+"))
 

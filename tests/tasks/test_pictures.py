@@ -13,6 +13,7 @@ from gateway.tasks.pictures import draw_bar, draw_task
 from gateway.tasks.progress import describe_task
 from gateway.tasks.results.overview import Overview, read_overview
 from gateway.tasks.results.rows import read_chunk, write_rows
+from gateway.tasks.results.selection import Selection
 from gateway.tasks.results.table import ProbeTable
 from gateway.tasks.words import RUSSIAN
 from gateway.web.i18n import Translator
@@ -83,10 +84,31 @@ async def test_overview() -> None:
     assert overview.times == {0: 1, 2: 2, 10: 1}
     assert overview.percentiles_s == [0.003, 0.6, 0.6]
     assert [(each.domain, each.bad, each.total, each.query) for each in overview.domains] == [
-        ("b.example", 1, 1, "b.example"),
+        ("b.example", 1, 1, "//b.example/"),
         ("xn--mnchen-3ya.example", 1, 1, "MÜNCHEN.example"),
-        ("a.example", 1, 3, "a.example"),
+        ("a.example", 1, 3, "//a.example/"),
     ]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("urls", "query"),
+    [
+        (["http://a.example/", "HTTPS://A.example/2", "http://b.example/?u=a.example"], "//a.example/"),
+        (["http://a.example/", "http://a.example:81/", "http://www.a.example/"], "//a.example"),
+        (["http://a.example", "http://b.example"], "//a.example"),
+        (["http://a.example/", "a.example/", "http://me@a.example/"], "a.example"),
+        (["http://1.2.3.4/", "http://1.2.3.40/", "http://1.2.3.4/x"], "//1.2.3.4/"),
+    ],
+)
+async def test_urls_of_a_domain(urls: list[str], query: str) -> None:
+    """The filter of a domain finds its bad URLs, and no others that have its name in them."""
+    table = ProbeTable(b"", urls, 0)
+    landings = [ProbeResult(place, ProbeOutcome(404, elapsed_s=1), cached=False) for place in range(len(urls))]
+    table.add_rows(read_chunk(write_rows(landings)), 0)
+    domain = next(each for each in (await read_overview(table)).domains if query.strip("/") == each.domain)
+    assert domain.query == query
+    assert len(await Selection(show="bad", query=query).find_places(table)) == domain.bad
 
 
 @pytest.mark.anyio

@@ -18,7 +18,7 @@ TURN_ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class DomainHealth:
-    """How many URLs of a domain are known, and how many of them bad; `query` is a filter that finds them."""
+    """How many URLs of a domain are known, and how many of them bad; `query` is a text that finds the bad ones."""
 
     domain: str
     bad: int
@@ -43,7 +43,7 @@ async def read_overview(table: ProbeTable) -> Overview:
     """The overview of what is known of a task by now."""
     await read_domains(table)
     times, seconds = Counter[int](), list[float]()
-    totals, bad, examples = Counter[str](), Counter[str](), dict[str, str]()
+    totals, bad, queries = Counter[str](), Counter[str](), dict[str, str]()
     for count, place in enumerate(list(table.landed), 1):
         row, domain = table.rows[place], (table.domains or ())[place]
         if row is None:
@@ -55,14 +55,15 @@ async def read_overview(table: ProbeTable) -> Overview:
             totals[domain] += 1
             if is_bad(row):
                 bad[domain] += 1
-                examples.setdefault(domain, table.urls[place])
+                query = _find_query(domain, table.urls[place])
+                queries[domain] = _share_query(domain, queries.get(domain, query), query)
         if count % TURN_ROWS == 0:
             await checkpoint()
     worst = sorted(bad, key=lambda domain: (-bad[domain], -bad[domain] / totals[domain], domain))
     return Overview(
         times,
         _find_percentiles(sorted(seconds)),
-        [DomainHealth(name, bad[name], totals[name], _find_query(name, examples[name])) for name in worst],
+        [DomainHealth(name, bad[name], totals[name], queries[name]) for name in worst],
     )
 
 
@@ -75,10 +76,17 @@ def _find_percentiles(seconds: Sequence[float]) -> list[float]:
 
 
 def _find_query(domain: str, url: str) -> str:
-    """A text that finds the URLs of a domain: the domain, or as it is written in one of them, such as `münchen.de`."""
-    if domain in url.casefold():
-        return domain
+    """A text that finds a URL of a domain: `//a.example/`, or the domain as it is written, such as `münchen.de`."""
+    text = url.casefold()
+    if domain in text:
+        found = text.find(f"//{domain}")
+        return domain if found < 0 else text[found : found + len(domain) + 3]
     authority = url.partition("//")[2] or url
     for end in "/?#\\":
         authority = authority.partition(end)[0]
     return authority.rpartition("@")[2] or domain
+
+
+def _share_query(domain: str, one: str, other: str) -> str:
+    """A text that finds what two of `_find_query` find, such as `//a.example` of `//a.example/` and `//a.example:`."""
+    return next((text for text in (one, f"//{domain}", domain) if text in other), one)
