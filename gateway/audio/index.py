@@ -34,7 +34,7 @@ _PROCESS_FAILURES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 """Failures to open a file that say nothing about the file."""
 _RETRY_AFTER_S = 5
 _LEAST_S = 0.03
-"""For so long new files are read, whoever asks for the list meanwhile."""
+"""For so long new files are read also while the list is asked for."""
 _TYPES = {
     ".aac": "audio/aac", ".ac3": "audio/ac3", ".aif": "audio/aiff", ".aiff": "audio/aiff", ".amr": "audio/amr",
     ".ape": "audio/x-ape", ".au": "audio/basic", ".caf": "audio/x-caf", ".dff": "audio/x-dff", ".dsf": "audio/x-dsf",

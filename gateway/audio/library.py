@@ -160,7 +160,7 @@ class Library:
 
     @property
     def is_asked(self) -> bool:
-        """Whether a thread is at work for somebody who waits for it."""
+        """Whether a thread is at work for a request."""
         return self._asked > 0
 
     async def wait_unasked(self) -> None:
