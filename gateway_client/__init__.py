@@ -25,5 +25,6 @@ A map of the code:
     api            HTTP: every failure becomes one of three errors with words for a person
     patience       calls that wait for a gateway which is away for a while
     options        the options that both have
-    terminal       safe text, progress bars, exit codes, the frame round a command line
+    progress_bar   the progress bar on stderr
+    terminal       safe text, exit codes, the frame round a command line
 """

@@ -22,10 +22,11 @@ from .inputs import TaskBatch, has_piped_input, pack_tasks, read_urls
 from .links import Url
 from .options import check_timeout, read_defaults
 from .patience import PatientApi
+from .progress_bar import ProgressBar
 from .reports import FORMATS, ColouredTsv, JsonLines, Report
 from .rows import Row
 from .summary import Summary
-from .terminal import Exit, ProgressBar, escape_url, has_colour, print_error, run_command
+from .terminal import Exit, escape_url, has_colour, print_error, run_command
 
 TASKS_PATH = "/api/v1/tasks/"
 TASKS_AT_ONCE = 4

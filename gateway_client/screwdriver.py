@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from .api import ApiError, Broken, GatewayApi, Refused, Unreachable
 from .options import add_connection_options, add_version, check_timeout, make_parser, read_defaults
-from .terminal import UNSAFE, Exit, ProgressBar, escape_text, print_failure, run_command
+from .progress_bar import ProgressBar
+from .terminal import UNSAFE, Exit, escape_text, print_failure, run_command
 from .upload import locate_file, upload_files
 
 NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}

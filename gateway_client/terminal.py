@@ -1,4 +1,4 @@
-"""What a command line shows and how it ends: safe text, progress on a terminal, exit codes, quiet pipes and signals.
+"""What a command line shows and how it ends: safe text, exit codes, quiet pipes and signals.
 
 Knows nothing of HTTP.
 """
@@ -13,7 +13,7 @@ from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import TextIO
 from urllib.parse import quote
 
 UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -102,59 +102,6 @@ def find_reason(error: BaseException | None) -> str:
     return escape_text(words.rstrip("."))[:REASON_CHARS]
 
 
-class ProgressBar:
-    """A bar on stderr where it can be drawn. `total` None: unknown; `in_bytes`: with sizes and speed.
-
-    `transient`: the bar disappears at its end.
-    """
-
-    def __init__(self, total: int | None, label: str = "", *, in_bytes: bool = False, transient: bool = False) -> None:
-        self.on = can_draw(sys.stderr)
-        self._total = total
-        self._label = label
-        self._in_bytes = in_bytes
-        self._transient = transient
-        self._bar: Any = None
-
-    def show(self, done: int) -> None:
-        """Bring the bar up to date, and show it."""
-        if self.on and self._bar is None:
-            self._bar = self._make()
-            self._bar.add_task(escape_text(self._label), total=self._total)
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=done)
-            self._bar.start()
-
-    def hide(self) -> None:
-        """Stop drawing, so that other lines can be printed."""
-        if self._bar is not None:
-            self._bar.stop()
-
-    def remove(self) -> None:
-        """Stop drawing and leave nothing behind, as when what it showed has failed."""
-        if self._bar is not None:
-            self._bar.live.transient = True
-            self._bar.stop()
-
-    def _make(self) -> Any:
-        from rich.console import Console  # rich costs 100 ms
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TransferSpeedColumn,
-        )
-
-        figures = (
-            (DownloadColumn(), TransferSpeedColumn()) if self._in_bytes else (MofNCompleteColumn(), TimeElapsedColumn())
-        )
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), *figures)
-        return Progress(*columns, console=Console(stderr=True), transient=self._transient)
-
-
 def run_command(command: Callable[[], int]) -> int:
     """The exit code of a command line. A closed pipe is quiet; a signal ends it in order."""
     for stream in ("stdout", "stderr"):
@@ -163,21 +110,32 @@ def run_command(command: Callable[[], int]) -> int:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     _raise_signals()
     try:
-        try:
-            return command()
-        finally:
-            sys.stdout.flush()
-    except CommandError as error:
-        print_error(f"{name_program()}: {error}")
-        return error.exit_code
+        return _run(command)
     except Interrupted as signalled:
+        _discard_output()  # a frozen pipe, or a terminal that was closed, takes no more of it
         return signalled.exit_code
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter would try again to flush
+        _discard_output()
         if isinstance(error, BrokenPipeError):
             return Exit.DONE
         print_error(f"{name_program()}: standard output: {find_reason(error)}")
         return Exit.REFUSED
+
+
+def _run(command: Callable[[], int]) -> int:
+    try:
+        code = command()
+    except CommandError as error:
+        sys.stdout.flush()
+        print_error(f"{name_program()}: {error}")
+        return error.exit_code
+    sys.stdout.flush()
+    return code
+
+
+def _discard_output() -> None:
+    """Discard what stdout still holds: the interpreter would try to write it at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def name_program() -> str:

@@ -17,7 +17,8 @@ from unicodedata import normalize
 from urllib.parse import quote
 
 from .api import ApiError, GatewayApi, Refused, Unreachable
-from .terminal import Exit, ProgressBar, print_error, print_failure
+from .progress_bar import ProgressBar
+from .terminal import Exit, print_error, print_failure
 from .tus import ResumableUpload, read_chunks
 
 RESUMABLE_BYTES = 16 * 1024 * 1024

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
+LOG_IN = "import os, sys; os.login_tty(os.dup(0)); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+"""Runs a command with its standard input as its controlling terminal, whose end is SIGHUP."""
 
 
 @dataclass(frozen=True)
@@ -78,3 +80,21 @@ def run_on_terminal(
         code = process.wait()
         out.seek(0)
         return code, out.read(), seen
+
+
+def log_in(command: list[str | Path], cwd: Path, **extra: str) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a command with all streams on a terminal of its own: the process, and our side of the terminal."""
+    mine, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOG_IN, *command],
+        stdin=theirs,
+        cwd=cwd,
+        env=environment({"TERM": "xterm-256color", "COLUMNS": "100"} | extra),
+    )
+    os.close(theirs)
+    return process, mine
+
+
+def start_unread(command: list[str | Path], cwd: Path, **extra: str) -> subprocess.Popen[bytes]:
+    """Start a command with its standard output on a pipe that nothing reads."""
+    return subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, cwd=cwd, env=environment(extra))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import shlex
 import signal
@@ -19,7 +20,7 @@ import anyio
 import pytest
 
 from gateway_client.summary import Summary
-from tests.clients.commands import Run, Start, finish, run_in_shell, run_on_terminal
+from tests.clients.commands import Run, Start, finish, log_in, run_in_shell, run_on_terminal, start_unread
 from tests.clients.wire import Call, Handler, never_end, reset, sends, serve_calls
 from tests.processes import ROOT, Gateway, free_port
 from tests.target import Target
@@ -609,6 +610,33 @@ async def test_interrupt_before_the_task_is_known(number: signal.Signals, start:
         outcome = await finish(process)
     assert (outcome.code, outcome.out, outcome.err) == (128 + number, "", "")
     assert len(tasks.tasks) == 1
+    assert tasks.cancelled == list(tasks.tasks)
+
+
+async def test_closed_terminal_cancels_tasks(tmp_path: Path) -> None:
+    """A terminal that is closed while the bar is on it ends the run by SIGHUP, and its task is cancelled."""
+    tasks = Tasks(polls=99)
+    async with serve_calls(tasks) as url:
+        process, terminal = log_in([ROOT / SCRIPT, *urls_of(200)], tmp_path, GATEWAY_URL=url)
+        seen = b""
+        while b"0/1" not in seen:
+            seen += await anyio.to_thread.run_sync(os.read, terminal, 65536)
+        os.close(terminal)
+        code = await anyio.to_thread.run_sync(process.wait)
+    assert code == 128 + signal.SIGHUP
+    assert tasks.cancelled == list(tasks.tasks)
+
+
+async def test_interrupt_while_the_reader_is_frozen(tmp_path: Path) -> None:
+    """SIGTERM ends a run whose lines nothing reads any more, and its task is cancelled."""
+    (tmp_path / "list").write_text("\n".join(urls_of(*[200] * 10_000)))
+    tasks = Tasks(polls=99, known=9999)
+    async with serve_calls(tasks) as url:
+        with start_unread([ROOT / SCRIPT, "-f", "list"], tmp_path, GATEWAY_URL=url) as process:
+            await wait_until(lambda: "pipe" in Path(f"/proc/{process.pid}/wchan").read_text())
+            process.send_signal(signal.SIGTERM)
+            code = await anyio.to_thread.run_sync(process.wait)
+    assert code == 128 + signal.SIGTERM
     assert tasks.cancelled == list(tasks.tasks)
 
 
