@@ -26,6 +26,8 @@ SEND_IDLE_S = 300.0
 DRAIN_S = 300.0
 """How long the rest of a body is thrown away at most: some clients look for an answer only when all is sent (Firefox,
 http.client, the proxies Apache and h2o)."""
+DRAIN_BYTES = 16 * 1024 * 1024
+"""The least limit of what is thrown away: these clients send a file that is far over a small MAX_UPLOAD_BYTES."""
 REFUSED_DRAIN_BYTES, REFUSED_DRAIN_S = 1024 * 1024, 5.0
 """The same of a client that was not let in."""
 LINGER_S = 1.0
@@ -146,13 +148,14 @@ class _RequestFlow:
 class BodyFlow:
     """ASGI middleware: back-pressure on bodies, idle timeouts both ways, a lingering close after an early answer.
 
-    `idle_timeout_s` is the idle timeout of request bodies. `drain_bytes`: how much of an unwanted one is read.
+    `idle_timeout_s` is the idle timeout of request bodies. `drain_bytes`: how much of an unwanted one is read, if that
+    is more than `DRAIN_BYTES`.
     """
 
     def __init__(self, app: ASGI, *, idle_timeout_s: float, drain_bytes: int) -> None:
         self._app = app
         self._idle_timeout_s = idle_timeout_s
-        self._drain_bytes = drain_bytes
+        self._drain_bytes = max(drain_bytes, DRAIN_BYTES)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection scope (ASGI 3).

@@ -11,7 +11,7 @@ from anyio.abc import SocketStream
 from quart import Quart, Response, request
 
 from gateway.errors import GatewayError
-from gateway.web.body_flow import AHEAD_BYTES, BodyFlow, BodyTimeout, StreamedRequest, decode_path
+from gateway.web.body_flow import AHEAD_BYTES, DRAIN_BYTES, BodyFlow, BodyTimeout, StreamedRequest, decode_path
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +24,7 @@ async def address() -> AsyncIterator[tuple[str, int]]:
     app = Quart(__name__)
     app.request_class = StreamedRequest
     app.config.update(MAX_CONTENT_LENGTH=None, BODY_TIMEOUT=None, RESPONSE_TIMEOUT=None)
-    app.asgi_app = BodyFlow(app.asgi_app, idle_timeout_s=1, drain_bytes=4 * MIB)  # type: ignore[method-assign]
+    app.asgi_app = BodyFlow(app.asgi_app, idle_timeout_s=1, drain_bytes=1 * MIB)  # type: ignore[method-assign]
 
     @app.errorhandler(GatewayError)
     async def answer(error: GatewayError) -> Response:
@@ -81,17 +81,17 @@ async def test_back_pressure(address: tuple[str, int]) -> None:
     assert int(answer.rpartition(b"\r\n\r\n")[2]) < 16 * AHEAD_BYTES
 
 
-@pytest.mark.parametrize("size_bytes", [3 * MIB, 100_000_000])
+@pytest.mark.parametrize("size_bytes", [3 * MIB, 12 * MIB, 100_000_000])
 async def test_early_answer(address: tuple[str, int], size_bytes: int) -> None:
     """An answer that is given before the body is read reaches a client that looks for it only after all is sent."""
     async with await anyio.connect_tcp(*address) as stream:
         await send_head(stream, "/refuse", size_bytes)
-        for _ in range(3 * MIB // 65_536):
+        for _ in range(min(size_bytes, DRAIN_BYTES - MIB) // 65_536):
             await stream.send(b"x" * 65_536)
         answer = await read_answer(stream)
     assert answer.startswith(b"HTTP/1.1 415 ")
     assert answer.endswith(b"refused")
-    assert (b"\r\nconnection: close\r\n" in answer.lower()) == (size_bytes > 4 * MIB)
+    assert (b"\r\nconnection: close\r\n" in answer.lower()) == (size_bytes > DRAIN_BYTES)
 
 
 @pytest.mark.parametrize("raising", ["group", "nothing"])

@@ -4,7 +4,7 @@ import math
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -97,6 +97,24 @@ def test_early_refusal(tmp_path: Path, write: Write) -> None:
     assert seen == {key: "413" if key[0] > 16 else "415" for key in seen}
 
 
+@pytest.mark.parametrize("write", [None, *WRITERS])
+def test_early_refusal_of_a_small_limit(tmp_path: Path, write: Write | None) -> None:
+    """413 for 12 MB where MAX_UPLOAD_BYTES is 1 MB reaches curl, wget and http.client: direct and through a proxy."""
+    folder = tmp_path / "proxy"
+    folder.mkdir()
+    with running(tmp_path, MAX_UPLOAD_BYTES="1000000") as gateway, ExitStack() as stack:
+        port = gateway.port
+        if write is not None:
+            port = free_port()
+            stack.enter_context(proxying(write(folder, port, gateway.port), port, folder))
+        seen = [
+            put_by_curl(tmp_path, port, 12),
+            put_by_wget(tmp_path, port, 12),
+            put_by_http_client(port, 12, CLOSES_S.get(write, math.inf) if write else math.inf),
+        ]
+    assert seen == ["413", "413", "413"]
+
+
 def put_by_http_client(port: int, size_mib: int, closes_s: float) -> str:
     """The status that http.client sees, which looks for it once it has sent all.
 
@@ -118,3 +136,12 @@ def put_by_curl(folder: Path, port: int, size_mib: int) -> str:
     url = f"http://127.0.0.1:{port}/api/v1/audio/zeros.wav"
     command = [need("curl"), "-sS", "-o", "/dev/null", "-w", "%{http_code}", "-T", str(folder / "zeros"), url]
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60).stdout
+
+
+def put_by_wget(folder: Path, port: int, size_mib: int) -> str:
+    """The status that wget sees, which looks for it once it has sent all."""
+    (folder / "zeros").write_bytes(bytes(size_mib * MIB))
+    url = f"http://127.0.0.1:{port}/api/v1/audio/zeros.wav"
+    command = [need("wget"), "-q", "-S", "-O", "-", "-t", "1", "--method=PUT", f"--body-file={folder}/zeros", url]
+    words = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60).stderr.split()
+    return words[1] if len(words) > 1 else "none"
