@@ -55,7 +55,21 @@ def test_library(tmp_path: Path, locale: dict[str, str]) -> None:
         assert client.post("/", files={"file": (FOREIGN, make_wave(1500))}).status_code == 303
         assert list_names(folder) == {NAME, FOREIGN}
     assert {"Музыка", "данные"} <= list_names(tmp_path)
-    assert "Traceback" not in gateway.log.read_text(encoding="utf-8")
+    log = gateway.log.read_text(encoding="utf-8")
+    assert "Traceback" not in log
+    assert f" gateway: audio folder: {folder}\n" in log
+    assert f" at {tmp_path}/данные/redis, pid " in log
+
+
+def test_path_of_a_failure(tmp_path: Path, locale: dict[str, str]) -> None:
+    """The path in an error of the disk is UTF-8 in the log, too."""
+    folder = tmp_path / "Музыка"
+    folder.touch()
+    with running(tmp_path, None, until="/healthz", **(locale | {"AUDIO_DIR": str(folder)})) as gateway:
+        pass
+    log = gateway.log.read_text(encoding="utf-8")
+    assert f"the audio folder failed: [Errno 17] File exists: '{folder}'\n" in log
+    assert f"the audio folder {folder}: " in log
 
 
 def test_settings(tmp_path: Path, locale: dict[str, str]) -> None:

@@ -18,6 +18,7 @@ from redis import exceptions
 from redis.exceptions import ClusterError, ResponseError
 
 from gateway.errors import Unavailable
+from gateway.process.logs import show_path
 
 from .embedded import EmbeddedServer, find_server
 from .health import Health, check_commands, check_writes, read_durability, read_server
@@ -179,7 +180,7 @@ class Datastore:
                     return
                 await group.start(self._server.run, binary)
                 address = RedisAddress(
-                    "standalone", str(self._server.folder), options={"path": str(self._server.socket)}
+                    "standalone", show_path(self._server.folder), options={"path": str(self._server.socket)}
                 )
             async with (
                 address.connect(timeout_s=ANSWER_S) as client,

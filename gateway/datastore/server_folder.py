@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gateway.process.logs import show_path
+
 SOCKET_PATH_BYTES = 100
 """sockaddr_un holds 104 bytes on macOS and 108 on Linux."""
 
@@ -102,7 +104,7 @@ def describe_end(folder: Path, code: int | None, *reasons: str) -> str:
     if code is not None:
         words.append(f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}")
     with suppress(OSError):
-        lines = find_log(folder).read_text(errors="replace").splitlines()
+        lines = find_log(folder).read_text("utf-8", errors="replace").splitlines()
         said = [line.rpartition(" # ")[2].strip() for line in lines]
         words += [line for line in said if line and not line.startswith("WARNING")][-2:]
     return "; ".join(words)
@@ -117,4 +119,4 @@ def _prepare_private(folder: Path) -> None:
         folder.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise PermissionError(f"{folder} is not a private folder of this user")
+        raise PermissionError(f"{show_path(folder)} is not a private folder of this user")

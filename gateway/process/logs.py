@@ -1,14 +1,17 @@
 """The format of log lines, with the id of their request: text for people, or one JSON object a line for a collector.
 
-Lines of hypercorn and of libraries have the same format. No line has a raw control character.
+Lines of hypercorn and of libraries have the same format. No line has a raw control character. Paths among the arguments
+of a line are UTF-8 whatever the locale says.
 """
 
 import json
 import logging
+import os
 import re
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import Any, Literal
 
 from .log_stream import LogStream, unblock_standard_streams
@@ -25,6 +28,22 @@ _INDENT = "\n  "
 def escape_text(text: str) -> str:
     """Text of others in one line, as it can be shown on a terminal: control characters become `\\x1b`."""
     return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def show_path(path: str | bytes | PurePath) -> str:
+    """A path as text: its bytes as UTF-8, in any locale; a byte that is not UTF-8 becomes `\\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _show_argument(value: object) -> object:
+    """An argument of a log line: a path, or an error with paths, in UTF-8; any other as it is."""
+    if isinstance(value, PurePath):
+        return show_path(value)
+    if isinstance(value, OSError) and isinstance(value.filename, str | bytes | PurePath):
+        second = value.filename2
+        shown = show_path(second) if isinstance(second, str | bytes | PurePath) else second
+        return OSError(value.errno, value.strerror, show_path(value.filename), None, shown)
+    return value
 
 
 class TextFormatter(logging.Formatter):
@@ -76,6 +95,8 @@ class LogHandler(logging.StreamHandler[Any]):
         if isinstance(self.stream, LogStream) and (dropped := self.stream.take_dropped()):
             text = "%d lines dropped: the reader of the log took none"
             super().emit(logging.LogRecord("gateway", logging.WARNING, "", 0, text, (dropped,), None))
+        if isinstance(record.args, tuple):
+            record.args = tuple(map(_show_argument, record.args))
         super().emit(record)
 
 

@@ -1,5 +1,7 @@
 """Log lines: one line each whatever others put into it, and never a reason to wait."""
 
+import errno
+import io
 import json
 import logging
 import os
@@ -54,6 +56,18 @@ def test_control_characters(char: str) -> None:
     assert char not in text + line
     assert json.loads(line)["message"] == f"said a{char}b"
     assert escape_text("Прелюдия 音楽 🎵 é") == "Прелюдия 音楽 🎵 é"
+
+
+def test_paths() -> None:
+    """A path that is not UTF-8 is shown with its bytes, also in an error of the disk and of a move."""
+    line = io.StringIO()
+    handler = LogHandler(line)
+    odd = Path(os.fsdecode(b"/a/\xff\xd0\xbf"))
+    error = OSError(errno.EXDEV, "no link", odd, None, "/b")
+    record = logging.LogRecord("gateway", logging.INFO, "", 0, "%s %s %d", (odd, error, 1), None)
+    handler.emit(record)
+    shown = "/a/\\xffп"
+    assert line.getvalue() == f"{shown} [Errno {errno.EXDEV}] no link: {shown!r} -> '/b' 1\n"
 
 
 def test_forged_line() -> None:
