@@ -2,6 +2,7 @@
 
 client          the clients, their health, errors translated
 url             REDIS_URL: standalone, unix socket, Sentinel, Cluster
+url_options     which options of redis-py REDIS_URL may have
 health          the examination of a Redis: does it write, which version, how durable
 refusal         what an error reply of Redis is about
 embedded        runs a server on the data folder, or joins the one of another gateway

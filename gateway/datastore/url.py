@@ -24,6 +24,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.errors import StartRefused
 
+from .url_options import check_options
+
 CONNECT_S = 0.7
 """How long a call waits for a connection: for a free place in the pool, for a server that is just restarting."""
 NODE_CONNECT_S = 0.3
@@ -111,7 +113,8 @@ def parse_redis_url(url: str) -> RedisAddress:
     """The address in a `redis://`, `rediss://` or `unix://` URL as redis-py has them, or with more hosts in
     `redis+sentinel://host:port,host:port/service/db` and `redis+cluster://host:port,host:port` (or `rediss+`).
 
-    The query holds options of redis-py; `sentinel_username` and `sentinel_password` are for the sentinels.
+    The query holds options of redis-py, of those in `url_options`; `sentinel_username` and `sentinel_password` are for
+    the sentinels.
 
     :raises RedisUrlInvalid: it is none of these.
     """
@@ -126,9 +129,10 @@ def parse_redis_url(url: str) -> RedisAddress:
     )
     try:
         options: dict[str, Any] = {**parse_url(f"{base.lower()}://{query}")}
+        options.pop("connection_class", None)
+        check_options(options)
     except ValueError as error:
         raise RedisUrlInvalid(f"REDIS_URL: {error}") from None
-    options.pop("connection_class", None)
     for name, value in zip(("username", "password"), user.split(":", 1), strict=False):
         if value:
             options[name] = unquote(value)

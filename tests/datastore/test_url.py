@@ -52,7 +52,17 @@ def test_address_says_what_the_url_says(
         "redis://a,b",
         "redis://h?db=x",
         "redis://h?no_such_option=1",
-        "redis://h?protocol=4",
+        *(
+            f"redis{kind}://h{path}?{option}"
+            for kind, path in (("", ""), ("+cluster", ""), ("+sentinel", "/main"))
+            for option in (
+                "decode_responses=yes", "encoding=cp1251", "encoding_errors=replace", "protocol=3", "protocol=4",
+                "legacy_responses=no", "retry=1", "credential_provider=x", "path=/run/r.sock", "host=other", "ssl=yes",
+                "socket_timeout=nan", "socket_timeout=inf", "socket_timeout=0", "socket_timeout=-1",
+                "socket_connect_timeout=nan", "max_connections=0", "max_connections=-1", "socket_read_size=0",
+                "health_check_interval=-1", "db=-1",
+            )
+        ),
         "redis://::1:6379",
         "rediss://h?ssl_cert_reqs=sometimes",
         "unix://run/redis.sock",
@@ -65,7 +75,7 @@ def test_address_says_what_the_url_says(
         "redis+cluster://h?no_such_option=1",
         "redis+other://h",
     ],
-)
+)  # fmt: skip
 def test_malformed_url_is_refused(url: str) -> None:
     """What is no address of Redis stops the start with one line that names REDIS_URL."""
     with pytest.raises(RedisUrlInvalid) as caught:
@@ -109,6 +119,17 @@ def test_shown_address_has_no_password(url: str) -> None:
     address = parse_redis_url(url)
     assert "s3cret" not in address.shown + repr(address)
     assert "me" not in address.shown
+
+
+def test_options() -> None:
+    """The options that the documentation names are taken."""
+    query = (
+        "socket_timeout=3&socket_connect_timeout=0.5&max_connections=9&socket_keepalive=yes&socket_read_size=4096"
+        "&health_check_interval=30&client_name=me&db=1&username=a&password=b"
+    )
+    client, _ = parse_redis_url(f"rediss://h?{query}&ssl_cert_reqs=none&ssl_check_hostname=no").open_client(1)
+    assert client.get_connection_kwargs()["client_name"] == "me"
+    parse_redis_url(f"redis+sentinel://h/main?{query}&sentinel_username=c&sentinel_password=d").open_client(1)
 
 
 def test_client_is_of_the_kind_of_the_address() -> None:
