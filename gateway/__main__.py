@@ -11,6 +11,7 @@ from hypercorn.run import run
 
 from credentials import __version__
 
+from .process.logs import escape_text
 from .settings import read_settings
 
 CONFIG_NAME = "hypercorn.toml"
@@ -26,9 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config.bind = [f"{host}:{options.port}"]
     try:
         _open_sockets(config)
-    except (OSError, UnicodeError, OverflowError) as error:
+    except (OSError, UnicodeError, OverflowError, TypeError) as error:  # TypeError: the host is not UTF-8
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        print(f"gateway: cannot listen on {options.host} port {options.port}: {reason}", file=sys.stderr)
+        place = f"{escape_text(options.host)} port {options.port}"
+        print(f"gateway: cannot listen on {place}: {reason}", file=sys.stderr)
         return 1
     return run(config)
 

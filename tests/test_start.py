@@ -59,6 +59,22 @@ def test_working_folder(tmp_path: Path, way: str) -> None:
     assert f"audio folder: {tmp_path}/songs" in (tmp_path / "log").read_text()
 
 
+@pytest.mark.parametrize("host", [b"\xff", b"a\xff.example", b"\x1b[2J", b"a..b", b"no.such.host.invalid"])
+@pytest.mark.parametrize("way", ["environment", "option"])
+def test_host_that_cannot_be(tmp_path: Path, host: bytes, way: str) -> None:
+    """A host that is no name, also one that is not UTF-8, is one line without control characters and exit code 1."""
+    arguments = [b"--host", host] if way == "option" else []
+    environment = {os.fsencode(name): os.fsencode(value) for name, value in os.environ.items() if name not in SETTINGS}
+    environment |= {b"HOST": host} if way == "environment" else {}
+    command = [os.fsencode(sys.executable), b"-m", b"gateway", *arguments]
+    done = subprocess.run(
+        command, check=False, capture_output=True, cwd=tmp_path, env=environment | {b"PYTHONPATH": bytes(ROOT)}
+    )
+    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+    assert done.stderr.startswith(b"gateway: cannot listen on ")
+    assert not set(b"\x1b\xff") & set(done.stderr)
+
+
 @KINDS
 @pytest.mark.parametrize(("host", "reached"), [("", ["127.0.0.1"]), ("[::]", ["127.0.0.1", "[::1]"])])
 def test_addresses(tmp_path: Path, kind: type[Gateway], host: str, reached: list[str]) -> None:
