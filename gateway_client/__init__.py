@@ -19,6 +19,7 @@ A map of the code:
     reports        what is printed of the URLs: tsv, json, csv, markdown, junit
     summary        how many URLs have each verdict
     screwdriver    `screwdriver.py`, `gateway-screwdriver`: the commands list, download, rename, delete
+    natural_order  names as a person sorts them
     upload         the command upload: files, folders, a summary
     tus            resumable uploads (tus 1.0)
     server         the URL, the token and the proxy of a gateway

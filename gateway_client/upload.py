@@ -17,6 +17,7 @@ from unicodedata import normalize
 from urllib.parse import quote
 
 from .api import ApiError, GatewayApi, Refused, Unreachable
+from .natural_order import make_natural_key
 from .progress_bar import ProgressBar
 from .terminal import Exit, print_error, print_failure
 from .tus import ResumableUpload, read_chunks
@@ -59,7 +60,7 @@ class UploadRun:
         return ", ".join(f"{self._ends[word]} {word}" for word in words if self._ends[word] or word == "uploaded")
 
     def _walk(self, names: list[str]) -> Iterator[str]:
-        """The files to upload, those of a folder by name.
+        """The files to upload, those of a folder in natural order.
 
         As for `rsync -r`, a link is followed where it is an argument, and left out inside a folder: it may lead out
         of it, or in a circle. Hidden files are left out, as the library has none.
@@ -78,7 +79,7 @@ class UploadRun:
     def _walk_folder(self, folder: str) -> Iterator[str]:
         try:
             with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+                entries = sorted(found, key=lambda entry: make_natural_key(entry.name))
         except OSError:
             yield folder  # its upload tells why
             return

@@ -8,10 +8,12 @@ import wave
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import anyio
 import pytest
 
+from gateway_client.natural_order import make_natural_key
 from tests.audio.formats.corpus import make_wave
 from tests.clients.commands import Run, Start, finish, run_on_terminal
 from tests.clients.wire import Call, Handler, never_end, reset, sends, serve_calls, stay_silent
@@ -158,6 +160,35 @@ async def test_upload_folders(gateway: str, run: Run, tmp_path: Path) -> None:
     again = await run(SCRIPT, "upload", album.parent, "--skip-existing", GATEWAY_URL=gateway)
     assert (again.code, again.lines) == (0, ["1 uploaded, 3 skipped, 4 left out"])
     await run(SCRIPT, "delete", *names, "f4.wav", GATEWAY_URL=gateway)
+
+
+async def test_order_of_an_upload(gateway: str, run: Run, tmp_path: Path) -> None:
+    """Folders and files go up in natural order: numbers by value, without case, accents and Unicode forms."""
+    names = [
+        "CD2/2 a.wav",
+        "CD2/10 a.wav",
+        "cd10/1 b.wav",
+        "Cd11/1 c.wav",
+        "Éclair 2.wav",
+        "e\u0301clair 10.wav",
+        "f.wav",
+    ]
+    for name in reversed(names):
+        (tmp_path / "album" / name).parent.mkdir(parents=True, exist_ok=True)
+        make_wav(tmp_path / "album" / name)
+    outcome = await run(SCRIPT, "upload", "album", "--json", GATEWAY_URL=gateway)
+    sent = [json.loads(line)["name"] for line in outcome.out.splitlines()]
+    assert sent == [normalize("NFC", Path(name).name) for name in names]
+    await run(SCRIPT, "delete", *sent, GATEWAY_URL=gateway)
+
+
+def test_natural_order() -> None:
+    """Numbers of any digits and length are sorted by value, and what is equal but for its form has one order."""
+    names = ["", "007", "7", "8", "٩", "a", "A", "ä", "a1", "a01b", "a1c", "b" + "9" * 254, "я 2", "Я 10"]
+    keys = [make_natural_key(name) for name in names]
+    assert all(keys.count(key) == 1 for key in sorted(keys))
+    assert sorted(["t10", "T9", "t1", os.fsdecode(b"\xff")], key=make_natural_key)[:3] == ["t1", "T9", "t10"]
+    assert sorted(["Я 10", "я 9", "12", "٩"], key=make_natural_key) == ["٩", "12", "я 9", "Я 10"]
 
 
 async def test_upload_of_one_name_twice(gateway: str, run: Run, tmp_path: Path) -> None:
