@@ -33,7 +33,7 @@ class UploadRun:
         self._api = api
         self._skip_existing = skip_existing
         self._as_json = as_json
-        self._uploaded: dict[str, str] = {}
+        self._done: dict[str, tuple[str, str]] = {}  # by the name in the library: the path, and the end it came to
         self._ends: Counter[str] = Counter()
         self._has_folders = False
 
@@ -42,7 +42,9 @@ class UploadRun:
         worst = Exit.DONE
         for name in self._walk(names):
             try:
-                self._ends[self._upload(name)] += 1
+                end = self._upload(name)
+                self._ends[end] += 1
+                self._done.setdefault(make_key(name), (name, end))
             except BrokenPipeError:
                 raise
             except (OSError, ApiError) as error:
@@ -98,9 +100,9 @@ class UploadRun:
         """
         path = Path(name)
         check_file(name, path)
-        key = normalize("NFC", path.name)
-        if key in self._uploaded:
-            raise Refused(f"it has the name of {self._uploaded[key]}, which was just uploaded")
+        other, end = self._done.get(make_key(name), (None, ""))
+        if other is not None and not (self._skip_existing and Path(other).resolve() == path.resolve()):
+            raise Refused(f"it has the name of {other}, which was just {end}")
         if self._skip_existing and self._is_there(path.name):
             return "skipped"
         try:
@@ -109,7 +111,6 @@ class UploadRun:
             if self._skip_existing and error.code == "name-taken":
                 return "skipped"
             raise
-        self._uploaded[key] = name
         if self._as_json:
             print(json.dumps(stored), flush=True)
         return "uploaded"
@@ -168,6 +169,11 @@ def check_file(name: str, path: Path) -> None:
         raise Refused("not a regular file")
     if re.search("[\ud800-\udfff]", path.name):
         raise Refused("its name is not UTF-8")
+
+
+def make_key(name: str) -> str:
+    """The name that a file has in the library, whatever its Unicode form and its folder."""
+    return normalize("NFC", Path(name).name)
 
 
 def locate_file(name: str) -> str:

@@ -192,7 +192,7 @@ def test_natural_order() -> None:
 
 
 async def test_upload_of_one_name_twice(gateway: str, run: Run, tmp_path: Path) -> None:
-    """Another file of a name that was just uploaded is no copy of it: it is refused, never skipped."""
+    """Another file of a name that was just uploaded is no copy of it: it is refused in each run, never skipped."""
     for number in ("1", "2"):
         (tmp_path / "album" / number).mkdir(parents=True)
         make_wav(tmp_path / "album" / number / "track.wav", seconds=int(number))
@@ -201,6 +201,12 @@ async def test_upload_of_one_name_twice(gateway: str, run: Run, tmp_path: Path) 
     assert outcome.lines == [
         "album/2/track.wav: it has the name of album/1/track.wav, which was just uploaded",
         "1 uploaded, 1 refused",
+    ]
+    again = await run(SCRIPT, "upload", "--skip-existing", "album", "album/1/track.wav", GATEWAY_URL=gateway)
+    assert again.code == 1
+    assert again.lines == [
+        "album/2/track.wav: it has the name of album/1/track.wav, which was just skipped",
+        "0 uploaded, 2 skipped, 1 refused",
     ]
     await run(SCRIPT, "delete", "track.wav", GATEWAY_URL=gateway)
 
