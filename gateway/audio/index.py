@@ -224,12 +224,15 @@ class Index:
         :raises OSError: this process may open no more files.
         """
         begun_s = time.monotonic()
-        for name, (key, _) in list(self._unread.items()):
+        unread = self._unread
+        for name in list(unread):
             read_s = time.monotonic() - begun_s
             if read_s >= duration_s or (read_s >= _LEAST_S and is_asked()):
                 break
-            self._read_one(key)
-            self._unread.pop(name, None)
+            if self._unread is not unread:  # a scan has found changes
+                break
+            self._read_one(name)
+            unread.pop(name, None)
         return len(self._unread)
 
     def _take_changes(self, at_once: int | None) -> None:
@@ -252,30 +255,31 @@ class Index:
         else:
             self._unread = {}
         for key in (*new, *failed):
-            self._read_one(key)
+            self._read_one(key.name)
 
-    def _read_one(self, key: _Key) -> None:
+    def _read_one(self, name: str) -> None:
         """Look into one file, unless it is gone.
 
         :raises OSError: this process may open no more files.
         """
         try:
-            with FileIO(open_regular(self._folder / to_disk(key.name))) as file:
-                self._examine(key, file)
-            self._unreadable.pop(key.name, None)
+            with FileIO(open_regular(self._folder / to_disk(name))) as file:
+                self._examine(_Key.of(name, os.fstat(file.fileno())), file)
+            self._unreadable.pop(name, None)
         except FileNotFoundError:  # it is gone, or no plain file
             pass
         except OSError as error:
-            self._note_failure(key.name, error)
+            self._note_failure(name, error)
 
     def list_known(self) -> list[AudioFile]:
         """The files as far as they are known by now, by name, without a look at the folder."""
         known, unread = self._known, self._unread
         listed: dict[str, AudioFile] = {}
         for name, key in list(self._scan.entries.items()):
+            waits = unread.get(name)  # first: what is read meanwhile is known before it waits no more
             found = known.get(name)
             if found is None or (found[0] is not key and found[0] != key):
-                found = unread.get(name)
+                found = waits
             audio = found[1] if found else None
             if audio and (audio.name not in listed or audio.name == name):
                 listed[audio.name] = audio

@@ -11,7 +11,9 @@ import anyio
 import httpx
 import pytest
 
+from gateway.audio import index as index_module
 from gateway.audio.background_reader import BackgroundReader
+from gateway.audio.index import Index
 from gateway.audio.library import Library
 from gateway.audio.models import Files
 from gateway.audio.representation import write_files
@@ -134,6 +136,34 @@ async def test_requests_go_first(folder: Path, corpus: Corpus) -> None:
             over.set()
             tasks.cancel_scope.cancel()
     assert await library.read_new(60) == 0
+
+
+async def test_replaced_while_read(
+    folder: Path, waves: Callable[[int], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that are replaced while the earlier ones are read are not lost: they are listed, and read in their turn."""
+    monkeypatch.setattr(index_module, "_LEAST_S", 0)
+    names = waves(200)
+    index = Index(folder)
+    assert len(index.scan(100)) == 200
+
+    def replace_files() -> bool:
+        if not done:
+            done.append(True)
+            for name in names:
+                (folder / name).unlink()
+                (folder / name).write_bytes(make_wave(2000))
+            assert len(index.scan(100)) == 200
+        return False
+
+    done = list[bool]()
+    index.read_new(60, replace_files)
+    assert done
+    assert len(index.list_known()) == 200
+    while index.read_new(60):
+        pass
+    assert {audio.size_bytes for audio in index.list_known() if audio.is_read} == {len(make_wave(2000))}
+    assert len(index.list_known()) == 200
 
 
 async def test_delete_if_match(client: httpx.AsyncClient, waves: Callable[[int], list[str]]) -> None:
