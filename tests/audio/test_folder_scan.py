@@ -1,8 +1,8 @@
 """What a look at a folder notices, and what it asks the disk for."""
 
 import os
-import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -64,7 +64,7 @@ def test_unchanged(
         return list_folder(folder_fd)
 
     monkeypatch.setattr(os, "scandir", note_listing)
-    monkeypatch.setattr(time, "monotonic", lambda: clock_s[0])
+    monkeypatch.setattr(folder_scan, "time", SimpleNamespace(monotonic=lambda: clock_s[0]))  # other threads have theirs
     (tmp_path / "a").write_text("1")
     os.utime(tmp_path, ns=(0, 10**18 + fraction_ns))
     for _ in range(100):
