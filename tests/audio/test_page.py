@@ -304,6 +304,7 @@ async def test_thousand_files(client: httpx.AsyncClient, folder: Path) -> None:
     assert "1–100 of 1,000" in html.replace(" to ", "–")
     assert 'rel="prev"' not in html
     (following,) = re.findall('rel="next" href="([^"]*)"', html)
+    assert following.startswith("/?sort=name&amp;q=wav&amp;page=2&amp;revision=")
     (folder / "0.wav").unlink()
     assert read_names((await client.get("/?sort=name&q=wav")).text) == [f"{number}.wav" for number in range(1, 101)]
     html = (await client.get(unescape(following))).text

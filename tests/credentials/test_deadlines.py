@@ -224,4 +224,5 @@ def test_a_thousand_silent_and_dripping_clients_cost_the_others_nothing() -> Non
                 client.sendall(b"GET / HTTP/1.1\r\nX: "[turn : turn + 1])
             times.append(time_answer())
         assert len(running.server.connections) >= 1200
-        assert min(times) < 0.05 + 10 * alone_s  # the best of ten, as the machine may have other things to do
+        assert sorted(times)[5] < 0.5
+        assert min(times) < max(0.05, 10 * alone_s)  # the best of ten, as the machine may have other things to do
