@@ -227,9 +227,8 @@ class Index:
         unread = self._unread
         for name in list(unread):
             read_s = time.monotonic() - begun_s
-            if read_s >= duration_s or (read_s >= _LEAST_S and is_asked()):
-                break
-            if self._unread is not unread:  # a scan has found changes
+            is_over = read_s >= duration_s or (read_s >= _LEAST_S and is_asked())
+            if is_over or self._unread is not unread:  # a scan has found changes
                 break
             self._read_one(name)
             unread.pop(name, None)

@@ -164,7 +164,7 @@ class Library:
         return self._asked > 0
 
     async def wait_unasked(self) -> None:
-        """Return once no thread is."""
+        """Return once no thread is at work for a request."""
         if self._asked:
             await self._unasked.wait()
 

@@ -108,15 +108,16 @@ def _sort_album(files: Sequence[AudioFile]) -> list[AudioFile]:
     of several artists may be albums that have the same name ("Greatest Hits"): then artist by artist. Names decide if
     they are not, if most files have no number, and where there is no album.
     """
+    by_name = sorted(files, key=lambda audio: audio.sort_key)
     places = {audio.name: (audio.disc_number or 1, audio.track_number) for audio in files if audio.track_number}
     if 2 * len(places) <= len(files) or not files[0].album_key:
-        return sorted(files, key=lambda audio: audio.sort_key)
+        return by_name
     if len(set(places.values())) == len(places):
         last = (sys.maxsize, 0)
-        return sorted(files, key=lambda audio: (places.get(audio.name, last), audio.sort_key))
+        return sorted(by_name, key=lambda audio: places.get(audio.name, last))
     artists: dict[str, list[AudioFile]] = {}
     for audio in files:
         artists.setdefault(fold(audio.artist or ""), []).append(audio)
     if len(artists) == 1 or any(len(own) == 1 for own in artists.values()):
-        return sorted(files, key=lambda audio: audio.sort_key)
+        return by_name
     return [audio for own in artists.values() for audio in _sort_album(own)]

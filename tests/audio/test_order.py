@@ -58,6 +58,8 @@ def test_discs() -> None:
     for sort in ("newest", "-newest", "artist", "-artist"):
         assert read_names(sort_files(files[::-1], sort)) == list(names)
     files[0] = make_file("Dawn.mp3", artist="Anna", album="Set", track_number=1)
+    third = make_file("Bonus.mp3", artist="Anna", album="Set", track_number=3)
+    assert read_names(sort_files([third, *files[:2]], "newest")) == ["Dawn.mp3", "Noon.mp3", "Bonus.mp3"]
     bonus = make_file("Bonus.mp3", artist="Anna", album="Set")
     for sort in ("newest", "artist"):
         assert read_names(sort_files([bonus, *files], sort)) == [*names, "Bonus.mp3"]

@@ -1,6 +1,7 @@
 """Which reader finds the tags of a type of file, and where its sound begins behind those in front of it."""
 
 from collections.abc import Callable
+from functools import partial
 from io import SEEK_END
 from typing import BinaryIO
 
@@ -34,15 +35,11 @@ def _read_flac(reader: BoundedReader) -> FoundTags:
     return found
 
 
-def _read_name(offset: int, count: int) -> Callable[[BoundedReader], FoundTags]:
-    """A reader of the name of a song, which is at a fixed place in a module."""
-
-    def read(reader: BoundedReader) -> FoundTags:
-        found = FoundTags()
-        found.add(TITLE, reader.peek(offset, count))
-        return found
-
-    return read
+def _read_name(reader: BoundedReader, offset: int, count: int) -> FoundTags:
+    """The name of the song in a module, which is at a fixed place."""
+    found = FoundTags()
+    found.add(TITLE, reader.peek(offset, count))
+    return found
 
 
 _READERS: dict[str, Callable[[BoundedReader], FoundTags]] = {
@@ -56,10 +53,10 @@ _READERS: dict[str, Callable[[BoundedReader], FoundTags]] = {
     "audio/webm": read_matroska_tags,
     "audio/x-matroska": read_matroska_tags,
     "audio/x-ms-wma": read_asf_tags,
-    "audio/x-mod": _read_name(0, 20),
-    "audio/x-s3m": _read_name(0, 28),
-    "audio/x-it": _read_name(4, 26),
-    "audio/x-xm": _read_name(17, 20),
+    "audio/x-mod": partial(_read_name, offset=0, count=20),
+    "audio/x-s3m": partial(_read_name, offset=0, count=28),
+    "audio/x-it": partial(_read_name, offset=4, count=26),
+    "audio/x-xm": partial(_read_name, offset=17, count=20),
     **dict.fromkeys(("audio/mp4", "audio/3gpp", "audio/3gpp2"), read_quicktime_tags),
 }
 """All others are streams of frames. The other tags of mp4 tinytag reads."""
