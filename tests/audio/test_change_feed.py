@@ -100,6 +100,7 @@ async def test_not_audio_is_no_change(client: httpx.AsyncClient, folder: Path) -
             await listener.hear()
 
 
+@pytest.mark.slow
 async def test_coming_back(client: httpx.AsyncClient, open_gateway: OpenGateway) -> None:
     """Whoever comes back with the name of the state he saw hears only what is new, also from another gateway."""
     async with listening(client) as listener:
@@ -117,6 +118,7 @@ async def test_coming_back(client: httpx.AsyncClient, open_gateway: OpenGateway)
     assert re.findall(r'data-revision="(\w+)"', page) == [new]
 
 
+@pytest.mark.slow
 async def test_many_listeners(settings: Settings) -> None:
     """Two hundred listeners hear one upload; once they have left, in whatever way, nobody is counted."""
     library = Library(settings.audio_dir, max_upload_bytes=100_000)

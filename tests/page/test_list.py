@@ -131,6 +131,7 @@ async def test_delete_and_undo(browser: Browser, client: httpx.AsyncClient, thre
         await expect(page.locator(OFFER)).to_have_count(0)
 
 
+@pytest.mark.slow
 async def test_delete_in_time(browser: Browser, client: httpx.AsyncClient, three: list[str], folder: Path) -> None:
     """Some seconds after the last Delete the files are gone, but not while the pointer rests on the offer to undo."""
     async with open_page(browser, str(client.base_url)) as page:
@@ -182,6 +183,7 @@ async def test_delete_many(
     assert len(list(folder.iterdir())) == 300
 
 
+@pytest.mark.slow
 async def test_held_key(browser: Browser, client: httpx.AsyncClient, waves: Callable[[int], None]) -> None:
     """A key that is held down deletes, undoes or presses a button once; it moves up and down as long as it is held."""
     waves(9)
@@ -248,6 +250,7 @@ UNDO_KEYS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 async def test_undo_keys(browser: Browser, client: httpx.AsyncClient, waves: Callable[[int], None]) -> None:
     """U, Ctrl+Z and Cmd+Z undo the last deletion, then the one before, in any alphabet; also what Esc has hidden."""
     waves(9)
@@ -278,6 +281,7 @@ async def test_undo_keys(browser: Browser, client: httpx.AsyncClient, waves: Cal
         await expect(page.locator(OFFER)).to_contain_text("0000 take.wav deleted")
 
 
+@pytest.mark.slow
 async def test_hidden_offer(browser: Browser, client: httpx.AsyncClient, three: list[str], folder: Path) -> None:
     """Esc, and the cross, only hide the offer to undo: the files are deleted in their time, and not before."""
     async with open_page(browser, f"{client.base_url}/?sort=name") as page:
@@ -414,6 +418,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.slow
 async def test_hostile_names(browser: Browser, client: httpx.AsyncClient, folder: Path) -> None:
     """Whatever a name is made of, it is text on the page, plays, downloads and is deleted, and disturbs no other."""
     for name in HOSTILE:
@@ -478,6 +483,7 @@ async def test_deleted_does_not_come_back(
         assert name not in await read_names(page)
 
 
+@pytest.mark.slow
 async def test_deleted_stays_away_without_a_list(
     browser: Browser, client: httpx.AsyncClient, waves: Callable[[int], None]
 ) -> None:

@@ -51,6 +51,7 @@ async def test_refusals(browser: Browser, client: httpx.AsyncClient, tmp_path: P
         await expect(page.locator(".file")).to_have_count(1)
 
 
+@pytest.mark.slow
 async def test_rename(browser: Browser, client: httpx.AsyncClient, three: list[str]) -> None:
     """The file whose box is checked has another name; a refusal is said on the page, beside the name."""
     async with open_page(browser, f"{client.base_url}/?sort=name", java_script_enabled=False) as page:

@@ -48,6 +48,7 @@ async def test_play_and_next(browser: Browser, client: httpx.AsyncClient, three:
         assert await page.locator("audio").count() == 1
 
 
+@pytest.mark.slow
 async def test_keys(browser: Browser, client: httpx.AsyncClient, three: list[str]) -> None:
     """Everything can be done by keys: play, stop, seek, move, search, next, help; fields keep theirs."""
     async with open_page(browser, f"{client.base_url}/?sort=name") as page:
@@ -85,6 +86,7 @@ async def test_keys(browser: Browser, client: httpx.AsyncClient, three: list[str
         await expect(page.get_by_role("dialog")).to_be_hidden()
 
 
+@pytest.mark.slow
 async def test_seek_bar(browser: Browser, client: httpx.AsyncClient, folder: Path, tagged: Path) -> None:
     """The waveform is the seek bar: drawn from the sound, pressed with a mouse, moved by keys, told in words."""
     shutil.copy(tagged, folder / "x.mp3")
@@ -135,6 +137,7 @@ async def test_what_it_is(browser: Browser, client: httpx.AsyncClient, folder: P
         await expect(page.locator("#cover img")).to_have_count(0)
 
 
+@pytest.mark.slow
 async def test_cannot_be_played(browser: Browser, client: httpx.AsyncClient, folder: Path, corpus: Corpus) -> None:
     """What the browser cannot play says so and offers the download; what is gone says so too."""
     (folder / "a.ac3").write_bytes(corpus["dolby.ac3"])
@@ -153,6 +156,7 @@ async def test_cannot_be_played(browser: Browser, client: httpx.AsyncClient, fol
         await expect(page.get_by_role("alert").filter(has_text="b.wav is no longer there.")).to_be_visible()
 
 
+@pytest.mark.slow
 async def test_loudness_is_kept(browser: Browser, client: httpx.AsyncClient, three: list[str]) -> None:
     """Volume and mute do what they say, and the volume is the same at the next visit."""
     async with open_page(browser, str(client.base_url)) as page:
@@ -165,6 +169,7 @@ async def test_loudness_is_kept(browser: Browser, client: httpx.AsyncClient, thr
         await expect(page.locator("#audio")).to_have_js_property("volume", 0.4)
 
 
+@pytest.mark.slow
 async def test_goes_on_where_it_was(browser: Browser, client: httpx.AsyncClient, folder: Path) -> None:
     """The next visit has the file, the second and the speed of the last; another file of the name begins anew."""
     make_audio(folder / "book.mp3", 700, "-b:a", "8k", "-ar", "8000")
@@ -190,6 +195,7 @@ async def test_goes_on_where_it_was(browser: Browser, client: httpx.AsyncClient,
         await wait_for(page, "!audio.paused && audio.currentTime > 0 && audio.currentTime < 100")
 
 
+@pytest.mark.slow
 async def test_link_to_a_moment(browser: Browser, client: httpx.AsyncClient, folder: Path, three: list[str]) -> None:
     """A link names a file and a second of it, whatever stands in the name; a file that is gone is told."""
     name = "50% & a=b, c@d + ü.mp3"
@@ -208,6 +214,7 @@ async def test_link_to_a_moment(browser: Browser, client: httpx.AsyncClient, fol
         await expect(page.get_by_role("alert").filter(has_text="gone.mp3 is no longer there.")).to_be_visible()
 
 
+@pytest.mark.slow
 async def test_order_of_play(browser: Browser, client: httpx.AsyncClient, three: list[str]) -> None:
     """The list repeats, a file repeats, shuffled each file comes once, and sleep ends with the file."""
     at_end = "(audio) => { audio.currentTime = audio.duration - 0.2; }"

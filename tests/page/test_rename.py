@@ -61,6 +61,7 @@ async def play_on(page: Page) -> float:
     return float(await audio.evaluate("(audio) => audio.currentTime"))
 
 
+@pytest.mark.slow
 async def test_while_playing(browser: Browser, client: httpx.AsyncClient, folder: Path) -> None:
     """A file that is renamed, here or elsewhere, plays on under its new name, also where it must be asked for again."""
     (folder / "a.wav").write_bytes(make_wave(16_000 * 600))  # ten minutes: more than a browser reads ahead
@@ -80,6 +81,7 @@ async def test_while_playing(browser: Browser, client: httpx.AsyncClient, folder
         await expect(page.locator("#notices")).not_to_contain_text(re.compile("cannot be played|no longer"))
 
 
+@pytest.mark.slow
 async def test_replaced_meanwhile(browser: Browser, client: httpx.AsyncClient, folder: Path) -> None:
     """A file that another has put in the place of the one on the page keeps its name."""
     (folder / "a.wav").write_bytes(make_wave(3000))

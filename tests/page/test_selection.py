@@ -19,6 +19,7 @@ def box(page: Page, number: int) -> str:
     return f".pick input[value^='{number:04}']"
 
 
+@pytest.mark.slow
 async def test_range_delete_undo(
     browser: Browser, client: httpx.AsyncClient, waves: Callable[[int], None], folder: Path
 ) -> None:
@@ -74,6 +75,7 @@ async def test_download(
         assert sorted(archive.namelist()) == ["0001 take.wav", "日本&=.wav"]
 
 
+@pytest.mark.slow
 async def test_touch(browser: Browser, client: httpx.AsyncClient, waves: Callable[[int], None]) -> None:
     """A touch screen has the boxes behind a button, of a size for fingers, and one file can be renamed from there."""
     waves(3)

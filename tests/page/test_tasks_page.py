@@ -212,6 +212,7 @@ async def test_notices_stay(browser: Browser, patient_client: httpx.AsyncClient,
         await expect(page.locator("#messages .message")).to_have_count(2)
 
 
+@pytest.mark.slow
 async def test_stop_without_server(browser: Browser, patient_client: httpx.AsyncClient, target: Target) -> None:
     """Stop while the server cannot be reached keeps the page, which says so, and can be pressed again later."""
     client = patient_client
@@ -258,6 +259,7 @@ async def test_selections(browser: Browser, client: httpx.AsyncClient, target: T
             assert await page.locator("#unmatched").is_visible() == (answer["total"] == 0)
 
 
+@pytest.mark.slow
 async def test_codes_without_class(browser: Browser, patient_client: httpx.AsyncClient, target: Target) -> None:
     """A code of 600 and over counts as 5xx in the bar, the chip, the rows and the filter, also as it lands."""
     task = await post(patient_client, [f"{target.url}/{kind}" for kind in ("code/999", "code/200", "held/600")])

@@ -143,6 +143,7 @@ async def test_taken_name(browser: Browser, client: httpx.AsyncClient, folder: P
     assert (folder / "song (3).mp3").read_bytes() == song.read_bytes() == (folder / "song.mp3").read_bytes()
 
 
+@pytest.mark.slow
 async def test_taken_names_at_once(browser: Browser, client: httpx.AsyncClient, folder: Path, tmp_path: Path) -> None:
     """One choice counts for all of a drop, also for what of it comes to the same question later; in pieces too."""
     for disc in "123":
@@ -326,6 +327,7 @@ async def test_goes_on_after_a_reload(browser: Browser, tmp_path: Path) -> None:
         assert (gateway.folder / "data" / "audio" / "large.wav").read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 async def test_cancelled_for_good(browser: Browser, client: httpx.AsyncClient, folder: Path, tmp_path: Path) -> None:
     """Cancelling a large upload takes what had arrived of it from the disk."""
     path = tmp_path / "large.wav"
@@ -340,6 +342,7 @@ async def test_cancelled_for_good(browser: Browser, client: httpx.AsyncClient, f
         assert await page.evaluate("localStorage.length") == 0
 
 
+@pytest.mark.slow
 async def test_token(
     browser: Browser, open_gateway: OpenGateway, folder: Path, three: list[str], tmp_path: Path
 ) -> None:

@@ -131,6 +131,7 @@ async def test_early_answer_to_a_short_body(address: tuple[str, int]) -> None:
             assert answer.startswith(b"HTTP/1.1 415 ")
 
 
+@pytest.mark.slow
 async def test_idle_body(address: tuple[str, int]) -> None:
     """A body that stands still is given up with 408, one that only drips is not."""
     async with await anyio.connect_tcp(*address) as stream:

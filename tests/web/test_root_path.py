@@ -32,6 +32,7 @@ async def client(open_gateway: OpenGateway) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["", ROOT])
 async def test_addresses(client: httpx.AsyncClient, prefix: str) -> None:
     """Every address that pages, answers and the document name begins with the path, and leads there."""

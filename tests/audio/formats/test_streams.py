@@ -119,6 +119,7 @@ async def test_http_client_sees_a_refusal(client: httpx.AsyncClient) -> None:
     assert b"Non-audio file detected" in body
 
 
+@pytest.mark.slow
 async def test_drain_stands_still(open_gateway: OpenGateway) -> None:
     """A refused client that sends nothing more is let go after the idle time of a body."""
     async with open_gateway(upload_idle_timeout_s=1) as client, await connect(client) as stream:
