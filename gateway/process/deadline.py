@@ -8,6 +8,7 @@ the bytes that have arrived meanwhile. So a deadline that has passed expires onl
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from types import TracebackType
 
 import anyio
@@ -16,6 +17,7 @@ _GRACE_S = 0.5
 """Within this time bytes that have arrived reach their reader."""
 _LATE_S = 0.1
 """A timer that fires later than this shows that the loop was blocked."""
+_TICK_S = 0.1
 
 
 class Deadline:
@@ -77,33 +79,42 @@ def fail_after(delay_s: float) -> Iterator[None]:
         raise TimeoutError
 
 
-class Timeout:
-    """One deadline for several `async with` blocks in a row; `cancel` it after the last. Cheaper than a cancel scope.
+class Deadlines:
+    """The deadlines of many `asyncio.timeout(None)` blocks, with one timer, as thousands of timers a second are dear.
 
-    :raises TimeoutError: the deadline expires in a block, or has expired before it.
+    They expire up to `_TICK_S` later. `time` is the clock of their ends.
     """
 
-    def __init__(self, delay_s: float) -> None:
-        self._block: asyncio.Timeout | None = None
-        self._expired = False
-        self._deadline = Deadline(delay_s, self._expire)
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.time = self._loop.time
+        self._ends: dict[asyncio.Timeout, float] = {}
+        self._held_at = -inf
+        self._ticking = False
 
-    def cancel(self) -> None:
-        """Never expire."""
-        self._deadline.cancel()
+    def start(self, block: asyncio.Timeout, ends_at: float) -> None:
+        """Let a block raise TimeoutError once its end and the grace period have passed, unless `stop` is called."""
+        self._ends[block] = ends_at
+        if not self._ticking:
+            self._ticking = True
+            self._tick_later()
 
-    async def __aenter__(self) -> None:
-        self._block = asyncio.timeout(0 if self._expired else None)
-        await self._block.__aenter__()
+    def stop(self, block: asyncio.Timeout) -> None:
+        """Let the block be; to be called in the block, or right behind it."""
+        self._ends.pop(block, None)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        block, self._block = self._block, None
-        if block is not None:
-            await block.__aexit__(kind, error, trace)
+    def _tick_later(self) -> None:
+        due = self._loop.time() + _TICK_S
+        self._loop.call_at(due, self._tick, due)
 
-    def _expire(self) -> None:
-        self._expired = True
-        if self._block is not None:
-            self._block.reschedule(0)
+    def _tick(self, due: float) -> None:
+        now = self._loop.time()
+        if now - due > _LATE_S:
+            self._held_at = now
+        if now - self._held_at >= _GRACE_S:
+            for block in [block for block, ends_at in self._ends.items() if ends_at + _GRACE_S <= now]:
+                del self._ends[block]
+                block.reschedule(0)
+        self._ticking = bool(self._ends)
+        if self._ticking:
+            self._tick_later()

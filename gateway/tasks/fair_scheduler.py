@@ -87,7 +87,9 @@ class FairScheduler(Generic[J]):
 
     def add(self, task: Hashable, job: J) -> None:
         """Put a job at the end of its task's lane."""
-        lane = self._lanes.setdefault(task, _Lane())
+        lane = self._lanes.get(task)
+        if lane is None:
+            lane = self._lanes[task] = _Lane()
         jobs = lane.jobs.get(job.site)
         if jobs is not None:
             jobs.append((job.dispatches, job))
@@ -167,7 +169,9 @@ class FairScheduler(Generic[J]):
                 self._held[site].append(task)
                 self._wake_parked(site.host)  # the wake-up was for a slot of the host: pass it on
                 continue
-            host = self._hosts.setdefault(site.host, _Host())
+            host = self._hosts.get(site.host)
+            if host is None:
+                host = self._hosts[site.host] = _Host()
             if host.busy >= self._per_host:
                 lane.ready.popleft()
                 host.parked.append((task, site))

@@ -157,10 +157,10 @@ class ProbePool(Generic[J]):
 
     def _retry(self, job: J, state: ProbeState, outcome: ProbeOutcome) -> bool:
         """Begin another attempt of a job, if it has one left, within its deadline, and while a task waits for it."""
-        if state.attempts > job.request.options.retries or self._group is None or not job.tasks:
+        if state.attempts > job.request.options.retries or self._group is None:
             return False
         pause_s = self._choose_pause(job, state, outcome)
-        if pause_s is None:
+        if pause_s is None or not job.tasks:
             return False
         job.site = job.first_site
         state.restart(job.first_site, pause_s)

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +15,7 @@ import anyio
 import httpx
 import pytest
 
-from gateway.process.deadline import Timeout, fail_after, move_on_after
+from gateway.process.deadline import Deadlines, fail_after, move_on_after
 from tests.audio.formats.corpus import make_wave
 from tests.processes import running
 
@@ -37,6 +37,18 @@ async def pipe() -> AsyncIterator[tuple[asyncio.StreamReader, socket.socket]]:
         yield reader, far
     writer.close()
     await writer.wait_closed()
+
+
+@asynccontextmanager
+async def limited(deadlines: Deadlines, ends_in_s: float) -> AsyncIterator[None]:
+    """A block that has one of many deadlines."""
+    block = asyncio.timeout(None)
+    deadlines.start(block, deadlines.time() + ends_in_s)
+    try:
+        async with block:
+            yield
+    finally:
+        deadlines.stop(block)
 
 
 def hold_loop(far: socket.socket, held_s: float) -> None:
@@ -64,7 +76,7 @@ async def test_fail_after(pipe: tuple[asyncio.StreamReader, socket.socket]) -> N
     with pytest.raises(TimeoutError), fail_after(0.05):
         await pipe[0].read(1)
     with pytest.raises(TimeoutError):
-        async with Timeout(0.05):
+        async with limited(Deadlines(), 0.05):
             await pipe[0].read(1)
     with move_on_after(0.05) as scope:
         await anyio.sleep_forever()
@@ -76,29 +88,32 @@ async def test_in_time(pipe: tuple[asyncio.StreamReader, socket.socket]) -> None
     pipe[1].sendall(b"abc")
     with fail_after(0.05):
         assert await pipe[0].read(1) == b"a"
-    timeout = Timeout(0.05)
-    async with timeout:
+    async with limited(Deadlines(), 0.05):
         assert await pipe[0].read(1) == b"b"
-    timeout.cancel()
     with move_on_after(0.05) as scope:
         assert await pipe[0].read(1) == b"c"
     await anyio.sleep(0.7)
     assert not scope.cancel_called
 
 
-async def test_one_deadline_for_many_blocks() -> None:
-    """Blocks that share a deadline have no more time together than one, and none once it has expired."""
-    timeout, entered = Timeout(0.05), 0
-    with pytest.raises(TimeoutError):
-        for _ in range(100):
-            async with timeout:
-                entered += 1
-                await anyio.sleep(0.1)
-    assert entered < 100
-    await anyio.sleep(0.6)
-    with pytest.raises(TimeoutError):
-        async with timeout:
-            await anyio.sleep_forever()
+async def test_many_deadlines() -> None:
+    """Each block ends by its own deadline, in whatever order they began; one that ends in time is left alone."""
+    deadlines, ended = Deadlines(), list[float]()
+
+    async def wait(ends_in_s: float) -> None:
+        with pytest.raises(TimeoutError):
+            async with limited(deadlines, ends_in_s):
+                await anyio.sleep_forever()
+        ended.append(ends_in_s)
+
+    async with anyio.create_task_group() as group:
+        for ends_in_s in (1.2, 0.0, 0.6, -1.0):
+            group.start_soon(wait, ends_in_s)
+        async with limited(deadlines, 0.3):
+            await anyio.sleep(0.1)
+    assert (sorted(ended[:2]), ended[2:]) == ([-1.0, 0.0], [0.6, 1.2])
+    await anyio.sleep(0.3)  # no deadline is left, and the timer has stopped
+    await wait(0.0)
 
 
 async def test_outer_scope() -> None:
@@ -108,23 +123,23 @@ async def test_outer_scope() -> None:
             await anyio.sleep_forever()
     assert outer.cancelled_caught
     with anyio.move_on_after(0.05) as outer:
-        async with Timeout(5):
+        async with limited(Deadlines(), 5):
             await anyio.sleep_forever()
     assert outer.cancelled_caught
 
 
-@pytest.mark.parametrize("kind", ["fail_after", "Timeout"])
+@pytest.mark.parametrize("kind", ["fail_after", "Deadlines"])
 async def test_held_loop(pipe: tuple[asyncio.StreamReader, socket.socket], kind: str) -> None:
     """Bytes that came while the loop was held past the deadline are read, however many steps that takes."""
     reader, far = pipe
     loop = asyncio.get_running_loop()
-    loop.call_later(0.05, hold_loop, far, 0.3)
-    loop.call_later(0.4, time.sleep, 0.7)  # and held once more, during the look
+    loop.call_later(0.05, time.sleep, 0.3)
+    loop.call_later(0.4, hold_loop, far, 0.7)  # once more, in the grace period
     if kind == "fail_after":
         with fail_after(0.1):
             assert await read_in_steps(reader) == b"x"
     else:
-        async with Timeout(0.1):
+        async with limited(Deadlines(), 0.1):
             assert await read_in_steps(reader) == b"x"
 
 

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from gateway.process.deadline import Timeout
+from gateway.process.deadline import Deadlines
 from gateway.process.file_limit import raise_file_limit
 from gateway.tasks.models import Hop, ProbeError, ProbeOutcome
 
@@ -71,6 +71,7 @@ class Prober:
 
     async def __aenter__(self) -> Self:
         self._client = HttpClient(policy=self._policy, name_servers=self._name_servers)
+        self._deadlines = Deadlines()
         return self
 
     async def __aexit__(
@@ -95,10 +96,9 @@ class Prober:
         Takes at most `state.left_s`.
         """
         start = time.perf_counter()
-        deadline = Timeout(max(0.0, state.left_s))
         outcome: ProbeOutcome | None
         try:
-            outcome = await self._follow(state, deadline)
+            outcome = await self._follow(state, self._deadlines.time() + state.left_s)
         except _Failed as failed:
             outcome = ProbeOutcome(0, failed.error, failed.detail)
         except TimeoutError:
@@ -106,8 +106,6 @@ class Prober:
             outcome = ProbeOutcome(0, ProbeError.TIMEOUT, detail)
         except (ResponseUnreadable, OSError, ValueError) as error:
             outcome = ProbeOutcome(0, _name_error(error), _describe(error))
-        finally:
-            deadline.cancel()
         elapsed_s = time.perf_counter() - start
         state.left_s -= elapsed_s
         state.elapsed_s += elapsed_s
@@ -120,12 +118,12 @@ class Prober:
     def _find_timeout(self, request: ProbeRequest) -> float:
         return min(self.timeout_s, request.options.timeout_s or self.timeout_s)
 
-    async def _follow(self, state: ProbeState, deadline: Timeout) -> ProbeOutcome | None:
+    async def _follow(self, state: ProbeState, ends_at: float) -> ProbeOutcome | None:
         """Ask, and follow redirects within one site; None if one leads to another."""
         options, site = state.request.options, state.site
         headers = _choose_headers(state.request, site)
         while True:
-            code, head, fields = await self._get(state.url, headers, deadline)
+            code, head, fields = await self._get(state.url, headers, ends_at)
             location = fields.get("Location")
             state.has_retry_after = state.has_retry_after or "Retry-After" in fields
             if not options.follow_redirects or code not in _REDIRECTS or not location:
@@ -134,14 +132,29 @@ class Prober:
             if state.site != site:
                 return None
 
-    async def _get(self, url: str, own: Headers, deadline: Timeout) -> tuple[int, bytes, Mapping[str, str]]:
-        async with deadline:
-            answer = await self._client.get(url, own)
+    async def _get(self, url: str, own: Headers, ends_at: float) -> tuple[int, bytes, Mapping[str, str]]:
+        block = asyncio.timeout(None)
+        self._deadlines.start(block, ends_at)
         try:
-            await _drain(answer, deadline)  # a body that fails does not change the answer
+            async with block:
+                answer = await self._client.get(url, own)
+        finally:
+            self._deadlines.stop(block)
+        try:
+            if not answer.finished:
+                await self._drain(answer, ends_at)
             return answer.code, answer.head, answer.fields
         finally:
             answer.close()
+
+    async def _drain(self, answer: HttpAnswer, ends_at: float) -> None:
+        """Read a short body to its end, so that its connection serves the next URL; give up on any other.
+
+        A body that fails does not change the answer.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(min(ends_at, self._deadlines.time() + BODY_S)):
+                await answer.finish()
 
 
 def _follow_redirect(state: ProbeState, code: int, location: str) -> None:
@@ -184,15 +197,6 @@ def _read_answer(code: int, head: bytes, fields: Mapping[str, str], state: Probe
         retry_after_s=read_retry_after(retry_after) if retry_after else None,
         has_retry_after=state.has_retry_after,
     )
-
-
-async def _drain(answer: HttpAnswer, deadline: Timeout) -> None:
-    """Read a short body to its end, so that its connection serves the next URL; give up on any other."""
-    if answer.finished:
-        return
-    with suppress(TimeoutError):
-        async with deadline, asyncio.timeout(BODY_S):
-            await answer.finish()
 
 
 def _describe(cause: Exception) -> str:
