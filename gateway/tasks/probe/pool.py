@@ -7,7 +7,7 @@ from gateway.process.file_limit import raise_file_limit
 
 from .connection import SiteConnection
 
-MAX_IDLE = 1_000
+MAX_IDLE = 2_000
 """How many connections are kept, but at most a quarter of the file descriptors; the oldest ends first."""
 IDLE_S = 15.0
 
