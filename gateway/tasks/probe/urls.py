@@ -9,6 +9,7 @@ a server and is dropped.
 import re
 import socket
 from contextlib import suppress
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -21,6 +22,8 @@ MAX_HOST_CHARS = 260
 """A name has at most 253 (RFC 1035, 2.3.4), a port six more."""
 MAX_HOST_BYTES = 4 * MAX_HOST_CHARS
 """The same before IDNA, in UTF-8: to put 8,000 combining marks in order takes 22 ms."""
+HOSTS_KNOWN = 4_096
+"""Of so many hosts it is remembered whether they are in normal form."""
 DETAIL_CHARS = 300
 UNREADABLE = "\uffff"
 """The replacement of what is not a character, such as half of a surrogate pair. No URL has it (WHATWG URL, 4.3)."""
@@ -115,13 +118,19 @@ def _take_plain(text: str) -> Target | None:
     if match is None:
         return None
     scheme, host, port, path, query = match.groups()
-    if len(host) > MAX_HOST_CHARS or (port is not None and (port == _DEFAULT_PORTS[scheme] or int(port) > 65_535)):
-        return None
-    if "xn--" in host or not is_host(host) or (_NUMBER_LAST.fullmatch(host) and not _is_ipv4(host)):
+    if not _is_plain_host(host) or (port is not None and (port == _DEFAULT_PORTS[scheme] or int(port) > 65_535)):
         return None
     if path is None:
         return Target(f"{scheme}://{host}{':' + port if port else ''}/{query or ''}", host)
     return None if "/." in path or "/%2" in path else Target(text, host)  # dots can be spelled %2e
+
+
+@lru_cache(HOSTS_KNOWN)
+def _is_plain_host(host: str) -> bool:
+    """Whether a host is in normal form."""
+    if len(host) > MAX_HOST_CHARS or "xn--" in host or not is_host(host):
+        return False
+    return not _NUMBER_LAST.fullmatch(host) or _is_ipv4(host)
 
 
 def _is_ipv4(host: str) -> bool:

@@ -34,8 +34,8 @@ def write_rows(results: Iterable[ProbeResult]) -> bytes:
     return to_json(
         [
             (
-                *(place, outcome.code, outcome.error, outcome.detail, cached, outcome.elapsed_s),
-                *(write_redirects(outcome), outcome.verdict, outcome.attempts),
+                *(place, outcome.code, outcome.error and outcome.error.value, outcome.detail, cached),
+                *(outcome.elapsed_s, write_redirects(outcome), outcome.verdict.value, outcome.attempts),
             )
             for place, outcome, cached in results
         ]
