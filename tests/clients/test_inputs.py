@@ -70,6 +70,62 @@ LINKED = [
     "title", "inline", "with blank", "Foo_(bar)", "badge.svg", "badge", "auto", "bare", "paren", "bold", "after",
     "html?a&b", "img", "text", "link", "a_b", "definition", "footnote", "cell",
 ]  # fmt: skip
+STRAY = r"""- a ` b
+- [l](http://x/1), `code`
+
+# A ` b
+[l](http://x/2) `c`
+
+| ` | [l](http://x/3) |
+| ` | b |
+
+> a `
+
+> [l](http://x/4) `
+
+\`http://x/5\` and `\` http://x/6 `http://x/no`
+"""
+INDENTED = """    http://x/no
+
+text
+    http://x/1
+
+    http://x/no
+
+    http://x/no
+- a
+
+    http://x/2
+
+      http://x/no
+
+    - b
+
+      http://x/3
+
+# c
+    http://x/no
+
+\thttp://x/no
+http://x/4
+"""
+ENDED = """> ```
+> http://x/no
+
+http://x/1
+
+- ```
+  http://x/no
+
+http://x/2
+
+1. a
+
+   ```
+   http://x/no
+   ```
+   http://x/3
+"""
 PROSE = """See <http://x/angle>, http://x/comma, "http://x/quote" (https://x/paren) or http://x/wiki/Foo_(bar).
 Is it http://x/question? HTTP://x/upper! http://x/?a[]=1&b=c; and [http://x/bracket]: http://x/#part
 (see http://x/wiki/A_(b)), 见http://x/cjk。然后 mailto:a@x git+https://x/git it's 'http://x/single'...
@@ -99,6 +155,13 @@ FILES: dict[str, tuple[str, str, list[str]]] = {
     "own output": ("out.tsv.txt", "404\thttp://x/1\n000\thttp://x/2\n", ["http://x/1", "http://x/2"]),
     "markdown": ("a.MD", MARKDOWN, [f"http{'s' * (path == 'bare')}://x/{path}" for path in LINKED]),
     "markdown by content": ("-like", "Read [a](http://x/1),[b](http://x/2).\n", ["http://x/1", "http://x/2"]),
+    "markdown with stray backticks": ("a.md", STRAY, [f"http://x/{each}" for each in range(1, 7)]),
+    "markdown with indented code": ("a.md", INDENTED, [f"http://x/{each}" for each in range(1, 5)]),
+    "markdown with blocks that end with their list or quote": (
+        "a.md", ENDED, ["http://x/1", "http://x/2", "http://x/3"]),
+    "markdown with tags that do not end": (
+        "a.md", "If x <a or <q cite='y, http://x/1\n\nhttp://x/2 <a href='http://x/3'>l</a>\n",
+        ["http://x/1", "http://x/2", "http://x/3"]),
     "html": ("a.html", HTML, [*ABSOLUTE, "http://"]),
     "html by content": ("page", HTML, [*ABSOLUTE, "http://"]),
     "html with base": ("a.htm",

@@ -1,6 +1,7 @@
 """One connection to a site: sends a request, and feeds what comes to a parser.
 
-Bytes that nothing was asked for end it. A head in many packets is read in few turns of the event loop.
+Bytes that nothing was asked for end it, but for those before the first request. A head in many packets is read in few
+turns of the event loop.
 """
 
 import asyncio
@@ -12,6 +13,9 @@ FREE_READS = 64
 """How many packets of an answer are read as they come. Then a head is read more slowly, and a body is given up."""
 GATHER_S = 0.25
 """How long the rest of a head gathers in the kernel before each further read: a read costs a turn of the loop."""
+
+EARLY_BYTES = 64 * 1024
+"""How much is kept of an answer that comes before the first request, as a busy site or a firewall sends it."""
 
 
 class ConnectionCut(ConnectionError):
@@ -33,6 +37,7 @@ class SiteConnection(asyncio.Protocol):
         self._answered: asyncio.Future[ResponseParser] | None = None
         self._finished: asyncio.Event | None = None
         self._reads = 0
+        self._early = b""
 
     @property
     def open(self) -> bool:
@@ -46,13 +51,19 @@ class SiteConnection(asyncio.Protocol):
         :raises ResponseUnreadable: what came is not HTTP.
         :raises ssl.SSLError: what came is not TLS.
         """
-        if self._transport is None:
+        early, self._early = self._early, b""
+        if self._transport is None and not early:
             raise ConnectionCut(None, begun=False)
         self._parser = ResponseParser()
         self._reads = 0
         self._answered = self._loop.create_future()
         self._finished = None
-        self._transport.write(request)
+        if self._transport is not None:
+            self._transport.write(request)
+        if early:
+            self.data_received(early)
+            if self._transport is None and not self._answered.done():
+                raise ConnectionCut(None, begun=True)
         return await self._answered
 
     async def finish(self) -> None:
@@ -74,6 +85,9 @@ class SiteConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what the site sent."""
         parser = self._parser
+        if parser is None and len(self._early) < EARLY_BYTES:
+            self._early += data
+            return
         if parser is None or self._answered is None or (parser.ended and data.strip(b"\r\n")):
             self.abort()
             return

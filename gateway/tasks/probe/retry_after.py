@@ -3,6 +3,7 @@
 import math
 import re
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?")
@@ -18,7 +19,9 @@ def read_retry_after(value: str, now: float | None = None) -> float | None:
     if _SECONDS.fullmatch(text):
         return float(text[:9])
     try:
-        left_s = parsedate_to_datetime(text).timestamp() - (time.time() if now is None else now)
+        date = parsedate_to_datetime(text)
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)  # asctime, of RFC 9110, 5.6.7
+        left_s = date.timestamp() - (time.time() if now is None else now)
     except (ValueError, TypeError, OverflowError):
         return None
     return float(math.ceil(left_s)) if left_s > 0 else 0.0

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Any, cast
 
-MAX_STEPS = 128
+MAX_STEPS = 512
 """Records, and packets that end no record, of a handshake or of one answer."""
 HANDSHAKE_BYTES = 128 * 1024
 """OpenSSL takes 100 KiB of certificates."""
@@ -27,6 +27,9 @@ class TlsExcess(ssl.SSLError):
     def __init__(self) -> None:
         super().__init__("the site sent too many TLS records")
         self.reason = self.args[0]
+
+    def __str__(self) -> str:
+        return str(self.reason)
 
 
 class SiteTls(ssl.SSLObject):

@@ -180,6 +180,26 @@ async def test_no_second_line(path: str) -> None:
     assert listener.heads == []
 
 
+@pytest.mark.parametrize("stays", [True, False])
+async def test_answer_before_the_request(stays: bool) -> None:  # noqa: FBT001
+    """What a busy site sends to each connection at once is its answer; what is no HTTP is told as such."""
+
+    async def refuse(line: Line) -> None:
+        await line.send(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+        if stays:
+            await line.read_head()
+
+    async def greet(line: Line) -> None:
+        await line.send(b"SSH-2.0-OpenSSH_9.2\r\n")
+        await line.read_head()
+
+    async with Site(refuse) as busy, Site(greet) as odd, Prober(timeout_s=5, policy="any") as prober:
+        for site, end in ((busy, 503), (odd, "protocol")):
+            requests = [ProbeRequest(f"{site.url}/{number}") for number in range(50)]
+            outcomes = await asyncio.gather(*map(prober.probe, requests))
+            assert {outcome.code or outcome.error for outcome in outcomes} == {end}
+
+
 async def test_unread_body_ends_its_connection() -> None:
     """An answer that is closed before its body has come gives no connection to the next; a whole one does."""
 

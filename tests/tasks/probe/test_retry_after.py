@@ -47,6 +47,16 @@ def test_values(value: str, seconds: float | None) -> None:
     assert read_retry_after(value, NOW) == seconds
 
 
+@pytest.mark.parametrize("value", ["Sun Nov  6 08:49:40 1994", "Sun, 06 Nov 1994 08:49:40 -0000"])
+def test_dates_are_utc(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A date without a zone is one of UTC, wherever this machine is."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        assert read_retry_after(value, NOW) == 3
+    time.tzset()
+
+
 @given(st.text())
 def test_any_text(value: str) -> None:
     """No text is an error, and none gives a time out of bounds."""
