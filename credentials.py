@@ -577,7 +577,7 @@ def main(limits: Limits = Limits()) -> None:
     if not 0 <= options.port < 65536:
         parser.error(f"there is no port {options.port}")
     try:
-        listeners = bind(options.host, options.port, limits.unsent_bytes)
+        listeners = bind(options.host or host, options.port, limits.unsent_bytes)
     except (OSError, UnicodeError) as error:
         parser.exit(1, f"credentials.py: cannot listen on {options.host} port {options.port}: {error}\n")
     log = None if options.quiet else Log(1, limits.log_bytes)

@@ -98,10 +98,12 @@ def write_acl() -> str:
 
 
 def write_modules(folder: str) -> str:
-    """The modules of a package, each with the first line of what it says of itself."""
+    """The modules of a package, each with the first line of what it says of itself, and the rest of its sentence."""
     rows = []
     for path in sorted((ROOT / folder).glob("*.py")):
-        words = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        found = re.match(r".*\.$|.*\.(?= [^.\n]*:$)|(?s:.*?\.)(?=\s|\Z)", text, re.MULTILINE)
+        words = found[0].replace("\n", " ") if found else ""
         if path.name != "__init__.py":
             rows.append((f"[`{path.name}`](../{path.relative_to(ROOT)})", words))
     return write_table(("module", "what it owns"), rows)

@@ -1,6 +1,7 @@
 """The command `gateway`, also `python -m gateway`: serves the application by hypercorn with the packaged settings."""
 
 import argparse
+import os
 import socket
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ CONFIG_NAME = "hypercorn.toml"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C. The exit code: 0, 1 if it cannot start, 2 for a wrong command line."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if stream is None:  # closed: the event loop would take its number
+            os.open(os.devnull, os.O_RDWR)
     options = _read_options(arguments)
     config = Config.from_toml(_find_config())
     config.application_path = "gateway:app"
@@ -27,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config.bind = [f"{host}:{options.port}"]
     try:
         _open_sockets(config)
-    except (OSError, UnicodeError, OverflowError, TypeError) as error:  # TypeError: the host is not UTF-8
+    except (OSError, ValueError, OverflowError, TypeError) as error:  # TypeError: the host is not UTF-8
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         place = f"{escape_text(options.host)} port {options.port}"
         print(f"gateway: cannot listen on {place}: {reason}", file=sys.stderr)
@@ -42,6 +46,7 @@ def _read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=settings.port, help="port to listen on (default: PORT, 8888)")
     parser.add_argument("--version", action="version", version=f"gateway {__version__}")
     options = parser.parse_args(arguments)
+    options.host = options.host or settings.host
     if not 0 <= options.port < 65536:
         parser.error(f"there is no port {options.port}")
     return options
@@ -51,7 +56,10 @@ def _open_sockets(config: Config) -> None:
     """Open the listening sockets before hypercorn does: a bad address is then one line and not a traceback.
 
     :raises OSError: the host does not resolve or is not of this machine, or the port is taken.
+    :raises ValueError: the host is no name and no address.
     """
+    if "/" in config.bind[0]:  # hypercorn has addresses of other kinds
+        raise ValueError("it is not a name or an address")
     sockets: list[socket.socket] = config.create_sockets().insecure_sockets
     config.bind = [f"fd://{listener.detach()}" for listener in sockets]
 

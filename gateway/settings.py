@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import ada_url
+from dotenv.parser import parse_stream
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -30,6 +31,7 @@ MAX_REQUESTS = 60_000
 """An address has no more ports to one other."""
 _ALLOWED_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|\[[0-9a-f:.]+\]")
 """What the Host header of a browser is without its port, and what the check of hosts compares with."""
+ENV_FILE = ".env"
 _DELIMITERS = set(":/?#@%\\")
 """What ends a host name within a URL."""
 _NO_TOKEN = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -60,6 +62,18 @@ def _read_environment(names: set[str]) -> dict[str, Any]:
     return found
 
 
+def _check_file(path: Path) -> None:
+    """Refuse a file with a line that would only be skipped, with a warning.
+
+    :raises SettingsInvalid: it has one.
+    """
+    if path.is_file():
+        with path.open(encoding="utf-8") as file:
+            bad = [str(each.original.line) for each in parse_stream(file) if each.error]
+        if bad:
+            raise SettingsInvalid(f"bad settings:\n{path}, line {', '.join(bad)}: it is not NAME=VALUE")
+
+
 def _read_path(value: object) -> object:
     """A path of UTF-8 as functions of `os` take it in the locale of this process."""
     return os.fsdecode(value.encode("utf-8", "surrogateescape")) if isinstance(value, str) else value
@@ -83,7 +97,7 @@ class Settings(BaseSettings):
     """All settings of a gateway."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=ENV_FILE,
         env_file_encoding="utf-8",
         env_ignore_empty=True,
         frozen=True,
@@ -272,9 +286,12 @@ def read_settings() -> Settings:
     :raises SettingsInvalid: values are invalid; the text has their names in the environment.
     """
     try:
+        _check_file(Path(ENV_FILE))
         return Settings(**_read_environment({str(field.validation_alias) for field in Settings.model_fields.values()}))
     except ValidationError as error:
-        lines = [f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
+        lines = [f"{each['loc'][0]}: {each['msg'].removeprefix('Value error, ')}" for each in error.errors()]
         raise SettingsInvalid("\n".join(["bad settings:", *lines])) from None
     except UnicodeDecodeError:
-        raise SettingsInvalid("bad settings:\n.env: it is not UTF-8") from None
+        raise SettingsInvalid(f"bad settings:\n{ENV_FILE}: it is not UTF-8") from None
+    except OSError as error:
+        raise SettingsInvalid(f"bad settings:\n{ENV_FILE}: {error.strerror}") from None

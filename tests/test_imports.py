@@ -63,7 +63,7 @@ OWNERS = {
     "filetype": ("audio.formats.detect",),
     "tinytag": ("audio.tags",),
     "pydantic_settings": ("settings",),
-    "dotenv": (),
+    "dotenv": ("settings",),
     "prometheus_client": ("ops.metrics",),
     "h11": ("web.framing",),
     "hypercorn": ("hypercorn_fixes", "hypercorn_accept", "__main__"),

@@ -125,6 +125,22 @@ def test_env_file_of_another_encoding(empty: Path) -> None:
         read_settings()
 
 
+@pytest.mark.parametrize("line", ["API_TOKEN: secret", 'API_TOKEN="secret', "API_TOKEN secret"])
+def test_env_file_of_another_form(empty: Path, line: str) -> None:
+    """A line of .env that would be skipped ends the start, as it may hold the token; it is named, not shown."""
+    (empty / ".env").write_text(f"# ours\n\nTIMEOUT=5\n{line}\n")
+    with pytest.raises(SettingsInvalid, match=r"(?m)^\.env, line 4: ") as refused:
+        read_settings()
+    assert "secret" not in str(refused.value)
+
+
+def test_env_file_that_cannot_be_read(empty: Path) -> None:
+    """A .env that cannot be opened ends the start in words."""
+    (empty / ".env").symlink_to("/proc/self/mem")
+    with pytest.raises(SettingsInvalid, match=r"(?m)^\.env: "):
+        read_settings()
+
+
 def test_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     """ALLOWED_HOSTS is a list with commas, in any case."""
     monkeypatch.setenv("ALLOWED_HOSTS", "audio.example.com, Example.ORG,")

@@ -59,7 +59,7 @@ def test_working_folder(tmp_path: Path, way: str) -> None:
     assert f"audio folder: {tmp_path}/songs" in (tmp_path / "log").read_text()
 
 
-@pytest.mark.parametrize("host", [b"\xff", b"a\xff.example", b"\x1b[2J", b"a..b", b"no.such.host.invalid"])
+@pytest.mark.parametrize("host", [b"\xff", b"a\xff.example", b"\x1b[2J", b"a..b", b"no.such.host.invalid", b"fd://7"])
 @pytest.mark.parametrize("way", ["environment", "option"])
 def test_host_that_cannot_be(tmp_path: Path, host: bytes, way: str) -> None:
     """A host that is no name, also one that is not UTF-8, is one line without control characters and exit code 1."""
@@ -73,6 +73,20 @@ def test_host_that_cannot_be(tmp_path: Path, host: bytes, way: str) -> None:
     assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
     assert done.stderr.startswith(b"gateway: cannot listen on ")
     assert not set(b"\x1b\xff") & set(done.stderr)
+
+
+@pytest.mark.parametrize("closed", ["0<&- 1>&-", "1>&- 2>&-", "0<&- 1>&- 2>&-"])
+def test_closed_streams(closed: str, tmp_path: Path) -> None:
+    """Without standard streams it serves, and ends in order: no socket and no file gets their numbers."""
+    port = free_port()
+    command = f"exec {sys.executable} -m gateway --port {port} {closed}"
+    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    environment["PYTHONPATH"] = str(ROOT)
+    with subprocess.Popen(["sh", "-c", command], cwd=tmp_path, env=environment) as process:
+        while not answers("127.0.0.1", port) and process.poll() is None:
+            time.sleep(0.1)
+        process.terminate()
+        assert process.wait(30) == 0
 
 
 @KINDS

@@ -12,8 +12,9 @@ from gateway.errors import CONTENT_TYPE, GatewayError, NotFound, Problem, name_p
 from .operations import TEXT, Content, Number, Operation, Parameter, ResponseSpec, Token, always
 
 ABOUT = (
-    "An audio library, and a task API that tells the HTTP codes of many URLs. Every path is served with and without "
-    "its final slash. HEAD is served wherever GET is; OPTIONS tells what is. Refusals are problems of RFC 9457."
+    "An audio library, and a task API that tells the HTTP codes of many URLs. Paths below /api/ that do not end with "
+    "the name of a file are served with and without their final slash. HEAD is served wherever GET is; OPTIONS tells "
+    "what is. Refusals are problems of RFC 9457."
 )
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "The token of the server."},

@@ -26,6 +26,7 @@ _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~\x80-\xff]*+)?\r\n")  # RFC 9112, 7.1.1
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+_TOO_LONG = "a head, a chunk line or a trailer is too long"
 _POISON = b"\0\r\n\r\n"
 """No request line, chunk line or trailer: it puts h11 into its error state, as nothing public does."""
 
@@ -114,11 +115,13 @@ class Framer:
         end = self._unread.find(b"\r\n\r\n") + 4
         lines = self._unread[:end] if end > 3 else self._unread
         _check_lines(lines)
+        if len(lines) > self._limit_bytes:
+            raise h11.RemoteProtocolError(_TOO_LONG, 431)
         return end if end > 3 else self._wait_for_more(lines)
 
     def _wait_for_more(self, incomplete: bytearray) -> int:
         if len(incomplete) > self._limit_bytes:
-            raise h11.RemoteProtocolError("a head, a chunk line or a trailer is too long", 431)
+            raise h11.RemoteProtocolError(_TOO_LONG, 431)
         if self._ended and incomplete:
             raise h11.RemoteProtocolError("the connection ends within a message")
         return 0

@@ -196,7 +196,7 @@ class _CountedStreams:
             message = {**message, "headers": headers}
         await self._send(message)
         if message["type"] == "http.response.body":
-            size_bytes = len(message.get("body", b""))
+            size_bytes = 0 if context.method == "HEAD" else len(message.get("body", b""))
             context.sent_bytes += size_bytes
             self._contexts.sent_bytes += size_bytes
             context.whole = not message.get("more_body", False)

@@ -217,6 +217,14 @@ def test_incomplete_lines(lines: bytes) -> None:
     assert list(read_events([lines, b"x"]))[-1] == 400
 
 
+def test_long_head() -> None:
+    """A whole head that is too long is refused too: the answer does not depend on how it was cut into packets."""
+    for size, end in ((LIMIT_BYTES - 40, b"/"), (LIMIT_BYTES, 431)):
+        head = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * size + b"\r\n\r\n"
+        assert next(read_events([head])) == end
+        assert next(read_events([head[:9], head[9:]])) == end
+
+
 @pytest.mark.parametrize("first", [b" ", b"\0", b"\x16\x03\x01", b"\rG"])
 def test_no_request(first: bytes) -> None:
     """Bytes that cannot begin a request are refused at once: a client of TLS does not wait for the idle timeout."""

@@ -71,6 +71,19 @@ async def test_figures() -> None:
     assert 0 < context.answered_s <= context.ended_s
 
 
+async def test_bytes_of_head() -> None:
+    """Of an answer to HEAD the server sends no body: its bytes do not count."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"abc"})
+
+    async with answering(app) as (call, _, ended):
+        await call(method="HEAD")
+    [context] = ended
+    assert (context.sent_bytes, context.whole) == (0, True)
+
+
 @pytest.mark.parametrize("begun", [False, True])
 async def test_exception(*, begun: bool, caplog: pytest.LogCaptureFixture) -> None:
     """What nobody caught is logged, and a 500 in the one shape; an answer that had begun does not look whole."""
