@@ -6,7 +6,7 @@ complete -c gateway-crawl -s f -l file -r -F -d 'read the URLs of a list, text, 
 complete -c gateway-crawl -l sitemap -x -d 'fetch a sitemap from this machine, and check its URLs'
 complete -c gateway-crawl -s L -l location -d 'follow redirects'
 complete -c gateway-crawl -s H -l header -x -d 'send this header, as '"'"'User-Agent: me'"'"', to the hosts of the URLs'
-complete -c gateway-crawl -l max-age -x -d 'take no older answer out of the cache; 0 asks every URL anew'
+complete -c gateway-crawl -l max-age -x -d 'use answers of the cache up to this age; 0 asks each URL anew'
 complete -c gateway-crawl -l retries -x -d 'ask a URL that fails or answers 5xx again, up to N times, 0 to 10 (1)'
 complete -c gateway-crawl -l fail -d 'exit with 1 on codes that are not good, and on 000'
 complete -c gateway-crawl -l accept -x -d 'codes that are good, such as 200..299,403 (..399)'

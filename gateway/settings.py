@@ -239,7 +239,7 @@ class Settings(BaseSettings):
         description="Addresses, networks and `unix`, with commas, whose `X-Forwarded-For` and `-Proto` are believed.",
     )
     log_format: Literal["text", "json"] = Field(
-        "text", validation_alias="LOG_FORMAT", description="`text`, or `json`: an object a line."
+        "text", validation_alias="LOG_FORMAT", description="`text`, or `json`: one object in each line."
     )
 
     @field_validator("api_token", mode="before")

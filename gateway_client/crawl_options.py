@@ -36,7 +36,7 @@ def make_crawl_parser() -> argparse.ArgumentParser:
         help="send this header, as 'User-Agent: me', to the hosts of the URLs",
     )  # fmt: skip
     parser.add_argument(
-        "--max-age", metavar="SECONDS", type=float, help="take no older answer out of the cache; 0 asks every URL anew"
+        "--max-age", metavar="SECONDS", type=float, help="use answers of the cache up to this age; 0 asks each URL anew"
     )
     parser.add_argument(
         "--retries",

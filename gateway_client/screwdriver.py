@@ -179,7 +179,7 @@ def make_screwdriver_parser() -> argparse.ArgumentParser:
     add_connection_options(shared, "seconds without data before the server is given up (60)")
     shared.add_argument("--json", action="store_true", help="print one JSON object a line")
     failure = "a file was refused, or cannot be read or written"
-    parser = make_parser("Audio files of a gateway.", EXAMPLES, failure, parents=[shared])
+    parser = make_parser("Send, list, fetch and change audio files of a gateway.", EXAMPLES, failure, parents=[shared])
     add_version(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = add_command(commands, shared, "list", "print the names, one a line", print_list)

@@ -19,11 +19,11 @@ class Readiness:
 
 
 GET_HEALTH = Operation(
-    "Is the process alive?",
+    "Whether the process is alive.",
     (ResponseSpec(200, "It is.", (Content(JSON, schema=_STATUS, example={"status": "ok"}),)),),
 )
 GET_READINESS = Operation(
-    "Can it work?",
+    "Whether it can work.",
     (
         ResponseSpec(200, "It can.", (Content(JSON, Readiness),)),
         ResponseSpec(
@@ -35,5 +35,5 @@ GET_READINESS = Operation(
     description="`redis` says which Redis it is, and how durable.",
 )
 GET_METRICS = Operation(
-    "How much does it do?", (ResponseSpec(200, "Metrics for Prometheus.", (Content("text/plain", schema=TEXT),)),)
+    "How much it does.", (ResponseSpec(200, "Metrics for Prometheus.", (Content("text/plain", schema=TEXT),)),)
 )
