@@ -171,8 +171,8 @@ def find_kind(name: str, head: bytes) -> Kind:
 
 
 def find_delimiter(line: str) -> str:
-    """The delimiter of a CSV file: the most frequent one of its first line."""
-    return max(DELIMITERS, key=line.count)
+    """The delimiter of a CSV file: a tab if its first line has one, else the most frequent one."""
+    return "\t" if "\t" in line else max(DELIMITERS, key=line.count)
 
 
 def _guess_kind(text: str) -> Kind:

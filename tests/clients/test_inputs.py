@@ -173,6 +173,8 @@ FILES: dict[str, tuple[str, str, list[str]]] = {
     "csv without one": ("a.csv", 'a,http://x/1\n"http://x/2,3","see http://x/4, or http://x/5."\n',
                         [f"http://x/{each}" for each in ("1", "2,3", "4", "5")]),
     "csv with an open quote": ("a.csv", 'a,b\n1,"http://x/1\n2,http://x/2\n', ["http://x/1", "http://x/2"]),
+    "csv with tabs and more commas": (
+        "a.tsv", "name\ttitle, with, some, commas\turl\nx\ty\thttp://x/a,b\n", ["http://x/a,b"]),
     "csv with tabs and NUL": ("a.tsv", "a\thttp://x/\0001\n\0\thttp://x/2", ["http://x/\0001", "http://x/2"]),
     "sitemap": ("sitemap.xml", URLSET, MAPPED),
     "sitemap by content": ("a.txt", "\n\n" + URLSET.partition("?>")[2], MAPPED),

@@ -23,8 +23,9 @@ VALUE_BYTES = 32 * 1024
 """What is read of the value of a field."""
 _HEAD_END = re.compile(rb"\n\r\n|\n\n")
 _LONGEST_END = 3
-_LINE_ENDS = re.compile(rb"[\r\n]{0,4}")
-"""Some sites send a line end too many after a body."""
+_LINE_ENDS = re.compile(rb"[\r\n]*+")
+_MAX_LINE_ENDS = 4
+"""How many bytes of line ends are skipped: some sites send one too many after a body."""
 _STATUS = re.compile(rb"HTTP/(?:1\.[01]|2(?:\.0)?) {1,64}([1-9][0-9]{2})(?![0-9])", re.IGNORECASE)
 """Where the code is, as curl finds it: `HTTP/2` without HTTP/2, two spaces and a missing reason are accepted."""
 _FIELDS_READ = ("Location", "Retry-After")
@@ -58,6 +59,7 @@ class ResponseParser:
         """The code is known, and the connection cannot serve again, or is not worth it."""
         self._unread = bytearray()
         self._left_bytes = HEAD_BYTES
+        self._left_line_ends = _MAX_LINE_ENDS
         self._interim = 0
         self._length = 0  # of the body, or of the chunk, that is still to come
         self._chunked = False
@@ -94,14 +96,16 @@ class ResponseParser:
             self._interim += 1
             if self._interim > MAX_INTERIM:
                 raise ResponseUnreadable(f"over {MAX_INTERIM} interim answers (1xx)")
+            self._left_line_ends = _MAX_LINE_ENDS
             start = self._skip_line_ends(start)
         del text[:start]
         self._check_beginning()
 
     def _skip_line_ends(self, start: int) -> int:
         """Where the head begins."""
-        few = _LINE_ENDS.match(self._unread, start)
+        few = _LINE_ENDS.match(self._unread, start, start + self._left_line_ends)
         assert few is not None  # it matches nothing, too
+        self._left_line_ends -= few.end() - start
         self._left_bytes -= few.end() - start
         return few.end()
 
@@ -169,8 +173,8 @@ class ResponseParser:
 
     def _end(self, rest: bytes) -> None:
         """Of what comes behind, a line end is harmless; anything else could pass for the next answer."""
-        few = _LINE_ENDS.fullmatch(rest)
-        self.ended, self.hopeless = few is not None, few is None
+        self.ended = len(rest) <= _MAX_LINE_ENDS and _LINE_ENDS.fullmatch(rest) is not None
+        self.hopeless = not self.ended
 
 
 def _read_fields(head: bytes) -> dict[str, str]:

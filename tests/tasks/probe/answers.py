@@ -72,7 +72,16 @@ BODIES = [
 ]  # fmt: skip
 """Chunks, good and bad."""
 
+BLANK_LINES: dict[bytes, int | str] = {
+    b"\r\n\r\n" + OK + EMPTY: 200,
+    b"\r\n\r\n\r\n" + OK + EMPTY: "protocol",
+    b"\r\nHTTP/1.1 103 E\r\n\r\n\r\n\r\n" + OK + EMPTY: 200,
+    b"HTTP/1.1 103 E\r\n\r\n\r\n\r\n\r\n" + OK + EMPTY: "protocol",
+}
+"""Line ends where there should be none."""
+
 ANSWERS: dict[bytes, int | str] = {
+    **BLANK_LINES,
     **{line + b"\r\n" + EMPTY: end for line, end in STATUS_LINES.items()},
     **{OK + field + b"\r\n\r\nhello": 200 for field in FIELDS},
     **{CHUNKED + body: 200 for body in BODIES},
@@ -124,7 +133,10 @@ NOT_AS_CURL = {
         b"HTTP/1.1 100 C\r\n\r\n" * (HEAD_BYTES // 18 + 1) + NOT_FOUND,
     },
     "a head that does not end may have said anything": {OK, OK + b"Content-Length: 2\r\n"},
-    "a line end too many is forgiven": {b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"},
+    "a line end too many is forgiven": {
+        *BLANK_LINES,
+        b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    },
     "our head is shorter": {OK + b"X: " + b"y" * HEAD_BYTES + b"\r\n\r\n"},
     "curl 8 reads first lines in its own way, ours is that of curl 7": {
         line + b"\r\n" + EMPTY
