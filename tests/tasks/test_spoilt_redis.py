@@ -160,6 +160,7 @@ async def test_key(client: httpx.AsyncClient, redis: Redis, target: Target, key:
     assert await await_end(client, await post(client, url)) == [200]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", FIELDS)
 async def test_field(client: httpx.AsyncClient, redis: Redis, target: Target, field: str) -> None:
     """A field of a task that is missing or holds another value is answered by 503 at most."""
@@ -177,6 +178,7 @@ async def test_field(client: httpx.AsyncClient, redis: Redis, target: Target, fi
     assert await await_end(client, location) == [200]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", FIELDS)
 async def test_field_of_a_queued_task(client: httpx.AsyncClient, redis: Redis, target: Target, field: str) -> None:
     """Whatever stands in a task that the runner takes, it goes on to the next; where it can it brings it to its end."""

@@ -59,7 +59,7 @@ SLOW: dict[str, tuple[Script, int | str]] = {
     "drip in the head": (endless(OK + b"X: ", b"y", 0.1), "timeout"),
     "drip in the body": (endless(CHUNKED, b"1\r\nx\r\n", 0.1), 200),
     "drip in a body with a length": (endless(OK + b"Content-Length: 1000\r\n\r\n", b"x", 0.1), 200),
-    "drip of line ends": (endless(b"", b"\r\n", 0.3), "timeout"),
+    "drip of line ends": (endless(b"", b"\r\n", 0.3), "protocol"),
     "body that never comes": (endless(OK + b"Content-Length: 9\r\n\r\n", b"", 3600), 200),
     "head that never ends": (endless(OK + b"X: y\r\n", b"", 3600), "timeout"),
     "silence": (stay_silent, "timeout"),
