@@ -98,11 +98,11 @@ def write_acl() -> str:
 
 
 def write_modules(folder: str) -> str:
-    """The modules of a package, each with the first line of what it says of itself, and the rest of its sentence."""
+    """The modules of a package, each with the sentences of its first line, or all of its first sentence."""
     rows = []
     for path in sorted((ROOT / folder).glob("*.py")):
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        found = re.match(r".*\.$|.*\.(?= [^.\n]*:$)|(?s:.*?\.)(?=\s|\Z)", text, re.MULTILINE)
+        found = re.match(r".*\.(?= |$)", text, re.MULTILINE) or re.match(r"(?s).*?\.(?=\s|$)", text)
         words = found[0].replace("\n", " ") if found else ""
         if path.name != "__init__.py":
             rows.append((f"[`{path.name}`](../{path.relative_to(ROOT)})", words))

@@ -41,6 +41,9 @@ _UNIT_BYTES = {"k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3,
 class SettingsInvalid(StartRefused):
     """Settings have invalid values: one line for each."""
 
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(["bad settings:", *lines]))
+
 
 def _read_bytes(value: object) -> object:
     """A number of bytes in the units of redis.conf: `100mb`, `1gb`, `64k` (1000), `1048576`."""
@@ -71,7 +74,7 @@ def _check_file(path: Path) -> None:
         with path.open(encoding="utf-8") as file:
             bad = [str(each.original.line) for each in parse_stream(file) if each.error]
         if bad:
-            raise SettingsInvalid(f"bad settings:\n{path}, line {', '.join(bad)}: it is not NAME=VALUE")
+            raise SettingsInvalid(f"{path}, line {', '.join(bad)}: it is not NAME=VALUE")
 
 
 def _read_path(value: object) -> object:
@@ -290,8 +293,8 @@ def read_settings() -> Settings:
         return Settings(**_read_environment({str(field.validation_alias) for field in Settings.model_fields.values()}))
     except ValidationError as error:
         lines = [f"{each['loc'][0]}: {each['msg'].removeprefix('Value error, ')}" for each in error.errors()]
-        raise SettingsInvalid("\n".join(["bad settings:", *lines])) from None
+        raise SettingsInvalid(*lines) from None
     except UnicodeDecodeError:
-        raise SettingsInvalid(f"bad settings:\n{ENV_FILE}: it is not UTF-8") from None
+        raise SettingsInvalid(f"{ENV_FILE}: it is not UTF-8") from None
     except OSError as error:
-        raise SettingsInvalid(f"bad settings:\n{ENV_FILE}: {error.strerror}") from None
+        raise SettingsInvalid(f"{ENV_FILE}: {error.strerror}") from None

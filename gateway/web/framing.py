@@ -26,7 +26,6 @@ _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t -~\x80-\xff]*+)?\r\n")  # RFC 9112, 7.1.1
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
-_TOO_LONG = "a head, a chunk line or a trailer is too long"
 _POISON = b"\0\r\n\r\n"
 """No request line, chunk line or trailer: it puts h11 into its error state, as nothing public does."""
 
@@ -96,9 +95,11 @@ class Framer:
         if not found:
             line, complete, _ = self._unread.partition(b"\r\n")
             _check_lines(line)
+            self._check_size(len(line))
             if complete:
                 raise h11.RemoteProtocolError("a chunk does not begin with its size in hexadecimal digits")
             return self._take(self._wait_for_more(line))
+        self._check_size(found.end() - 2)
         size = int(found[1], 16)
         self._left_bytes = size + 2 if size else 0
         self._in_trailer = not size
@@ -115,13 +116,14 @@ class Framer:
         end = self._unread.find(b"\r\n\r\n") + 4
         lines = self._unread[:end] if end > 3 else self._unread
         _check_lines(lines)
-        if len(lines) > self._limit_bytes:
-            raise h11.RemoteProtocolError(_TOO_LONG, 431)
+        self._check_size(len(lines))
         return end if end > 3 else self._wait_for_more(lines)
 
+    def _check_size(self, size_bytes: int) -> None:
+        if size_bytes > self._limit_bytes:
+            raise h11.RemoteProtocolError("a head, a chunk line or a trailer is too long", 431)
+
     def _wait_for_more(self, incomplete: bytearray) -> int:
-        if len(incomplete) > self._limit_bytes:
-            raise h11.RemoteProtocolError(_TOO_LONG, 431)
         if self._ended and incomplete:
             raise h11.RemoteProtocolError("the connection ends within a message")
         return 0

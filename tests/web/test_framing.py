@@ -217,12 +217,14 @@ def test_incomplete_lines(lines: bytes) -> None:
     assert list(read_events([lines, b"x"]))[-1] == 400
 
 
-def test_long_head() -> None:
-    """A whole head that is too long is refused too: the answer does not depend on how it was cut into packets."""
+def test_long_lines() -> None:
+    """A whole head or chunk line that is too long is refused too, however it was cut into packets."""
     for size, end in ((LIMIT_BYTES - 40, b"/"), (LIMIT_BYTES, 431)):
         head = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * size + b"\r\n\r\n"
         assert next(read_events([head])) == end
         assert next(read_events([head[:9], head[9:]])) == end
+    line = CHUNKED + b"5;" + b"x" * LIMIT_BYTES + b"\r\nhello\r\n0\r\n\r\n"
+    assert list(read_events([line]))[-1] == list(read_events([line[:99], line[99:]]))[-1] == 431
 
 
 @pytest.mark.parametrize("first", [b" ", b"\0", b"\x16\x03\x01", b"\rG"])
