@@ -15,7 +15,6 @@ A full collection takes 150 ms with 1,700 connections and finds little: cycles o
 def tuned_gc() -> Iterator[None]:
     """Exempt the objects that exist now from collections, and collect by `THRESHOLDS`, within the block."""
     before = gc.get_threshold()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)
     try:
