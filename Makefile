@@ -13,7 +13,7 @@ test test-slow trials: export PYTHONDONTWRITEBYTECODE :=
 
 help:
 	@echo "make run      install, and serve the gateway on http://127.0.0.1:8888; PORT=9000 HOST=:: for another address"
-	@echo "make test     install, and run the fast tests: some three minutes on two cores"
+	@echo "make test     install, and run the fast tests: under three minutes on two cores"
 	@echo "make test-all the fast tests, then the slow ones (make test-slow) and a few attempts of each trial"
 	@echo "make trials   crashes and faults, many times over; prints attempts and violations"
 	@echo "make coverage the tests once more, with their branch coverage: under 95 % fails"

@@ -25,12 +25,6 @@ WEBSOCKET = (
 )
 
 
-@pytest.fixture
-def client(own_client: httpx.AsyncClient) -> httpx.AsyncClient:
-    """A client of a gateway that ends with the test: what it replaces in hypercorn is put back then."""
-    return own_client
-
-
 async def exchange(client: httpx.AsyncClient, sent: bytes) -> bytes:
     """All that a gateway answers to these bytes, up to the end of the connection."""
     async with await anyio.connect_tcp(client.base_url.host, client.base_url.port or 0) as connection:

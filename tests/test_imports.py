@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -73,9 +74,15 @@ OWNERS = {
 ENVIRONMENT = ("gateway.settings",)
 
 
+@cache
+def parse(path: Path) -> ast.Module:
+    """The syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def find_imports(path: Path, package: str = "") -> Iterator[tuple[int, str]]:
     """(line, absolute name) of everything that a file imports; `from . import x` gives the name of x."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -87,6 +94,7 @@ def find_imports(path: Path, package: str = "") -> Iterator[tuple[int, str]]:
                 yield node.lineno, inner if node.module is None or inner in MODULES else name
 
 
+@cache
 def imports_of(module: str) -> list[tuple[str, str]]:
     """("file:line", name) of everything a module of the gateway imports."""
     path = MODULES[module]
@@ -162,8 +170,8 @@ def test_one_owner(library: str, owners: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("module", [name for name in MODULES if name not in ENVIRONMENT])
 def test_environment(module: str) -> None:
     """Only the settings read the environment."""
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    assert not {"environ", "getenv"} & {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    nodes = ast.walk(parse(MODULES[module]))
+    assert not {"environ", "getenv"} & {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
 
 @pytest.mark.parametrize("path", CLIENTS, ids=lambda path: path.stem)
@@ -184,7 +192,7 @@ def test_credentials_stand_alone() -> None:
 def test_depth_and_maps(folder: Path) -> None:
     """A folder is at most two levels below the gateway, and its `__init__.py` is a map that names its modules."""
     assert len(folder.relative_to(GATEWAY).parts) <= 2
-    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    text = ast.get_docstring(parse(folder / "__init__.py")) or ""
     missing = [path.stem for path in folder.glob("*.py") if path.stem not in text and not path.stem.startswith("__")]
     assert not missing
     assert folder == GATEWAY or 3 <= text.count("\n") + 1 <= 25
@@ -196,7 +204,7 @@ def test_no_loose_tasks() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in MODULES.values()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parse(path))
         if isinstance(node, ast.Attribute) and node.attr in loose
     ]
     assert not wrong

@@ -14,6 +14,7 @@ import pytest
 
 from gateway.audio.zip_stream import ZipEntry, ZipWriter, measure_archive
 from tests.audio.formats.corpus import make_wave
+from tests.fast import first_fast
 from tests.programs import need
 
 pytestmark = pytest.mark.anyio
@@ -136,18 +137,21 @@ def write_archive(entries: list[ZipEntry], path: Path) -> Iterator[ZipEntry]:
 
 @pytest.mark.parametrize(
     "sizes",
-    [
-        [0],
-        [1, 999],
-        [(1 << 32) - 2, 1],
-        [(1 << 32) - 1],
-        [1 << 32, 5],
-        [1 << 31, 1 << 31, 7],
-        [5 << 30, 3, 6 << 30, 0],
-        [0] * 65_534,
-        [0] * 65_535,
-        [0] * 65_537,
-    ],
+    first_fast(
+        [
+            [0],
+            [1, 999],
+            [(1 << 32) - 2, 1],
+            [(1 << 32) - 1],
+            [1 << 32, 5],
+            [1 << 31, 1 << 31, 7],
+            [5 << 30, 3, 6 << 30, 0],
+            [0] * 65_534,
+            [0] * 65_535,
+            [0] * 65_537,
+        ],
+        7,
+    ),
 )
 def test_limits(tmp_path: Path, sizes: list[int]) -> None:
     """Sizes, offsets and numbers on both sides of what the first form of zip can hold are read as they were written."""

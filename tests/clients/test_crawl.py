@@ -22,6 +22,7 @@ import pytest
 from gateway_client.summary import Summary
 from tests.clients.commands import Run, Start, finish, log_in, run_in_shell, run_on_terminal, start_unread
 from tests.clients.wire import Call, Handler, never_end, reset, sends, serve_calls
+from tests.fast import first_fast
 from tests.processes import ROOT, Gateway, free_port
 from tests.target import Target
 from tests.waiting import wait_until
@@ -138,6 +139,7 @@ async def test_codes_in_order(gateway: str, run: Run, target: Target) -> None:
     assert outcome.err.startswith(f"{dead}: ")
 
 
+@pytest.mark.slow
 async def test_redirects_fail_and_json(gateway: str, run: Run, target: Target) -> None:
     """-L follows redirects, --fail turns bad codes into exit 1, --json prints the probes."""
     hop = f"{target.url}/hop/2"
@@ -150,6 +152,7 @@ async def test_redirects_fail_and_json(gateway: str, run: Run, target: Target) -
     assert (probes[1]["error"], bad.err) == ("unsupported_scheme", "")
 
 
+@pytest.mark.slow
 async def test_one_bad_url_harms_no_other(gateway: str, run: Run, target: Target) -> None:
     """Control characters, broken bytes and nonsense are codes of 0 among good lines."""
     good = f"{target.url}/code/410"
@@ -197,6 +200,7 @@ async def test_one_bad_line_harms_no_other(gateway: str, run: Run, target: Targe
     assert max(map(len, outcome.lines)) < 1_000
 
 
+@pytest.mark.slow
 async def test_place_of_a_bad_line_beside_json(gateway: str, run: Run, target: Target) -> None:
     """With --json only what the JSON does not have is told on stderr: the line of a text that is no URL."""
     urls = ["", "http://no-such-name.invalid/", f"{target.url}/code/200", "no-such-scheme://x"]
@@ -205,6 +209,7 @@ async def test_place_of_a_bad_line_beside_json(gateway: str, run: Run, target: T
     assert [line.partition(" no-such")[0] for line in outcome.lines] == ["-:4:"]
 
 
+@pytest.mark.slow
 async def test_longest_lines_fit_their_tasks(run: Run, tmp_path: Path) -> None:
     """Lines that JSON makes six times as long go in tasks of at most 4 MiB, whole."""
     (tmp_path / "list").write_bytes(b"\n".join([b"x" + b"\x01" * (360 * 1024)] * 2 + [b"http://site/201"]))
@@ -217,6 +222,7 @@ async def test_longest_lines_fit_their_tasks(run: Run, tmp_path: Path) -> None:
     assert len(json.loads(tasks.bodies[0])["urls"][0]) == 1 + 360 * 1024
 
 
+@pytest.mark.slow
 async def test_thousands_of_urls(gateway: str, run: Run, target: Target) -> None:
     """More URLs than one task takes come out in order."""
     urls = [f"{target.url}/code/{400 + number % 99}?{number}" for number in range(10_500)]
@@ -318,7 +324,8 @@ async def test_reasons_of_silent_urls(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("codes", "expected"), [((200, 399), 0), ((200, 400), 1), ((599,), 1), (("x",), 1), ((302, "x", 200), 1)]
+    ("codes", "expected"),
+    first_fast([((200, 399), 0), ((200, 400), 1), ((599,), 1), (("x",), 1), ((302, "x", 200), 1)], 2),
 )
 async def test_fail(codes: tuple[int | str, ...], expected: int, run: Run) -> None:
     """With --fail, codes of 400 and over and URLs without an answer are exit code 1."""
@@ -342,6 +349,7 @@ async def test_polls_wait_and_are_rare(run: Run) -> None:
     assert json.loads(tasks.bodies[0])["follow_redirects"] is True
 
 
+@pytest.mark.slow
 async def test_task_options(run: Run) -> None:
     """Headers, age and retries go to the server with the task; what cannot be is an error of usage."""
     options = "-H", "User-Agent: me: too", "-H", "Cookie:a=b", "--max-age", "0", "--retries", "3"
@@ -553,7 +561,7 @@ HARM = {
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-@pytest.mark.parametrize("name", HARM)
+@pytest.mark.parametrize("name", first_fast(HARM, 2))
 async def test_hostile_server(name: str, options: list[str], run: Run) -> None:
     """Whatever a server says, the run ends in one clear line and exit code 3."""
     async with serve_calls(HARM[name]) as url:
@@ -564,6 +572,7 @@ async def test_hostile_server(name: str, options: list[str], run: Run) -> None:
     assert ("sent too much" in outcome.err) is (name == "endless")
 
 
+@pytest.mark.slow
 async def test_peer_of_another_protocol(run: Run) -> None:
     """It may be a gateway that is going down: a second line, some time later, says that it is none."""
     async with serve_calls(speak_no_http) as url:
@@ -574,7 +583,7 @@ async def test_peer_of_another_protocol(run: Run) -> None:
 # --- Pipes, terminals, signals, usage -----------------------------------------------------------------------
 
 
-SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+SIGNALS = pytest.mark.parametrize("number", first_fast([signal.SIGINT, signal.SIGTERM, signal.SIGHUP]))
 
 
 @SIGNALS
@@ -627,6 +636,7 @@ async def test_closed_terminal_cancels_tasks(tmp_path: Path) -> None:
     assert tasks.cancelled == list(tasks.tasks)
 
 
+@pytest.mark.slow
 async def test_interrupt_while_the_reader_is_frozen(tmp_path: Path) -> None:
     """SIGTERM ends a run whose lines nothing reads any more, and its task is cancelled."""
     (tmp_path / "list").write_text("\n".join(urls_of(*[200] * 10_000)))
@@ -640,6 +650,7 @@ async def test_interrupt_while_the_reader_is_frozen(tmp_path: Path) -> None:
     assert tasks.cancelled == list(tasks.tasks)
 
 
+@pytest.mark.slow
 async def test_interrupt_of_a_silent_server(start: Start) -> None:
     """Ctrl-C ends the run soon even if the server does not answer any more."""
     tasks = Tasks(polls=99)
@@ -724,6 +735,7 @@ async def test_progress_counts_all_tasks(tmp_path: Path) -> None:
     assert b"2/10001" in seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--json"]])
 async def test_summary_on_a_terminal_only(options: list[str], run: Run, tmp_path: Path) -> None:
     """The last line on a terminal counts the verdicts of all tasks; it is neither on stdout nor in a file of stderr."""
@@ -742,8 +754,10 @@ async def test_summary_on_a_terminal_only(options: list[str], run: Run, tmp_path
 
 @pytest.mark.parametrize(
     ("options", "outside", "coloured"),
-    [([], {}, True), ([], {"NO_COLOR": ""}, True), ([], {"NO_COLOR": "0"}, False), ([], {"TERM": "dumb"}, False),
-     (["--json"], {}, False), (["--format", "csv"], {}, False)],
+    first_fast([
+        ([], {}, True), ([], {"NO_COLOR": ""}, True), ([], {"NO_COLOR": "0"}, False), ([], {"TERM": "dumb"}, False),
+        (["--json"], {}, False), (["--format", "csv"], {}, False),
+    ]),
 )  # fmt: skip
 async def test_colour_on_a_terminal_only(
     options: list[str], outside: dict[str, str], tmp_path: Path, *, coloured: bool

@@ -14,6 +14,7 @@ from gateway_client.screwdriver import make_screwdriver_parser
 from gateway_client.terminal import Exit
 from tests.clients.commands import Outcome, Run, run_in_shell
 from tests.clients.wire import be_gateway, serve_calls, stay_silent
+from tests.fast import first_fast
 from tests.processes import ROOT, free_port
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +39,7 @@ USAGE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments", USAGE)
+@pytest.mark.parametrize("arguments", first_fast(USAGE, 13))
 async def test_usage_errors(arguments: list[str | bytes], run: Run) -> None:
     """A command line that cannot be is exit code 2, with words."""
     outcome = await run(*arguments)
@@ -92,6 +93,7 @@ async def test_server_that_is_not_there(arguments: str, run: Run, tmp_path: Path
     assert f"{url} cannot be reached: Connection refused" in outcome.err
 
 
+@pytest.mark.slow
 @each_command
 async def test_silent_server(command: str, run: Run) -> None:
     """A server that takes the request and says nothing is given up."""
@@ -111,7 +113,7 @@ async def test_full_disk_is_one_line(command: str) -> None:
 
 
 @each_command
-@pytest.mark.parametrize("closing", [">&-", "2>&-", "<&-"])
+@pytest.mark.parametrize("closing", first_fast([">&-", "2>&-", "<&-"]))
 async def test_closed_streams(command: str, closing: str) -> None:
     """A stream that the shell closed is neither a traceback nor a mix-up of the others."""
     line = f"{sys.executable} {ROOT}/{command} {closing}"

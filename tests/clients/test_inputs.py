@@ -526,6 +526,7 @@ def test_sitemap_servers_that_are_away(site: Site) -> None:
 # --- The command line ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_file_without_its_option(run: Run, tmp_path: Path) -> None:
     """A file name among the URLs is asked about; a folder of that name, or a URL, is not."""

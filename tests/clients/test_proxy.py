@@ -9,6 +9,7 @@ from gateway_client.server import find_proxy, is_bypassed
 from gateway_client.terminal import UsageError
 from tests.clients.commands import Run
 from tests.clients.wire import be_gateway, serve_calls
+from tests.fast import first_fast
 from tests.processes import free_port
 
 SCRIPTS = ("crawl.py", "screwdriver.py")
@@ -101,7 +102,7 @@ def test_values(variable: str, value: str, words: str, monkeypatch: pytest.Monke
         ({"HTTP_PROXY": "http://user:secret@[", "NO_PROXY": ODD}, 2, "HTTP_PROXY is not a proxy"),
     ],
 )
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", first_fast(SCRIPTS))
 async def test_environment(script: str, environment: dict[str, str], code: int, words: str, run: Run) -> None:
     """NO_PROXY never stops a command; a proxy is asked where it is set, and one that is none ends with exit code 2."""
     arguments = ["http://x/200"] if script == "crawl.py" else ["list"]

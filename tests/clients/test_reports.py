@@ -16,6 +16,7 @@ from gateway_client.terminal import UsageError
 from tests.clients.commands import Run
 from tests.clients.test_crawl import SCRIPT, Tasks, urls_of
 from tests.clients.wire import serve_calls
+from tests.fast import first_fast
 
 ROWS = [
     Row(Url("http://x/200"), {"code": 200, "error": None, "detail": None}, is_bad=False),
@@ -172,13 +173,15 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize(
     ("options", "code", "printed"),
-    [
-        (["--fail", "--accept", "200,404"], 1, [200, 404, "x"]),
-        (["--fail", "--accept", "404"], 1, [200, 404, "x"]),
-        (["--only", "bad"], 0, [404, "x"]),
-        (["--only", "bad", "--accept", "404"], 0, [200, "x"]),
-        (["--only", "bad", "--fail"], 1, [404, "x"]),
-    ],
+    first_fast(
+        [
+            (["--fail", "--accept", "200,404"], 1, [200, 404, "x"]),
+            (["--fail", "--accept", "404"], 1, [200, 404, "x"]),
+            (["--only", "bad"], 0, [404, "x"]),
+            (["--only", "bad", "--accept", "404"], 0, [200, "x"]),
+            (["--only", "bad", "--fail"], 1, [404, "x"]),
+        ]
+    ),
 )
 async def test_accept_and_only(options: list[str], code: int, printed: list[int | str], run: Run) -> None:
     """--accept says which codes are good for --fail and --only bad; reasons are of URLs that are shown."""
@@ -196,6 +199,7 @@ async def test_fail_by_accepted_codes(run: Run) -> None:
     assert outcome.code == 0
 
 
+@pytest.mark.slow
 async def test_only_differences(run: Run, tmp_path: Path) -> None:
     """A run by --format json is a baseline for the next, and both are whole on stdout alone."""
     async with serve_calls(Tasks()) as url:

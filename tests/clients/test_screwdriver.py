@@ -17,6 +17,7 @@ from gateway_client.natural_order import make_natural_key
 from tests.audio.formats.corpus import make_wave
 from tests.clients.commands import Run, Start, finish, run_on_terminal
 from tests.clients.wire import Call, Handler, never_end, reset, sends, serve_calls, stay_silent
+from tests.fast import first_fast
 from tests.processes import ROOT, running
 from tests.relay import relaying
 from tests.waiting import wait_until
@@ -122,6 +123,7 @@ async def test_upload_list_download_delete(gateway: str, run: Run, tmp_path: Pat
     assert sound.name not in again.out.splitlines()
 
 
+@pytest.mark.slow
 async def test_gateway_refuses_in_its_own_words(gateway: str, run: Run, tmp_path: Path) -> None:
     """What is no audio is refused by the server's sentence, a second copy too, and the rest still goes up."""
     text = tmp_path / "notes.mp3"
@@ -138,6 +140,7 @@ async def test_gateway_refuses_in_its_own_words(gateway: str, run: Run, tmp_path
     await run(SCRIPT, "delete", "one.wav", GATEWAY_URL=gateway)
 
 
+@pytest.mark.slow
 async def test_upload_folders(gateway: str, run: Run, tmp_path: Path) -> None:
     """A folder goes up with all below it, by name, also by a link to it; hidden files and links in it stay behind."""
     (album := tmp_path / "album" / "CD 2").mkdir(parents=True)
@@ -162,6 +165,7 @@ async def test_upload_folders(gateway: str, run: Run, tmp_path: Path) -> None:
     await run(SCRIPT, "delete", *names, "f4.wav", GATEWAY_URL=gateway)
 
 
+@pytest.mark.slow
 async def test_order_of_an_upload(gateway: str, run: Run, tmp_path: Path) -> None:
     """Folders and files go up in natural order: numbers by value, without case, accents and Unicode forms."""
     names = [
@@ -211,6 +215,7 @@ async def test_upload_of_one_name_twice(gateway: str, run: Run, tmp_path: Path) 
     await run(SCRIPT, "delete", "track.wav", GATEWAY_URL=gateway)
 
 
+@pytest.mark.slow
 async def test_upload_of_odd_folders(gateway: str, run: Run, tmp_path: Path) -> None:
     """An empty folder is counted, and a name that comes up between the look and the upload is skipped."""
     (tmp_path / "empty").mkdir()
@@ -230,6 +235,7 @@ async def test_upload_of_odd_folders(gateway: str, run: Run, tmp_path: Path) -> 
     assert (outcome.code, outcome.err) == (0, "0 uploaded, 1 skipped\n")
 
 
+@pytest.mark.slow
 async def test_rename(gateway: str, run: Run, tmp_path: Path) -> None:
     """A file has its new name alone; a name that is taken, that cannot be or that is not text is refused."""
     sounds = [make_wav(tmp_path / name) for name in ("r1.wav", "r2.wav")]
@@ -256,6 +262,7 @@ async def test_gateway_refuses_large_file_early(gateway: str, run: Run, tmp_path
     assert outcome.lines[0].startswith(f"{large}: Non-audio file detected")
 
 
+@pytest.mark.slow
 async def test_gateway_knows_no_such_file(gateway: str, run: Run) -> None:
     """Downloading and deleting what is not there is refused by name."""
     for verb in ("download", "delete"):
@@ -267,6 +274,7 @@ async def test_gateway_knows_no_such_file(gateway: str, run: Run) -> None:
 # --- Uploads ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_final_slash(gateway: str, run: Run, tmp_path: Path) -> None:
     """A slash behind a name makes it another name: nothing is uploaded, downloaded or deleted by it."""
     sound = make_wav(tmp_path / "slash.wav")
@@ -320,7 +328,7 @@ async def test_early_answer_stops_the_upload(run: Run, tmp_path: Path) -> None:
     assert calls == ["POST", "PATCH", "DELETE"]
 
 
-@pytest.mark.parametrize("size_bytes", [16 * MIB, 64 * MIB], ids=["put", "tus"])
+@pytest.mark.parametrize("size_bytes", first_fast([16 * MIB, 64 * MIB]), ids=["put", "tus"])
 async def test_early_answer_before_a_reset(run: Run, tmp_path: Path, size_bytes: int) -> None:
     """The words of a server that answers, reads nothing more and resets are still shown."""
     large = make_file(tmp_path / "large.mp3", size_bytes)
@@ -335,6 +343,7 @@ async def test_early_answer_before_a_reset(run: Run, tmp_path: Path, size_bytes:
     assert (outcome.code, outcome.lines) == (1, [f"{large}: Non-audio file detected"])
 
 
+@pytest.mark.slow
 async def test_hostile_files_get_one_line_each(run: Run, tmp_path: Path) -> None:
     """What is no regular file is refused here, without asking the server; the good one still goes up."""
     os.mkfifo(tmp_path / "fifo.mp3")
@@ -365,7 +374,7 @@ async def test_hostile_files_get_one_line_each(run: Run, tmp_path: Path) -> None
     assert calls == ["/api/v1/audio/good.mp3"]
 
 
-@pytest.mark.parametrize("change", [lambda file: file.truncate(1000), lambda file: file.write(b"more")])
+@pytest.mark.parametrize("change", first_fast([lambda file: file.truncate(1000), lambda file: file.write(b"more")]))
 @pytest.mark.parametrize("size_bytes", [16 * MIB, 64 * MIB], ids=["put", "tus"])
 async def test_file_that_changes_during_upload(change: Any, size_bytes: int, run: Run, tmp_path: Path) -> None:
     """A file that grows or shrinks while it is sent is broken off before its end, in one clear line."""
@@ -454,6 +463,7 @@ async def test_large_upload_over_a_restart(start: Start, tmp_path: Path) -> None
         assert (folder / "large.wav").stat().st_size == 400 * MIB
 
 
+@pytest.mark.slow
 async def test_large_upload_is_refused(gateway: str, run: Run, tmp_path: Path) -> None:
     """A name that is taken is known before a byte is sent; what is no audio, on the first bytes."""
     taken = make_wav(tmp_path / "taken.wav")
@@ -504,6 +514,7 @@ async def test_large_upload_gives_up(name: str, run: Run, tmp_path: Path) -> Non
     assert calls[-1] == "DELETE"
 
 
+@pytest.mark.slow
 async def test_large_upload_goes_on_behind_an_answer_that_was_lost(run: Run, tmp_path: Path) -> None:
     """A server that has it all already is not sent it again."""
     path = make_file(tmp_path / "a.mp3", 17 * MIB)
@@ -580,7 +591,7 @@ HARM: dict[str, tuple[Handler, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", HARM)
+@pytest.mark.parametrize("name", first_fast(HARM, 3))
 async def test_list_survives_hostile_server(name: str, run: Run) -> None:
     """Whatever a server does, `list` ends in one clear line and exit code 3."""
     handler, words = HARM[name]
@@ -629,6 +640,7 @@ HOSTILE_NAMES = [
 ]
 
 
+@pytest.mark.slow
 async def test_list_escapes_names(run: Run) -> None:
     """A name never breaks a line or speaks to the terminal; plain ones are printed as they are."""
     async with serve_calls(listing(HOSTILE_NAMES)) as url:
@@ -649,6 +661,7 @@ async def test_list_escapes_names(run: Run) -> None:
     assert [outcome.err, long.err, lines.err, ascii_only.err] == [""] * 4
 
 
+@pytest.mark.slow
 async def test_empty_library(run: Run) -> None:
     """An empty library is nothing on stdout and exit code 0."""
     async with serve_calls(listing([])) as url:
@@ -700,6 +713,7 @@ async def test_download_race_never_overwrites(run: Run, tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["x.mp3"]
 
 
+@pytest.mark.slow
 async def test_download_goes_where_it_is_told(run: Run, tmp_path: Path) -> None:
     """-o names a folder, a file, or stdout; a second file needs a folder."""
     (tmp_path / "folder").mkdir()
@@ -729,6 +743,7 @@ async def test_broken_download_leaves_nothing(run: Run, tmp_path: Path) -> None:
 # --- Pipes, terminals, signals, usage -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_closed_pipe_is_quiet(start: Start) -> None:
     """A reader that leaves early is no error."""
     files = [{"name": f"{number:06d}.mp3"} for number in range(100_000)]
@@ -759,6 +774,7 @@ async def test_interrupt_exits_130(start: Start, tmp_path: Path) -> None:
     assert (outcome.code, outcome.out, outcome.err) == (130, "", "")
 
 
+@pytest.mark.slow
 async def test_progress_on_a_terminal_only(tmp_path: Path) -> None:
     """A terminal sees a bar with the file's escaped name, without colour under NO_COLOR; a pipe sees nothing."""
     path = make_file(tmp_path / "a[red]\x1b[2Jb.mp3", 3_000_000)
@@ -778,6 +794,7 @@ async def test_progress_on_a_terminal_only(tmp_path: Path) -> None:
     assert b"\x1b[2J" not in seen
 
 
+@pytest.mark.slow
 async def test_no_full_bar_for_a_refusal(tmp_path: Path) -> None:
     """A file that is refused when all of it has been sent leaves no bar that says it was taken."""
 
@@ -795,6 +812,7 @@ async def test_no_full_bar_for_a_refusal(tmp_path: Path) -> None:
     assert seen.rstrip().endswith(b"Non-audio file detected")
 
 
+@pytest.mark.slow
 async def test_options_stand_before_or_after_the_command(run: Run) -> None:
     """`--server URL list` and `list --server URL` are the same, and both beat the environment."""
     async with serve_calls(listing([{"name": "a.mp3"}])) as url:

@@ -167,6 +167,7 @@ def test_what_is_being_sent_when_it_stops_is_sent() -> None:
         assert read_all(slow) == b""
 
 
+@pytest.mark.slow
 def test_who_was_let_in_last_is_heard_when_it_stops() -> None:
     """A client that came just before the end has the time of a sweep for its request; who was idle longer is let go."""
     with serving(sweep_s=0.5) as running, ExitStack() as stack:
@@ -181,6 +182,7 @@ def test_who_was_let_in_last_is_heard_when_it_stops() -> None:
         assert read_all(crowd[0]) == b""
 
 
+@pytest.mark.slow
 def test_a_large_answer_may_take_its_time() -> None:
     """As long as the client reads on, the deadline for deaf clients moves on too."""
 
@@ -207,6 +209,7 @@ def test_an_answer_nobody_fetches_does_not_hold_the_connection() -> None:
         assert statuses(read_all(client)) == [200]
 
 
+@pytest.mark.slow
 def test_a_thousand_silent_and_dripping_clients_cost_the_others_nothing() -> None:
     """With 1,000 idle and 200 dripping connections a request is answered as if they were not there."""
 

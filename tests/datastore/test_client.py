@@ -221,6 +221,7 @@ async def test_many_callers_share_few_connections(port: int, tmp_path: Path) -> 
         assert int((await client.info("clients"))["connected_clients"]) <= CONNECTIONS + 2
 
 
+@pytest.mark.slow
 async def test_end_leaves_no_connection(port: int, tmp_path: Path) -> None:
     """Calls that go on while a datastore ends are refused; none of them connects once its clients are closed."""
 
@@ -422,6 +423,7 @@ async def test_words_of_redis_6_are_understood(tmp_path: Path, caplog: pytest.Lo
     assert "READONLY You can't write" in caplog.messages[0]
 
 
+@pytest.mark.slow
 async def test_refusal_that_comes_late(port: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A command that was under way when a trouble ended, and is refused for it, is no second line of the log."""
     async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:

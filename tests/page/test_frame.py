@@ -19,6 +19,7 @@ PAGES = {"Audio": "/", "API": "/docs", "": "/nowhere"}
 MAX_SCRIPT_BYTES = 30_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("here", "path"), PAGES.items())
 async def test_bar(browser: Browser, client: httpx.AsyncClient, here: str, path: str) -> None:
     """Every page has the three names in its bar, marks its own, and has a way past the bar for the keyboard."""
@@ -114,6 +115,7 @@ async def test_search(browser: Browser, client: httpx.AsyncClient) -> None:
         await expect(page.locator("#count")).to_be_empty()
 
 
+@pytest.mark.slow
 async def test_order_and_anchors(browser: Browser, client: httpx.AsyncClient) -> None:
     """Tasks and audio come first and the pages last; a link to a call opens it, without scripts too."""
     async with open_page(browser, f"{client.base_url}/docs#tasks_get_task", java_script_enabled=False) as page:
@@ -127,6 +129,7 @@ async def test_order_and_anchors(browser: Browser, client: httpx.AsyncClient) ->
             await expect(page.get_by_role("button", name=name)).to_have_count(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clipboard", ["allowed", "missing"])
 async def test_copy(browser: Browser, client: httpx.AsyncClient, clipboard: str) -> None:
     """A button copies the command beside it; where a browser gives no clipboard to scripts, by selecting it."""

@@ -27,6 +27,7 @@ async def read_names(page: Page) -> list[str]:
     return await page.locator(f"{SHOWN} .name").all_inner_texts()
 
 
+@pytest.mark.slow
 async def test_search(browser: Browser, client: httpx.AsyncClient, folder: Path) -> None:
     """The list answers while one types: names and tags, any case and form; the address leads back to what is shown."""
     for name in ("Été.wav", "prelude.wav", "x <b>.wav"):
@@ -59,6 +60,7 @@ async def test_search(browser: Browser, client: httpx.AsyncClient, folder: Path)
         await expect(page.locator(SHOWN)).to_have_count(4)
 
 
+@pytest.mark.slow
 async def test_sort(browser: Browser, client: httpx.AsyncClient, folder: Path) -> None:
     """Another order is there without loading the page, and is kept in the address."""
     for hour, (size, name) in enumerate(((9000, "b.wav"), (3000, "a.wav"), (6000, "c.wav"))):
@@ -75,6 +77,7 @@ async def test_sort(browser: Browser, client: httpx.AsyncClient, folder: Path) -
         assert await read_names(page) == ["a.wav", "b.wav", "c.wav"]
 
 
+@pytest.mark.slow
 async def test_early_choice(browser: Browser, client: httpx.AsyncClient, waves: Callable[[int], None]) -> None:
     """What is searched and ordered before the scripts are there counts once they are."""
     waves(12)

@@ -35,6 +35,7 @@ async def test_upload_and_list(browser: Browser, client: httpx.AsyncClient, tmp_
     assert {file["name"] for file in listed} == set(names)
 
 
+@pytest.mark.slow
 async def test_refusals(browser: Browser, client: httpx.AsyncClient, tmp_path: Path, jpeg: Path) -> None:
     """A picture and a second file of one name are refused in the fixed words, by name, beside what is taken."""
     song = make_audio(tmp_path / "song.mp3")
@@ -75,6 +76,7 @@ async def test_rename(browser: Browser, client: httpx.AsyncClient, three: list[s
     assert [file["name"] for file in files] == ["b.ogg", "c.wav", "日本.mp3"]
 
 
+@pytest.mark.slow
 async def test_nothing_dead(browser: Browser, client: httpx.AsyncClient, three: list[str]) -> None:
     """What needs a script is not shown; search, order, download and the link of a row do their work."""
     async with open_page(browser, str(client.base_url), java_script_enabled=False) as page:
@@ -91,9 +93,8 @@ async def test_nothing_dead(browser: Browser, client: httpx.AsyncClient, three: 
         await expect(page).to_have_url(f"{client.base_url}/audio/b.ogg")
 
 
-@pytest.mark.parametrize(
-    "ending", ["mp3", *(pytest.param(ending, marks=pytest.mark.slow) for ending in ("ogg", "wav", "flac", "m4a"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["mp3", "ogg", "wav", "flac", "m4a"])
 async def test_play_and_seek(browser: Browser, client: httpx.AsyncClient, tmp_path: Path, ending: str) -> None:
     """A file uploaded by the command line plays in its row, and seeking into its middle goes on from there."""
     path = make_audio(tmp_path / f"tone.{ending}", 300, "-ar", "8000")
@@ -110,6 +111,7 @@ async def test_play_and_seek(browser: Browser, client: httpx.AsyncClient, tmp_pa
     assert duration == pytest.approx(300, abs=0.2)
 
 
+@pytest.mark.slow
 async def test_cross_site_form(browser: Browser, client: httpx.AsyncClient, tmp_path: Path) -> None:
     """A form on a page of another site cannot upload: the browser says where it comes from, and that is refused."""
     form = f'<form method=post enctype=multipart/form-data action="{client.base_url}">'

@@ -114,6 +114,7 @@ async def test_seek_bar(browser: Browser, client: httpx.AsyncClient, folder: Pat
             await wait_for(page, paused)
 
 
+@pytest.mark.slow
 async def test_what_it_is(browser: Browser, client: httpx.AsyncClient, folder: Path, tagged: Path) -> None:
     """Tags, form and cover are shown as text and picture, and told to the system; without a cover a sign stands."""
     shutil.copy(tagged, folder / "x.mp3")
@@ -248,6 +249,7 @@ async def test_order_of_play(browser: Browser, client: httpx.AsyncClient, three:
         await expect(page.get_by_label("Sleep")).to_have_value("")
 
 
+@pytest.mark.slow
 async def test_download_only(browser: Browser, client: httpx.AsyncClient, folder: Path, corpus: Corpus) -> None:
     """What this browser cannot play says so in the list."""
     (folder / "allemande.ac3").write_bytes(corpus["dolby.ac3"])

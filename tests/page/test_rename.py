@@ -22,6 +22,7 @@ row.querySelector(".length").textContent = "";
 """The first row as it is while the server has the name of a new file alone."""
 
 
+@pytest.mark.slow
 async def test_in_place(browser: Browser, client: httpx.AsyncClient, three: list[str], folder: Path) -> None:
     """Enter saves, Esc leaves the name as it is, a refusal stands beside the field; another page follows."""
     url = f"{client.base_url}/?sort=name"

@@ -19,6 +19,7 @@ from gateway.tasks.pasted import read_pasted
 from gateway.tasks.queue import MAX_QUEUED_URLS
 from tests.browser import drop, open_page, stop_clock
 from tests.conftest import OpenGateway
+from tests.fast import first_fast
 from tests.processes import free_port
 from tests.redis_server import serving
 from tests.relay import relaying
@@ -129,6 +130,7 @@ async def test_live_rows(browser: Browser, patient_client: httpx.AsyncClient, ta
         assert await page.evaluate("window.sameDocument")
 
 
+@pytest.mark.slow
 async def test_stop(browser: Browser, patient_client: httpx.AsyncClient, target: Target) -> None:
     """Stop cancels the task without loading the page; what is known stays, and the line that says it has the focus."""
     client = patient_client
@@ -145,6 +147,7 @@ async def test_stop(browser: Browser, patient_client: httpx.AsyncClient, target:
     assert (await client.get(f"/api/v1/tasks/{task}")).json()["status"] == "cancelled"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("used", [".domain", "summary"])
 async def test_pictures_in_use(
     browser: Browser, patient_client: httpx.AsyncClient, target: Target, *, used: str
@@ -200,6 +203,7 @@ async def test_late_pictures(browser: Browser, patient_client: httpx.AsyncClient
         await expect(page.locator("#pictures .figure").last).to_have_text("2 of 3 bad")
 
 
+@pytest.mark.slow
 async def test_notices_stay(browser: Browser, patient_client: httpx.AsyncClient, target: Target) -> None:
     """What the page says of the pasted text stays while URLs are chosen and the task ends."""
     task = await post(patient_client, [f"{target.url}/{kind}" for kind in ("code/404", "held/200")])
@@ -278,6 +282,7 @@ async def test_codes_without_class(browser: Browser, patient_client: httpx.Async
             await page.reload()
 
 
+@pytest.mark.slow
 async def test_filter_and_address(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
     """What is typed and clicked filters at once and is in the address, which shows the same to another."""
     task = await finish(client, mix(target))
@@ -326,6 +331,7 @@ async def before_scripts(page: Page, url: str) -> AsyncIterator[None]:
         there.set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opened", [False, True], ids=["rows closed", "row open"])
 async def test_early_choice(browser: Browser, client: httpx.AsyncClient, target: Target, *, opened: bool) -> None:
     """What is typed into the filter before the scripts are there filters once they are."""
@@ -343,6 +349,7 @@ HOSTS = ["xn--mnchen-3ya", "a.XN--e1afmkfd.xn--p1ai", "xn--fiqs8s", "xn--a", "xn
 ODD = ["http://a.invalid/\u202egnp.exe", "http://a.invalid/?xn--mnchen-3ya", "\0", "<b>x</b>", "javascript:alert(1)"]
 
 
+@pytest.mark.slow
 async def test_shown_as_by_the_server(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
     """The rows say the same with scripts as without: hosts in IDNA in their letters, controls, long and odd URLs."""
     found = [f"{target.url}/{what}" for what in ("to/http://xn--mnchen-3ya.example/", "to/<b>", "garbage", "code/404")]
@@ -358,6 +365,7 @@ async def test_shown_as_by_the_server(browser: Browser, client: httpx.AsyncClien
     assert "http://münchen.invalid:1/xn--a" in shown[0]
 
 
+@pytest.mark.slow
 async def test_hundred_of_an_address(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
     """An address with a hundred of the rows shows that one, among all."""
     task = await finish(client, [f"nonsense://{place}" for place in range(350)])
@@ -461,6 +469,7 @@ async def test_keys(browser: Browser, client: httpx.AsyncClient, target: Target)
         await page.wait_for_url(re.compile(f"/tasks/(?!{task})"))
 
 
+@pytest.mark.slow
 async def test_keys_of_another_alphabet(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
     """A letter of another alphabet is what a Latin keyboard has there; a key without a Latin letter does nothing."""
     task = await finish(client, [f"{target.url}/code/404"])
@@ -658,7 +667,7 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("text", first_fast(TEXTS))
 async def test_counted_as_pasted(browser: Browser, client: httpx.AsyncClient, text: str) -> None:
     """While one types the page finds the URLs that the server will find, and the lines that it cannot read."""
     async with open_page(browser, f"{client.base_url}/tasks") as page:
@@ -693,6 +702,7 @@ async def test_paste_and_drop(browser: Browser, client: httpx.AsyncClient, tmp_p
         await expect(line).to_have_text(invitation or "")
 
 
+@pytest.mark.slow
 async def test_too_large(browser: Browser, client: httpx.AsyncClient, tmp_path: Path) -> None:
     """Files that are too large are told before they are sent, so that the text beside them stays."""
     large, small = tmp_path / "large.txt", tmp_path / "small.txt"
@@ -710,6 +720,7 @@ async def test_too_large(browser: Browser, client: httpx.AsyncClient, tmp_path: 
         await expect(page.locator(ROW)).to_have_count(2)
 
 
+@pytest.mark.slow
 async def test_scripts_are_small(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
     """The scripts of a task, those of the frame included, take little room when they are packed."""
     task = await finish(client, [f"{target.url}/code/200"])

@@ -66,6 +66,7 @@ async def test_file_and_redirects(browser: Browser, client: httpx.AsyncClient, t
         await expect(page.locator(".group [data-fact=to]")).to_contain_text(f"{target.url}/hop/0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "words"), [("no URL in here", "There is no URL"), ("", "There is no URL")])
 async def test_nothing_to_ask(browser: Browser, client: httpx.AsyncClient, text: str, words: str) -> None:
     """A text without URLs is refused in words, and is still there."""
@@ -176,6 +177,7 @@ async def test_refused_recheck(open_gateway: OpenGateway, target: Target) -> Non
         await client.post(f"{address}/cancel")
 
 
+@pytest.mark.slow
 async def test_strange_urls(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
     """Only http and https are links, for nobody to follow; nothing hides in a URL, however long it is."""
     long = f"{target.url}/code/200?" + "x" * 8_000
@@ -199,6 +201,7 @@ async def test_strange_urls(browser: Browser, client: httpx.AsyncClient, target:
         assert len(set(heights)) == 1
 
 
+@pytest.mark.slow
 async def test_nothing_bad(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
     """A task whose URLs all answer says so; a filter that finds nothing leads back."""
     address = await make_task(client, [f"{target.url}/code/200?{number}" for number in range(3)])

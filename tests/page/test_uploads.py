@@ -54,6 +54,7 @@ async def test_drop(browser: Browser, client: httpx.AsyncClient, tmp_path: Path,
 LITTER = [".DS_Store", "._01 Song.mp3", "Thumbs.db", ".cover.jpg"]
 
 
+@pytest.mark.slow
 async def test_left_out(browser: Browser, client: httpx.AsyncClient, tmp_path: Path) -> None:
     """What systems put into folders is left out, and one line says how much of what; songs in them are taken."""
     (album := tmp_path / "Metallica" / "...And Justice for All").mkdir(parents=True)
@@ -82,6 +83,7 @@ async def test_left_out(browser: Browser, client: httpx.AsyncClient, tmp_path: P
         await expect(line).not_to_contain_text("hidden")
 
 
+@pytest.mark.slow
 async def test_name_with_dots(browser: Browser, client: httpx.AsyncClient, tmp_path: Path) -> None:
     """A song in a folder whose name begins with a dot is refused beside its name, and taken without the dot at a touch.
 
@@ -106,6 +108,7 @@ async def test_name_with_dots(browser: Browser, client: httpx.AsyncClient, tmp_p
     assert await read_names(client) == set(taken)
 
 
+@pytest.mark.slow
 async def test_unreadable(browser: Browser, client: httpx.AsyncClient, tmp_path: Path) -> None:
     """What a browser cannot name or read is said, and keeps nothing else of the drop away."""
     (folder := tmp_path / "folder").mkdir()
@@ -119,6 +122,7 @@ async def test_unreadable(browser: Browser, client: httpx.AsyncClient, tmp_path:
         await expect(page.locator(".file .name")).to_have_text(["plain.wav"])
 
 
+@pytest.mark.slow
 async def test_taken_name(browser: Browser, client: httpx.AsyncClient, folder: Path, tmp_path: Path) -> None:
     """A second file of a name can be skipped or kept under the name that the server offers; the first stays."""
     song = make_audio(tmp_path / "song.mp3")
@@ -166,6 +170,7 @@ async def test_taken_names_at_once(browser: Browser, client: httpx.AsyncClient, 
     assert (folder / "large.wav").stat().st_size == 3000
 
 
+@pytest.mark.slow
 async def test_folder_of_more_than_songs(browser: Browser, client: httpx.AsyncClient, tmp_path: Path) -> None:
     """What of a folder is no audio is counted in one line; its songs come in the order of the tree, as people count."""
     (disc := tmp_path / "album" / "Disc 2").mkdir(parents=True)
@@ -191,6 +196,7 @@ async def test_folder_of_more_than_songs(browser: Browser, client: httpx.AsyncCl
     assert order == ["9 Coda.wav", "10 Encore.wav", "Disc 10.wav"]
 
 
+@pytest.mark.slow
 async def test_too_large(browser: Browser, open_gateway: OpenGateway, tmp_path: Path) -> None:
     """A file over the limit is refused before a byte of it is sent."""
     (tmp_path / "large.wav").write_bytes(make_wave(200_000))
@@ -202,6 +208,7 @@ async def test_too_large(browser: Browser, open_gateway: OpenGateway, tmp_path: 
         assert "PUT" not in sent
 
 
+@pytest.mark.slow
 async def test_refused_early(browser: Browser, client: httpx.AsyncClient, tmp_path: Path) -> None:
     """A large file that is no audio is refused while it is sent, and the page has the reason."""
     for name, size in (("film.mp3", 15 * MIB), ("film2.mp3", 40 * MIB)):
@@ -212,6 +219,7 @@ async def test_refused_early(browser: Browser, client: httpx.AsyncClient, tmp_pa
             await expect(upload_of(page, name)).to_contain_text("Non-audio file detected")
 
 
+@pytest.mark.slow
 async def test_progress_and_cancel(browser: Browser, client: httpx.AsyncClient, tmp_path: Path) -> None:
     """Uploads show how far and how fast they are; a cancelled one leaves nothing, the others go on and wait in turn."""
     paths = [tmp_path / f"{letter}.wav" for letter in "abcde"]
@@ -237,6 +245,7 @@ async def test_progress_and_cancel(browser: Browser, client: httpx.AsyncClient, 
     assert await read_names(client) == {"b.wav", "c.wav", "d.wav"}
 
 
+@pytest.mark.slow
 async def test_cancel_all(browser: Browser, client: httpx.AsyncClient, tmp_path: Path) -> None:
     """All of ten uploads end with one button."""
     for number in range(10):

@@ -96,6 +96,7 @@ async def test_in_time(pipe: tuple[asyncio.StreamReader, socket.socket]) -> None
     assert not scope.cancel_called
 
 
+@pytest.mark.slow
 async def test_many_deadlines() -> None:
     """Each block ends by its own deadline, in whatever order they began; one that ends in time is left alone."""
     deadlines, ended = Deadlines(), list[float]()

@@ -2,19 +2,12 @@
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 from redis.asyncio import Redis
 
 from gateway.datastore.client import Datastore
 from tests.datastore.running import running
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def client(own_client: httpx.AsyncClient) -> httpx.AsyncClient:
-    """A client of a gateway of its own."""
-    return own_client
 
 
 @pytest.fixture(scope="module")

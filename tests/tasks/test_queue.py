@@ -93,6 +93,7 @@ async def test_full_over_http(open_gateway: OpenGateway, target: Target, tmp_pat
     assert ready.json()["result"] == [200, 404]
 
 
+@pytest.mark.slow
 async def test_same_key_at_once(client: httpx.AsyncClient, target: Target) -> None:
     """POSTs under one key at the same moment make one task, and its URLs are asked and counted once."""
     answers: list[httpx.Response] = []

@@ -16,6 +16,7 @@ from gateway.settings import Settings
 from gateway.tasks import queue, running_task, worker
 from gateway.tasks.record import name_key
 from tests.conftest import OpenGateway
+from tests.fast import first_fast
 from tests.processes import free_port
 from tests.redis_server import serving
 from tests.relay import relaying
@@ -25,6 +26,12 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.anyio
 
 TASKS = "/api/v1/tasks/"
+
+
+@pytest.fixture
+def client(own_client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """A client of a gateway of its own: these tests spoil what it keeps."""
+    return own_client
 
 
 async def wait_ready(client: httpx.AsyncClient, location: str) -> dict[str, object]:
@@ -93,6 +100,7 @@ async def test_redis_killed_in_the_middle(client: httpx.AsyncClient, settings: S
     assert set(target.requests.values()) == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(20)
 async def test_redis_stopped(client: httpx.AsyncClient, settings: Settings, target: Target) -> None:
     """While Redis hangs, calls are answered by 503 and not held; afterwards all is well again."""
@@ -130,7 +138,7 @@ async def test_wrong_types(client: httpx.AsyncClient, settings: Settings) -> Non
     assert (await client.get(TASKS)).status_code == 503
 
 
-@pytest.mark.parametrize("field", ["status", "total", "created_at", "result", "urls"])
+@pytest.mark.parametrize("field", first_fast(["status", "total", "created_at", "result", "urls"]))
 async def test_wrong_values(client: httpx.AsyncClient, settings: Settings, target: Target, field: str) -> None:
     """A task of which somebody has changed a value is answered by 503, and no other task suffers, nor their list."""
     spoilt, other = [
@@ -178,6 +186,7 @@ async def test_two_gateways(open_gateway: OpenGateway, target: Target) -> None:
     assert counted == [{"domain": "127.0.0.1", "requests": 4}]
 
 
+@pytest.mark.slow
 async def test_second_entry_of_a_running_task(open_gateway: OpenGateway, settings: Settings, target: Target) -> None:
     """Another entry of a task that is worked on leaves the queue, and takes none of its URLs with it."""
     async with open_gateway(concurrency=1) as client:

@@ -12,6 +12,7 @@ from quart import Quart, Response, request
 
 from gateway.errors import GatewayError
 from gateway.web.body_flow import AHEAD_BYTES, DRAIN_BYTES, BodyFlow, BodyTimeout, StreamedRequest, decode_path
+from tests.fast import first_fast
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
@@ -34,10 +35,12 @@ async def address() -> AsyncIterator[tuple[str, int]]:
     async def slow() -> str:
         most = 0
         tracemalloc.start()
-        async for chunk in cast(StreamedRequest, request).stream_body():
-            await anyio.sleep(0.002)
-            most = max(most, len(chunk), tracemalloc.get_traced_memory()[0])
-        tracemalloc.stop()
+        try:
+            async for chunk in cast(StreamedRequest, request).stream_body():
+                await anyio.sleep(0.002)
+                most = max(most, len(chunk), tracemalloc.get_traced_memory()[0])
+        finally:
+            tracemalloc.stop()
         return str(most)
 
     @app.post("/refuse")
@@ -69,6 +72,7 @@ async def read_answer(stream: SocketStream) -> bytes:
     return answer
 
 
+@pytest.mark.slow
 async def test_back_pressure(address: tuple[str, int]) -> None:
     """A body that comes faster than it is read does not pile up in memory."""
     size_bytes = 64 * 1024 * 1024
@@ -81,7 +85,7 @@ async def test_back_pressure(address: tuple[str, int]) -> None:
     assert int(answer.rpartition(b"\r\n\r\n")[2]) < 16 * AHEAD_BYTES
 
 
-@pytest.mark.parametrize("size_bytes", [3 * MIB, 12 * MIB, 100_000_000])
+@pytest.mark.parametrize("size_bytes", first_fast([3 * MIB, 12 * MIB, 100_000_000]))
 async def test_early_answer(address: tuple[str, int], size_bytes: int) -> None:
     """An answer that is given before the body is read reaches a client that looks for it only after all is sent."""
     async with await anyio.connect_tcp(*address) as stream:

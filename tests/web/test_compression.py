@@ -66,6 +66,7 @@ async def test_head(client: httpx.AsyncClient, path: str) -> None:
         assert body == b""
 
 
+@pytest.mark.slow
 async def test_entity_tags(client: httpx.AsyncClient) -> None:
     """The packed text has a weak tag; either tag is answered by 304 with the tag that the full answer would have."""
     plain, _ = await get(client, "/docs", Accept_Encoding="identity")
@@ -100,6 +101,7 @@ async def test_audio(client: httpx.AsyncClient, folder: Path) -> None:
     assert not headers["ETag"].startswith("W/")
 
 
+@pytest.mark.slow
 async def test_large_text(client: httpx.AsyncClient) -> None:
     """The probes of a large task come as a fraction of their size, and whole."""
     urls = [f"nonsense://host{i % 50}.example/page/{i}" for i in range(10_000)]

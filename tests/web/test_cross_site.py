@@ -112,13 +112,8 @@ async def list_all(client: httpx.AsyncClient) -> tuple[list[str], list[Any]]:
     return [audio["name"] for audio in files], (await client.get("/api/v1/tasks/")).json()["tasks"]
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        pytest.param("127.0.0.1", id="another port", marks=pytest.mark.slow),
-        pytest.param("127.0.0.2", id="another host"),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"], ids=["another port", "another host"])
 async def test_another_site(browser: Browser, open_gateway: OpenGateway, tmp_path: Path, host: str) -> None:
     """Whatever a page on another port or host tries, nothing is added, deleted, asked or readable."""
     audio = make_audio(tmp_path / "mine.mp3", 0.5).read_bytes()
@@ -136,6 +131,7 @@ async def test_another_site(browser: Browser, open_gateway: OpenGateway, tmp_pat
         assert await list_all(client) == (["mine.mp3"], [])
 
 
+@pytest.mark.slow
 async def test_own_page(browser: Browser, open_gateway: OpenGateway, tmp_path: Path) -> None:
     """The same page code on our own site is let through: the refusals above are not for another reason."""
     audio = make_audio(tmp_path / "mine.mp3", 0.5).read_bytes()
@@ -150,6 +146,7 @@ async def test_own_page(browser: Browser, open_gateway: OpenGateway, tmp_path: P
     assert (names, len(tasks)) == (["sent.mp3"], 1)
 
 
+@pytest.mark.slow
 async def test_rebinding(open_gateway: OpenGateway) -> None:
     """A name of somebody else that is made to mean this machine is answered with 421, reads too."""
     rules = "--host-resolver-rules=MAP evil.example 127.0.0.1"

@@ -83,6 +83,7 @@ async def test_fault(settings: Settings) -> None:
     assert "secret" not in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 async def test_way_home(browser: Browser, client: httpx.AsyncClient) -> None:
     """A person who comes to an address of nothing reads so, and is at home with one click, without scripts too."""

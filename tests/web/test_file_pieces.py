@@ -26,6 +26,7 @@ from gateway.web.request_context import RequestContexts
 from tests.audio.formats.corpus import make_wave
 from tests.certificates import Authority
 from tests.conftest import OpenGateway
+from tests.fast import first_fast
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +34,7 @@ DATA = bytes(range(251)) * 20_000
 MIB = 1024 * 1024
 
 
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+@pytest.fixture(params=first_fast([False, True]), ids=["asyncio", "uvloop"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """Both event loops, since each writes in its own way."""
     return "asyncio", {"use_uvloop": request.param}

@@ -133,6 +133,7 @@ async def compare(client: httpx.AsyncClient, requests: Iterable[bytes]) -> int:
     return refused
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("version", [b"1.1", b"1.0"])

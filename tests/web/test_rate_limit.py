@@ -21,6 +21,7 @@ def test_keys_are_strangers() -> None:
     assert [limiter.take("a", 0), limiter.take("a", 0), limiter.take("b", 0)] == [0, 10, 0]
 
 
+@pytest.mark.slow
 def test_memory() -> None:
     """Of a million keys as many are known as may be, and one that goes on is among them."""
     limiter = RateLimiter(burst=1, every_s=1e9, max_keys=100)

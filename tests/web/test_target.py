@@ -81,6 +81,7 @@ async def test_target(client: httpx.AsyncClient) -> None:
         assert (await ask(client, method, target, b"localhost"))[0] == status, (method, target)
 
 
+@pytest.mark.slow
 async def test_odd_names(open_gateway: OpenGateway) -> None:
     """A name of this server that is no IDNA of 2003 harms no page: pages and redirects name it as it was sent."""
     async with open_gateway(allowed_hosts=("xn--fa-hia.example",)) as client:

@@ -101,6 +101,7 @@ class RepeatedFile:
         return (self._data * (count // len(self._data) + 2))[start : start + count]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size_bytes"), [("adts.aac", 60_000_000), ("vbr-bare.mp3", 300_000_000)])
 def test_length_of_large_file(long_corpus: Corpus, name: str, size_bytes: int) -> None:
     """A large file is read frame by frame, a larger one in places all over: its length is right, the work bounded."""

@@ -71,6 +71,7 @@ async def test_browser_sees_a_refusal(
     await expect(alert).to_contain_text("zeros.mp3")
 
 
+@pytest.mark.slow
 async def test_drain_is_bounded(open_gateway: OpenGateway) -> None:
     """Of the body of a client that was not let in not much more than 1 MiB is taken, however long it goes on."""
     sent = 0

@@ -354,6 +354,7 @@ def test_extended_value(name: str, language: str) -> None:
     assert read_filename({"filename*": extended}) == re.split(r"[/\\]", name)[-1]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(words=st.lists(st.from_regex(r"=\?[!-~]{0,9}\?[BbQqx]\?[!-~]{0,9}\?=", fullmatch=True), min_size=1, max_size=3))
 def test_random_words(words: list[str]) -> None:
@@ -479,6 +480,7 @@ async def test_cut(client: httpx.AsyncClient, folder: Path, way: str, half: bool
     assert (await client.get(API)).json()["files"] == []
 
 
+@pytest.mark.slow
 async def test_idle(open_gateway: OpenGateway, folder: Path) -> None:
     """A body that stands still is given up: 408, and nothing stored; a slow one that moves is taken."""
     async with open_gateway(upload_idle_timeout_s=0.4) as client:
@@ -669,6 +671,7 @@ async def test_no_space(client: httpx.AsyncClient, folder: Path) -> None:
         assert answer.headers["Retry-After"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory is read from /proc")
 async def test_memory(client: httpx.AsyncClient, folder: Path) -> None:
     """A large upload and its download need little memory, whatever the size (client included)."""

@@ -386,6 +386,7 @@ async def test_spoilt_note(client: httpx.AsyncClient, folder: Path) -> None:
     assert not (folder.parent / "evil.wav").exists()
 
 
+@pytest.mark.slow
 async def test_lower_limit(open_gateway: OpenGateway, folder: Path) -> None:
     """An upload that is to be longer than a file may be by now is 413, and goes on under the limit of before."""
     async with open_gateway() as client:
@@ -479,6 +480,7 @@ async def test_expiration(open_gateway: OpenGateway, folder: Path) -> None:
     assert list_disk(folder) == [".resumable-not-ours", "b.wav"]
 
 
+@pytest.mark.slow
 async def test_idle(open_gateway: OpenGateway) -> None:
     """A body that stands still is given up with 408; what it brought is kept."""
     async with open_gateway(upload_idle_timeout_s=0.3) as client:

@@ -72,6 +72,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_few_descriptors() -> None:
     """A process that may open few files asks any number of hosts, whose connections it keeps as far as it can."""

@@ -16,6 +16,7 @@ from gateway.tasks.probe.prober import Prober
 from gateway.tasks.probe.request import ProbeRequest
 from gateway.tasks.probe.urls import parse_target
 from tests.deaf import count_tries, deaf
+from tests.fast import first_fast
 from tests.nameserver import NXDOMAIN, REFUSED, SERVFAIL, NameServer, Reply, Zone
 from tests.processes import ROOT
 from tests.programs import need
@@ -118,7 +119,7 @@ async def test_last_address(dead: list[str]) -> None:
     assert outcome.code == 200, outcome
 
 
-@pytest.mark.parametrize("count", [7, 15])
+@pytest.mark.parametrize("count", first_fast([7, 15]))
 async def test_silent_addresses(count: int) -> None:
     """A name whose addresses are all silent but the last is asked there within its deadline, a few at a time."""
     silent = [f"127.9.1.{i}" for i in range(1, count + 1)]

@@ -110,6 +110,7 @@ async def test_not_for_ever(open_gateway: OpenGateway, target: Target) -> None:
     assert MAX_HOLDS == 3
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_cancelled_while_held(open_gateway: OpenGateway, target: Target) -> None:
     """A task that is cancelled while its host is held does not keep the next one from it."""
