@@ -115,7 +115,7 @@ def empty_folder(folder: Path) -> None:
 
 @pytest.fixture
 def client(shared_client: httpx.AsyncClient) -> httpx.AsyncClient:
-    """A client of a gateway; modules whose tests need one of their own define `client` as `own_client`."""
+    """A client of a gateway; tests that need one of their own take `own_client`, and modules define `client` as it."""
     return shared_client
 
 

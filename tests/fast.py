@@ -7,9 +7,9 @@ import pytest
 
 
 def first_fast(cases: Iterable[Any], count: int = 1) -> list[Any]:
-    """Cases for `parametrize`, all but the first `count` of them slow: those tell whether it works at all.
+    """The cases of a test, of which all behind the first `count` are slow: put one of each kind first.
 
-    As there a case is a value, or a tuple of values for several names.
+    A tuple is the values of several names, and never a value itself.
     """
     return [_mark_slow(case) if place >= count else case for place, case in enumerate(cases)]
 

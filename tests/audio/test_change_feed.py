@@ -185,11 +185,13 @@ async def test_heartbeat(settings: Settings) -> None:
 async def test_life(settings: Settings) -> None:
     """After its life a stream ends by itself."""
     feed = ChangeFeed(Library(settings.audio_dir, max_upload_bytes=1000), Shutdown(), life_s=0.5)
+    begun_at = anyio.current_time()
     async with anyio.create_task_group() as group:
         group.start_soon(feed.run)
         with anyio.fail_after(60):
             told = [revision async for revision in feed.follow(None)]
         group.cancel_scope.cancel()
+    assert anyio.current_time() - begun_at >= 0.5
     assert told.count(None) <= 1
     assert feed.listeners == 0
 

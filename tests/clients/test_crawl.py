@@ -139,7 +139,6 @@ async def test_codes_in_order(gateway: str, run: Run, target: Target) -> None:
     assert outcome.err.startswith(f"{dead}: ")
 
 
-@pytest.mark.slow
 async def test_redirects_fail_and_json(gateway: str, run: Run, target: Target) -> None:
     """-L follows redirects, --fail turns bad codes into exit 1, --json prints the probes."""
     hop = f"{target.url}/hop/2"
@@ -541,11 +540,11 @@ async def speak_no_http(call: Call) -> None:
 
 READY = '{"id": "x", "status": "ready", "result": %s, "probes": %s}'
 HARM = {
-    "endless": never_end,
     "html-500": sends(b"<html>", b"500 Oh\x1b No"),
+    "list": sends(b"[1]"),
+    "endless": never_end,
     "html-200": sends(b"<html>"),
     "redirect": sends(b"", b"307 Temporary Redirect"),
-    "list": sends(b"[1]"),
     "deep": sends(b"[" * 200_000),
     "empty-object": sends(b"{}"),
     "too-few": sends((READY % ([], [])).encode()),
@@ -755,9 +754,9 @@ async def test_summary_on_a_terminal_only(options: list[str], run: Run, tmp_path
 @pytest.mark.parametrize(
     ("options", "outside", "coloured"),
     first_fast([
-        ([], {}, True), ([], {"NO_COLOR": ""}, True), ([], {"NO_COLOR": "0"}, False), ([], {"TERM": "dumb"}, False),
+        ([], {}, True), ([], {"NO_COLOR": "0"}, False), ([], {"NO_COLOR": ""}, True), ([], {"TERM": "dumb"}, False),
         (["--json"], {}, False), (["--format", "csv"], {}, False),
-    ]),
+    ], 2),
 )  # fmt: skip
 async def test_colour_on_a_terminal_only(
     options: list[str], outside: dict[str, str], tmp_path: Path, *, coloured: bool

@@ -29,17 +29,17 @@ USAGE = [
     ["screwdriver.py", "upload"], ["screwdriver.py", "frobnicate"], ["screwdriver.py", b"\xff"],
     *(
         [*command.split(), *options]
-        for command in PRINTED
         for options in (
-            ["--timeout", "0"], ["--timeout", "nan"], ["--timeout", "-1"], ["--server", "ftp://x"],
+            ["--timeout", "0"], ["--server", "ftp://x"], ["--token", "a\nb"], ["--timeout", "nan"], ["--timeout", "-1"],
             ["--server", "http://"], ["--server", "http://x:99999"], ["--server", "http://[::1"],
-            ["--server", "http://a..b"], ["--server", b"http://\xff\x1b"], ["--token", "a\nb"], ["--token", "a\x1b"],
+            ["--server", "http://a..b"], ["--server", b"http://\xff\x1b"], ["--token", "a\x1b"],
         )
+        for command in PRINTED
     ),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments", first_fast(USAGE, 13))
+@pytest.mark.parametrize("arguments", first_fast(USAGE, 16))
 async def test_usage_errors(arguments: list[str | bytes], run: Run) -> None:
     """A command line that cannot be is exit code 2, with words."""
     outcome = await run(*arguments)

@@ -235,7 +235,6 @@ async def test_upload_of_odd_folders(gateway: str, run: Run, tmp_path: Path) -> 
     assert (outcome.code, outcome.err) == (0, "0 uploaded, 1 skipped\n")
 
 
-@pytest.mark.slow
 async def test_rename(gateway: str, run: Run, tmp_path: Path) -> None:
     """A file has its new name alone; a name that is taken, that cannot be or that is not text is refused."""
     sounds = [make_wav(tmp_path / name) for name in ("r1.wav", "r2.wav")]
@@ -571,16 +570,16 @@ async def drip(call: Call) -> None:
 
 
 HARM: dict[str, tuple[Handler, str]] = {
-    "not-http": (refuse_http, "broke off"),
     "reset": (reset, "broke off: Connection reset by peer"),
-    "close": (close, "broke off"),
     "html-500": (fail_in_html, "answered 500 Internal"),
+    "html-200": (sends(b"<html>"), "is it a gateway?"),
+    "not-http": (refuse_http, "broke off"),
+    "close": (close, "broke off"),
     "lying-length": (promise_too_much, "broke off"),
     "endless": (never_end, "sent too much"),
     "drip": (drip, "gave no whole answer in 1 s"),
     "silent": (stay_silent, "gave no answer in 1 s"),
     "redirect": (sends(b"", b"302 Found"), "answered 302 Found"),
-    "html-200": (sends(b"<html>"), "is it a gateway?"),
     "list": (sends(b"[1]"), "is it a gateway?"),
     "deep": (sends(b"[" * 200_000), "is it a gateway?"),
     "huge-number": (sends(b'{"files": [' + b"9" * 10_000 + b"]}"), "is it a gateway?"),

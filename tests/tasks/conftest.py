@@ -1,4 +1,4 @@
-"""A gateway or a Redis that no other test uses: these tests spoil, fill and kill them."""
+"""An embedded Redis that the tests of a module share, empty at the beginning of each."""
 
 from collections.abc import AsyncIterator
 

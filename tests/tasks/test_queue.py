@@ -94,9 +94,9 @@ async def test_full_over_http(open_gateway: OpenGateway, target: Target, tmp_pat
 
 
 @pytest.mark.slow
-async def test_same_key_at_once(client: httpx.AsyncClient, target: Target) -> None:
+async def test_same_key_at_once(own_client: httpx.AsyncClient, target: Target) -> None:
     """POSTs under one key at the same moment make one task, and its URLs are asked and counted once."""
-    answers: list[httpx.Response] = []
+    client, answers = own_client, list[httpx.Response]()
 
     async def post() -> None:
         headers = {"Idempotency-Key": '"at-once"'}

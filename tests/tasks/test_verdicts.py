@@ -70,7 +70,6 @@ async def test_redirects_that_are_not_followed(client: httpx.AsyncClient) -> Non
     }
 
 
-@pytest.mark.slow
 async def test_attempts(client: httpx.AsyncClient, target: Target) -> None:
     """What fails is asked again as often as the task allows, and the codes are those of the last attempt."""
     urls = [f"{target.url}/code/{code}" for code in (200, 404, 500, 502)] + [f"{target.url}/reset", "nonsense://x"]

@@ -14,12 +14,6 @@ from tests.target import Target
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def client(shared_client: httpx.AsyncClient) -> httpx.AsyncClient:
-    """A client of the gateway that these tests share: no task disturbs another."""
-    return shared_client
-
-
 async def crawl(client: httpx.AsyncClient, urls: list[str], **options: object) -> dict[str, object]:
     """Post a task and wait until it is ready."""
     body = json.dumps({"urls": urls, **options} if options else urls)  # httpx cannot encode half of a surrogate pair

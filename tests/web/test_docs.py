@@ -105,6 +105,7 @@ async def test_commands(client: httpx.AsyncClient, tmp_path: Path) -> None:
             assert said.stdout.decode() in operation["responses"], command
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 async def test_docs(browser: Browser, client: httpx.AsyncClient) -> None:
     """The page shows every operation and schema, breaks no policy, asks nobody else, and fits a phone."""

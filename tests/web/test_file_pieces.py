@@ -34,7 +34,7 @@ DATA = bytes(range(251)) * 20_000
 MIB = 1024 * 1024
 
 
-@pytest.fixture(params=first_fast([False, True]), ids=["asyncio", "uvloop"])
+@pytest.fixture(params=first_fast([True, False]), ids=["uvloop", "asyncio"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """Both event loops, since each writes in its own way."""
     return "asyncio", {"use_uvloop": request.param}

@@ -7,7 +7,6 @@ and a key update cost some µs each and are no end by themselves. All of it rest
 
 import ssl
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any, cast
 
 MAX_STEPS = 512
@@ -116,18 +115,9 @@ class SiteTls(ssl.SSLObject):
 
 
 class SiteContext(ssl.SSLContext):
-    """A client's side of TLS; see `make_context`."""
+    """A client's side of TLS; see `make_context`. `by_hand` has no check of the host: `SiteTls` makes it."""
 
-    sslobject_class = SiteTls
-
-    @cached_property
-    def by_hand(self) -> ssl.SSLContext:
-        """The same without a check of the host: `SiteTls` makes it."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.sslobject_class = SiteTls
-        context.check_hostname = False
-        _prepare(context)
-        return context
+    by_hand: ssl.SSLContext
 
     def wrap_bio(
         self,
@@ -153,15 +143,14 @@ def make_context() -> ssl.SSLContext:
     """What curl verifies and offers: the system's authorities (or SSL_CERT_FILE), and the ciphers that OpenSSL calls
     DEFAULT. Python's own list and flags differ by version and by who built it."""
     context = SiteContext(ssl.PROTOCOL_TLS_CLIENT)
-    _prepare(context)
+    context.by_hand = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.by_hand.check_hostname = False
+    for each in (context, context.by_hand):
+        each.sslobject_class = SiteTls
+        each.load_default_certs()
+        each.set_ciphers("DEFAULT")
+        each.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def _prepare(context: ssl.SSLContext) -> None:
-    """Let a context verify and offer what `make_context` says."""
-    context.load_default_certs()
-    context.set_ciphers("DEFAULT")
-    context.set_alpn_protocols(["http/1.1"])
 
 
 def _check_names(certificate: Mapping[str, Any] | None, host: str) -> None:

@@ -480,7 +480,6 @@ async def test_expiration(open_gateway: OpenGateway, folder: Path) -> None:
     assert list_disk(folder) == [".resumable-not-ours", "b.wav"]
 
 
-@pytest.mark.slow
 async def test_idle(open_gateway: OpenGateway) -> None:
     """A body that stands still is given up with 408; what it brought is kept."""
     async with open_gateway(upload_idle_timeout_s=0.3) as client:

@@ -14,12 +14,6 @@ from tests.target import Target
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def client(shared_client: httpx.AsyncClient) -> httpx.AsyncClient:
-    """A client of the gateway that these tests share."""
-    return shared_client
-
-
 def make_probe(url: str, code: int | None = 200, detail: str | None = None, error: ProbeError | None = None) -> Probe:
     """A probe of that URL."""
     verdict = Verdict.OK if code == 200 else Verdict.BROKEN if code is not None else None
