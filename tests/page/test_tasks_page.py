@@ -680,6 +680,7 @@ async def test_counted_as_pasted(browser: Browser, client: httpx.AsyncClient, te
         assert await page.evaluate(script, text) == [found.urls, found.doubles, found.unreadable]
 
 
+@pytest.mark.slow
 async def test_paste_and_drop(browser: Browser, client: httpx.AsyncClient, tmp_path: Path) -> None:
     """The form counts what is typed and dropped, says what is too much, and sends both."""
     sitemap, many = tmp_path / "sitemap.xml", tmp_path / "many.txt"

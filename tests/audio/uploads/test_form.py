@@ -644,6 +644,7 @@ TOKENS = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pieces=st.lists(st.sampled_from(TOKENS), max_size=30))
 async def test_random_forms(client: httpx.AsyncClient, pieces: list[bytes]) -> None:
