@@ -81,8 +81,19 @@ async def test_help_is_quick(script: str) -> None:
     assert not modules & {"httpx", "rich", "urllib.request", "ssl"}
 
 
-@pytest.mark.parametrize("arguments", ["crawl.py x", "screwdriver.py list", "screwdriver.py upload a.mp3 b.mp3",
-                                       "screwdriver.py download x y", "screwdriver.py delete x y"])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments",
+    first_fast(
+        [
+            "crawl.py x",
+            "screwdriver.py list",
+            "screwdriver.py upload a.mp3 b.mp3",
+            "screwdriver.py download x y",
+            "screwdriver.py delete x y",
+        ],
+        2,
+    ),
+)
 async def test_server_that_is_not_there(arguments: str, run: Run, tmp_path: Path) -> None:
     """Nobody listens, and never did: one line and exit code 3 at once; other files are not tried."""
     for name in ("a.mp3", "b.mp3"):
@@ -112,8 +123,9 @@ async def test_full_disk_is_one_line(command: str) -> None:
     assert (outcome.code, outcome.err) == (1, f"{command.split(maxsplit=1)[0]}: {words}\n")
 
 
+@pytest.mark.slow
 @each_command
-@pytest.mark.parametrize("closing", first_fast([">&-", "2>&-", "<&-"]))
+@pytest.mark.parametrize("closing", [">&-", "2>&-", "<&-"])
 async def test_closed_streams(command: str, closing: str) -> None:
     """A stream that the shell closed is neither a traceback nor a mix-up of the others."""
     line = f"{sys.executable} {ROOT}/{command} {closing}"

@@ -208,7 +208,8 @@ async def test_call_waits_for_a_server_that_restarts(tmp_path: Path) -> None:
 
 async def test_many_callers_share_few_connections(port: int, tmp_path: Path) -> None:
     """Hundreds of calls at once wait for a connection instead of failing, and cancelled ones give theirs back."""
-    async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}") as datastore:
+    patient = "socket_timeout=30&socket_connect_timeout=30"
+    async with running(tmp_path / "unused", f"redis://127.0.0.1:{port}?{patient}") as datastore:
         client = datastore.client()
         with anyio.move_on_after(0.1):
             async with anyio.create_task_group() as group:

@@ -20,6 +20,7 @@ async def upload(page: Page, *paths: Path) -> None:
     await page.get_by_role("button", name="Upload").click()
 
 
+@pytest.mark.slow
 async def test_upload_and_list(browser: Browser, client: httpx.AsyncClient, tmp_path: Path) -> None:
     """An empty page says what to do; uploaded files are listed under their own names, with a player each."""
     names = ["prelude.mp3", "日本 <b>&.ogg"]

@@ -95,6 +95,7 @@ async def test_touch(browser: Browser, client: httpx.AsyncClient, waves: Callabl
         assert await page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+@pytest.mark.slow
 async def test_without_scripts(
     browser: Browser, client: httpx.AsyncClient, waves: Callable[[int], None], tmp_path: Path
 ) -> None:

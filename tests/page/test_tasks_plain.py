@@ -36,6 +36,7 @@ async def paste(page: Page, text: str) -> None:
     await page.get_by_role("button", name="Check", exact=True).click()
 
 
+@pytest.mark.slow
 async def test_paste(browser: Browser, client: httpx.AsyncClient, target: Target) -> None:
     """A pasted list becomes a task whose page ends by itself; doubles and lines that cannot be read are told."""
     good, bad = f"{target.url}/code/200", f"{target.url}/code/404"

@@ -79,6 +79,7 @@ async def test_token(open_gateway: OpenGateway) -> None:
     assert "401" in document["paths"]["/"]["get"]["responses"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
 async def test_unchanged(client: httpx.AsyncClient, path: str) -> None:
     """A client that has the current state gets 304, one that wants another 412; an impossible date is ignored."""

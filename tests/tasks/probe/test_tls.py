@@ -297,6 +297,7 @@ def open_pieces(context: ssl.SSLContext, whole: bytes, bytewise: bytes) -> Itera
             thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("whole", "bytewise", "end"),
     [(OK + b"Content-Length: 60000\r\n\r\n", bytes(20_000), 200), (b"", OK + EMPTY, 200),
