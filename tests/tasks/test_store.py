@@ -15,7 +15,7 @@ from gateway.tasks.probe.request import ProbeOptions
 from gateway.tasks.queue import Claim, Queue
 from gateway.tasks.record import CREATE, TaskCounts
 from gateway.tasks.results.selection import Selection
-from gateway.tasks.store import Store
+from gateway.tasks.store import PROTECTED_S, Store
 
 pytestmark = pytest.mark.anyio
 
@@ -162,7 +162,7 @@ async def test_task_that_cannot_be_listed(datastore: Datastore, store: Store, qu
 
 async def test_ended_tasks_expire(datastore: Datastore, redis: Any, queue: Queue) -> None:
     """A task that has ended gets its expiry once it was protected; one that runs never does."""
-    store = Store(datastore, queue, Shutdown(), task_ttl_s=1)
+    store = Store(datastore, queue, Shutdown(), task_ttl_s=PROTECTED_S)  # it expires when that is over
     ended, running = [await store.add_task(NEW) for _ in range(2)]
     await store.cancel_task(ended.id)
     for claim in [claim for _ in range(2) for claim in await queue.take()]:
