@@ -143,18 +143,18 @@ async def test_cancelled(client: httpx.AsyncClient, target: Target) -> None:
 
 
 @pytest.mark.slow
-async def test_slow_client(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+async def test_slow_client(own_client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     """A client that reads nothing for a while has missed nothing then."""
     caplog.set_level(logging.INFO, "gateway.tasks")
     urls = [f"nonsense://{place}/{'x' * 4000}" for place in range(900)]
-    follower = Follower(await post(client, urls))
-    async with client.stream("GET", follower.path) as answer:
+    follower = Follower(await post(own_client, urls))
+    async with own_client.stream("GET", follower.path) as answer:
         await anyio.sleep(1)
         follower.events = [event async for event in read_events(answer)]
     follower.seen = follower.events[-1][0] if follower.events else ""
     # Only Redis may have cut it short: on a busy machine it is late.
     assert follower.is_over or "an event stream broke off" in caplog.text
-    await follower.follow_on(client)
+    await follower.follow_on(own_client)
     follower.check(urls)
 
 

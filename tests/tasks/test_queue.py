@@ -96,17 +96,17 @@ async def test_full_over_http(open_gateway: OpenGateway, target: Target, tmp_pat
 @pytest.mark.slow
 async def test_same_key_at_once(own_client: httpx.AsyncClient, target: Target) -> None:
     """POSTs under one key at the same moment make one task, and its URLs are asked and counted once."""
-    client, answers = own_client, list[httpx.Response]()
+    answers: list[httpx.Response] = []
 
     async def post() -> None:
         headers = {"Idempotency-Key": '"at-once"'}
-        answers.append(await client.post("/api/v1/tasks/", json=[f"{target.url}/delay/0.3"], headers=headers))
+        answers.append(await own_client.post("/api/v1/tasks/", json=[f"{target.url}/delay/0.3"], headers=headers))
 
     async with anyio.create_task_group() as group:
         for _ in range(10):
             group.start_soon(post)
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["id"] for answer in answers}) == 1
-    await client.get(answers[0].headers["Location"], headers={"Prefer": "wait=8"})
-    assert (await client.get("/api/v1/domains/")).json()["domains"] == [{"domain": "127.0.0.1", "requests": 1}]
+    await own_client.get(answers[0].headers["Location"], headers={"Prefer": "wait=8"})
+    assert (await own_client.get("/api/v1/domains/")).json()["domains"] == [{"domain": "127.0.0.1", "requests": 1}]
     assert target.requests.total() == 1
