@@ -474,7 +474,8 @@ class Server:
             listener.listen(1024)  # again: asyncio has made it 100, which is also how many it accepts at once
         while not self.stopping:
             await self.sweep()
-        await asyncio.sleep(2 * self.limits.sweep_s)  # accepts the connections that the kernel holds already
+        for _ in range(20):  # turns of the loop: each accepts 100 of the connections that the kernel holds already
+            await asyncio.sleep(0)
         for server in servers:
             server.close()
         for _ in range(round(self.limits.shutdown_s / self.limits.sweep_s)):
@@ -567,8 +568,7 @@ def main(limits: Limits = Limits()) -> None:
         if stream is None:  # closed: the connection of a client would take its number
             os.open(os.devnull, os.O_RDWR)
     parser = argparse.ArgumentParser(prog="credentials.py", description=(__doc__ or "").partition("\n")[0])
-    host = os.environ.get("HOST") or "localhost"
-    port = os.environ.get("PORT") or "8888"
+    host, port = os.environ.get("HOST") or "localhost", os.environ.get("PORT") or "8888"
     parser.add_argument("--host", default=host, help="name or address to listen on (default: HOST, localhost)")
     parser.add_argument("--port", default=port, type=int, help="port to listen on (default: PORT, 8888)")
     parser.add_argument("--quiet", action="store_true", help="do not log requests")

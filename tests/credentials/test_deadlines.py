@@ -170,9 +170,10 @@ def test_what_is_being_sent_when_it_stops_is_sent() -> None:
 @pytest.mark.slow
 def test_who_was_let_in_last_is_heard_when_it_stops() -> None:
     """A client that came just before the end has the time of a sweep for its request; who was idle longer is let go."""
-    with serving(sweep_s=0.5) as running, ExitStack() as stack:
+    with serving(sweep_s=1) as running, ExitStack() as stack:
+        crowd = [stack.enter_context(running.connect())]
+        assert wait_for(lambda: bool(running.server.connections))  # a sweep has begun
         running.server.stopping = True
-        crowd = []
         with pytest.raises(ConnectionError):
             while True:
                 crowd.append(stack.enter_context(running.connect()))

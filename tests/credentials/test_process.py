@@ -263,11 +263,11 @@ def wait_until_refused(port: int) -> bool:
 
 
 def test_whom_the_kernel_has_let_in_is_served() -> None:
-    """A request that is waiting for the accept when the signal comes is in flight, too."""
-    with process("--quiet", "--host", "127.0.0.1") as running:
+    """A request that is waiting for the accept when the signal comes is in flight, too, however slow the process is."""
+    with process("--quiet", "--host", "127.0.0.1", limits="sweep_s=0.0001") as running:
         running.child.send_signal(signal.SIGSTOP)
         with ExitStack() as stack:
-            crowd = [stack.enter_context(connect(running.port)) for _ in range(150)]
+            crowd = [stack.enter_context(connect(running.port)) for _ in range(800)]
             for client in crowd:
                 client.sendall(GET)
             running.child.terminate()

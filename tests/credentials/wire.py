@@ -100,9 +100,9 @@ def process(
 
 
 def connect(port: int, host: str = "127.0.0.1", *, receive_bytes: int | None = None) -> socket.socket:
-    """A connection that gives up after five seconds."""
+    """A connection that gives up after a minute."""
     client = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    client.settimeout(5)
+    client.settimeout(60)
     if receive_bytes is not None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     try:
@@ -165,8 +165,8 @@ def statuses(answers: bytes) -> list[int]:
 
 
 def wait_for(condition: Callable[[], bool]) -> bool:
-    """Whether the condition comes true within some seconds."""
-    end = time.monotonic() + 5
+    """Whether the condition comes true within a minute."""
+    end = time.monotonic() + 60
     while not (met := condition()) and time.monotonic() < end:
         time.sleep(0.01)
     return met
