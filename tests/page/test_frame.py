@@ -5,14 +5,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser import open_page, stop_clock
-from tests.page.test_look import GATEWAY, find_faults
-from tests.programs import need
+from tests.page.judges import check_html, find_faults
+from tests.page.test_look import GATEWAY, READ_WIDTH, WIDTHS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 PAGES = {"Audio": "/", "API": "/docs", "": "/nowhere"}
@@ -39,37 +38,40 @@ async def test_bar(browser: Browser, client: httpx.AsyncClient, here: str, path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [360, 800, 1280])
 @pytest.mark.parametrize("path", ["/docs", "/nowhere"])
-async def test_layout(browser: Browser, client: httpx.AsyncClient, path: str, width: int) -> None:
+async def test_layout(browser: Browser, client: httpx.AsyncClient, path: str) -> None:
     """Nothing is wider than the window, opened or not, in both languages; the theme is the same on all pages."""
-    viewport = {"width": width, "height": 700}
-    async with open_page(browser, f"{client.base_url}{path}", viewport=viewport, color_scheme="light") as page:
-        assert await page.evaluate("document.documentElement.scrollHeight") < 10_000
+    async with open_page(browser, f"{client.base_url}{path}", color_scheme="light") as page:
+        for width in WIDTHS:
+            await page.set_viewport_size({"width": width, "height": 700})
+            assert await page.evaluate("document.documentElement.scrollHeight") < 10_000
         await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        for width in WIDTHS:
+            await page.set_viewport_size({"width": width, "height": 700})
+            assert await page.evaluate(READ_WIDTH) <= width
         await page.get_by_role("button", name="Light or dark").click()
         background = await page.evaluate("getComputedStyle(document.body).backgroundColor")
         await page.goto(str(client.base_url))
         assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == background
-    async with open_page(browser, f"{client.base_url}{path}", viewport=viewport, locale="ru-RU") as page:
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width
-        bar = await page.locator(".bar").bounding_box()
-        assert bar
-        assert bar["height"] < 110
+    async with open_page(browser, f"{client.base_url}{path}", locale="ru-RU") as page:
+        for width in WIDTHS:
+            await page.set_viewport_size({"width": width, "height": 700})
+            assert await page.evaluate(READ_WIDTH) <= width
+            bar = await page.locator(".bar").bounding_box()
+            assert bar
+            assert bar["height"] < 110
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe(browser: Browser, client: httpx.AsyncClient, checkers: Path, scheme: str) -> None:
+async def test_axe(browser: Browser, client: httpx.AsyncClient, checkers: Path) -> None:
     """axe finds nothing on the pages, narrow and wide, with all opened, searched in vain, with the help open."""
     for path in ("/docs", "/nowhere"):
-        async with open_page(browser, f"{client.base_url}{path}", color_scheme=scheme) as page:
+        async with open_page(browser, f"{client.base_url}{path}") as page:
             assert await find_faults(page, checkers) == []
             await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
             await page.set_viewport_size({"width": 360, "height": 700})
             assert await find_faults(page, checkers) == []
-    async with open_page(browser, f"{client.base_url}/docs", color_scheme=scheme) as page:
+    async with open_page(browser, f"{client.base_url}/docs") as page:
         await page.get_by_role("searchbox").fill("zzz")
         assert await find_faults(page, checkers) == []
         await page.get_by_role("button", name="Keyboard").click()
@@ -86,12 +88,9 @@ async def test_html(browser: Browser, client: httpx.AsyncClient, checkers: Path,
     (tmp_path / "busy.html").write_text(whole)
     (tmp_path / "docs.html").write_bytes((await client.get("/docs")).content)
     (tmp_path / "none.html").write_bytes((await client.get("/nowhere", headers={"Accept": "text/html"})).content)
-    jar = checkers / "vnu-jar" / "build" / "dist" / "vnu.jar"
     files = [*tmp_path.glob("*.html"), GATEWAY / "web" / "static" / "docs.css"]
     assert len(files) == 4
-    command = [need("java"), "-jar", str(jar), "--also-check-css", "--stdout", *map(str, files)]
-    done = await anyio.run_process(command, check=False)
-    assert (done.stdout.decode(), done.returncode) == ("", 0)
+    assert await check_html(checkers, files) == ""
 
 
 async def test_search(browser: Browser, client: httpx.AsyncClient) -> None:

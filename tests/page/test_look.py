@@ -6,19 +6,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.audio.formats.corpus import make_wave
 from tests.browser import drop, open_page, slow_down, stop_clock
-from tests.programs import need
+from tests.page.judges import check_html, find_faults
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.slow]
 GATEWAY = Path(__file__).parents[2] / "gateway"
 STYLES = [GATEWAY / "web" / "static" / "frame.css", GATEWAY / "audio" / "static" / "audio.css"]
 LONG = "long-" + "x" * 200 + ".wav"
+WIDTHS = (360, 800, 1280)
+READ_WIDTH = "document.documentElement.scrollWidth"
 
 
 READ_END = """() => {
@@ -62,23 +63,25 @@ def mixed(three: list[str], folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [360, 800, 1280])
-async def test_layout(browser: Browser, client: httpx.AsyncClient, mixed: None, jpeg: Path, width: int) -> None:
+async def test_layout(browser: Browser, client: httpx.AsyncClient, mixed: None, jpeg: Path) -> None:
     """Nothing is wider than the window in either theme, also without scripts, and the player hides nothing for good."""
-    viewport = {"width": width, "height": 700}
-    async with busy_page(browser, str(client.base_url), jpeg, viewport=viewport) as page:
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)
-            assert await page.evaluate("document.documentElement.scrollWidth") <= width
-            background = await page.evaluate("getComputedStyle(document.body).backgroundColor")
-            light = sum(map(int, re.findall(r"\d+", background)[:3])) > 384
-            assert light == (scheme == "light")
-        count_box, player_box = await page.evaluate(READ_END)
-        assert count_box["height"] > 0
-        assert player_box["height"] > 0
-        assert count_box["bottom"] <= player_box["top"]
-    async with open_page(browser, str(client.base_url), viewport=viewport, java_script_enabled=False) as page:
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    async with busy_page(browser, str(client.base_url), jpeg) as page:
+        for width in WIDTHS:
+            await page.set_viewport_size({"width": width, "height": 700})
+            for scheme in ("light", "dark"):
+                await page.emulate_media(color_scheme=scheme)
+                assert await page.evaluate(READ_WIDTH) <= width
+                background = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+                light = sum(map(int, re.findall(r"\d+", background)[:3])) > 384
+                assert light == (scheme == "light")
+            count_box, player_box = await page.evaluate(READ_END)
+            assert count_box["height"] > 0
+            assert player_box["height"] > 0
+            assert count_box["bottom"] <= player_box["top"]
+    async with open_page(browser, str(client.base_url), java_script_enabled=False) as page:
+        for width in WIDTHS:
+            await page.set_viewport_size({"width": width, "height": 700})
+            assert await page.evaluate(READ_WIDTH) <= width
 
 
 @pytest.mark.slow
@@ -88,7 +91,7 @@ async def test_zoom(browser: Browser, client: httpx.AsyncClient, mixed: None) ->
         viewport = {"width": 1280 // zoom, "height": 800 // zoom}
         async with open_page(browser, str(client.base_url), viewport=viewport, device_scale_factor=zoom) as page:
             await page.locator(".play").first.click()
-            assert await page.evaluate("document.documentElement.scrollWidth") <= 1280 // zoom
+            assert await page.evaluate(READ_WIDTH) <= 1280 // zoom
             await expect(page.locator("#toggle")).to_be_in_viewport()
 
 
@@ -165,25 +168,10 @@ async def test_russian(browser: Browser, client: httpx.AsyncClient, mixed: None,
         await expect(page.locator("#details")).to_contain_text("кГц · моно")
 
 
-async def find_faults(page: Page, checkers: Path) -> list[str]:
-    """What axe finds on the page as it is, by every rule it has but the experimental ones."""
-    await page.evaluate((checkers / "axe-core" / "axe.min.js").read_text())
-    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    assert len(found["passes"]) > 15
-    return [
-        f"{rule['id']}: {node['html']} {node['failureSummary']}"
-        for rule in found["violations"]
-        for node in rule["nodes"]
-    ]
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe(
-    browser: Browser, client: httpx.AsyncClient, mixed: None, jpeg: Path, checkers: Path, scheme: str
-) -> None:
-    """axe finds nothing in a busy page, wide and narrow, searched in vain, with the help open; in both themes."""
-    async with busy_page(browser, str(client.base_url), jpeg, color_scheme=scheme) as page:
+async def test_axe(browser: Browser, client: httpx.AsyncClient, mixed: None, jpeg: Path, checkers: Path) -> None:
+    """axe finds nothing in a busy page, wide and narrow, searched in vain, with the help open."""
+    async with busy_page(browser, str(client.base_url), jpeg) as page:
         assert await find_faults(page, checkers) == []
         await page.set_viewport_size({"width": 360, "height": 700})
         assert await find_faults(page, checkers) == []
@@ -195,10 +183,9 @@ async def test_axe(
         await page.keyboard.press("Escape")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_empty(browser: Browser, client: httpx.AsyncClient, checkers: Path, scheme: str) -> None:
-    """axe finds nothing in an empty page, and in one in Russian."""
-    async with open_page(browser, str(client.base_url), color_scheme=scheme, locale="ru-RU") as page:
+async def test_axe_empty(browser: Browser, client: httpx.AsyncClient, checkers: Path) -> None:
+    """axe finds nothing in an empty page in Russian."""
+    async with open_page(browser, str(client.base_url), locale="ru-RU") as page:
         assert await find_faults(page, checkers) == []
 
 
@@ -229,12 +216,9 @@ async def test_html(
         (tmp_path / "busy.html").write_text(
             "<!doctype html>" + await page.evaluate("document.documentElement.outerHTML")
         )
-    jar = checkers / "vnu-jar" / "build" / "dist" / "vnu.jar"
     files = [*tmp_path.glob("*.html"), *STYLES]
-    command = [need("java"), "-jar", str(jar), "--also-check-css", "--stdout", *map(str, files)]
     assert len(files) == 8
-    done = await anyio.run_process(command, check=False)
-    assert (done.stdout.decode(), done.returncode) == ("", 0)
+    assert await check_html(checkers, files) == ""
 
 
 async def test_forced_colours(browser: Browser, client: httpx.AsyncClient, mixed: None, checkers: Path) -> None:

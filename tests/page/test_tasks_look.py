@@ -5,20 +5,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser import open_page
 from tests.conftest import OpenGateway
-from tests.page.test_look import find_faults
-from tests.programs import need
+from tests.page.judges import check_html, find_faults
+from tests.page.test_look import READ_WIDTH, WIDTHS
 from tests.target import Target
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 STYLE = Path(__file__).parents[2] / "gateway" / "tasks" / "static" / "tasks.css"
-WIDTH = "document.documentElement.scrollWidth"
 NO_TASK = "/tasks/5f0c1a52-8f6e-4a0c-9b0e-3c3ad6a1f8f4"
 
 
@@ -83,31 +81,29 @@ async def test_codes_on_a_phone(browser: Browser, client: httpx.AsyncClient, tar
         assert await page.locator(".group .row").evaluate_all(heights) == [77]
 
 
-@pytest.mark.parametrize("width", [360, 800, 1280])
-async def test_layout(browser: Browser, client: httpx.AsyncClient, states: dict[str, str], width: int) -> None:
+async def test_layout(browser: Browser, client: httpx.AsyncClient, states: dict[str, str]) -> None:
     """Nothing is wider than the window, in either theme and language; also at 200 % and 400 % of 1280 pixels."""
     for name, address in states.items():
         for language, scheme in (("en", "light"), ("ru", "dark")):
-            options: dict[str, Any] = {"viewport": {"width": width, "height": 700}, "color_scheme": scheme}
-            async with open_page(browser, "about:blank", locale=language, java_script_enabled=False, **options) as page:
+            options: dict[str, Any] = {"locale": language, "color_scheme": scheme, "java_script_enabled": False}
+            async with open_page(browser, "about:blank", **options) as page:
                 await load_once(page, f"{client.base_url}{address}")
-                assert await page.evaluate(WIDTH) <= width, (name, language)
-                await page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
-                assert await page.evaluate(WIDTH) <= width, (name, language, "open")
-    for zoom in (2, 4) if width == 1280 else ():
+                for details in ("closed", "open"):
+                    for width in WIDTHS:
+                        await page.set_viewport_size({"width": width, "height": 700})
+                        assert await page.evaluate(READ_WIDTH) <= width, (name, language, details)
+                    await page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    for zoom in (2, 4):
         viewport = {"width": 1280 // zoom, "height": 800 // zoom}
         address = f"{client.base_url}{states['mixed']}"
         async with open_page(browser, address, viewport=viewport, device_scale_factor=zoom) as page:
-            assert await page.evaluate(WIDTH) <= 1280 // zoom
+            assert await page.evaluate(READ_WIDTH) <= 1280 // zoom
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe(
-    browser: Browser, client: httpx.AsyncClient, states: dict[str, str], checkers: Path, scheme: str
-) -> None:
+async def test_axe(browser: Browser, client: httpx.AsyncClient, states: dict[str, str], checkers: Path) -> None:
     """axe finds nothing in any state, wide and narrow, with a row and a form open."""
     for name, address in states.items():
-        async with open_page(browser, f"{client.base_url}{address}", color_scheme=scheme) as page:
+        async with open_page(browser, f"{client.base_url}{address}") as page:
             assert await find_faults(page, checkers) == [], name
             await page.set_viewport_size({"width": 360, "height": 700})
             opened = "for (const each of [...document.querySelectorAll('main details')].slice(0, 4)) each.open = true"
@@ -123,12 +119,9 @@ async def test_html(client: httpx.AsyncClient, states: dict[str, str], checkers:
     refused = await client.post("/tasks", files={"text": (None, "<b>no</b>")})
     (tmp_path / "russian.html").write_bytes(russian.content)
     (tmp_path / "refused.html").write_bytes(refused.content)
-    jar = checkers / "vnu-jar" / "build" / "dist" / "vnu.jar"
     files = [*tmp_path.glob("*.html"), STYLE]
     assert len(files) == len(states) + 3
-    command = [need("java"), "-jar", str(jar), "--also-check-css", "--stdout", *map(str, files)]
-    done = await anyio.run_process(command, check=False)
-    assert (done.stdout.decode(), done.returncode) == ("", 0)
+    assert await check_html(checkers, files) == ""
 
 
 async def test_russian(client: httpx.AsyncClient, states: dict[str, str]) -> None:

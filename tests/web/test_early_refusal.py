@@ -132,11 +132,16 @@ def put_by_http_client(port: int, size_mib: int, closes_s: float) -> str:
 
 
 def put_by_curl(folder: Path, port: int, size_mib: int) -> str:
-    """The status that curl sees."""
+    """The status that curl sees.
+
+    haproxy 2.6 may lose the body of an answer that comes together with a 100: curl waits for it, here for 30 s.
+    """
     (folder / "zeros").write_bytes(bytes(size_mib * MIB))
     url = f"http://127.0.0.1:{port}/api/v1/audio/zeros.wav"
-    command = [need("curl"), "-sS", "-o", "/dev/null", "-w", "%{http_code}", "-T", str(folder / "zeros"), url]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60).stdout
+    command = [need("curl"), "-sv", "-m", "30", "-o", "/dev/null", "-w", "%{http_code}", "-T", f"{folder}/zeros", url]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.stdout != "000", done.stderr[-2000:]
+    return done.stdout
 
 
 def put_by_wget(folder: Path, port: int, size_mib: int, closes_s: float) -> str:
