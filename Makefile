@@ -3,8 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# All tests but the trials, which have the machine for themselves.
-SIDE_BY_SIDE := --numprocesses 4 --dist loadfile --ignore tests/trials
+# conftest.py begins with the modules that take longest.
+SIDE_BY_SIDE := --numprocesses 4 --dist loadfile --no-loadscope-reorder
 MARKS := not slow
 # Every process of the tests would compile all modules anew.
 test test-slow trials: export PYTHONDONTWRITEBYTECODE :=
@@ -14,7 +14,7 @@ test test-slow trials: export PYTHONDONTWRITEBYTECODE :=
 help:
 	@echo "make run      install, and serve the gateway on http://127.0.0.1:8888; PORT=9000 HOST=:: for another address"
 	@echo "make test     install, and run the fast tests: under three minutes on two cores"
-	@echo "make test-all the fast tests, then the slow ones (make test-slow) and a few attempts of each trial"
+	@echo "make test-all the fast tests, then the slow ones (make test-slow), a few attempts of each trial among them"
 	@echo "make trials   crashes and faults, many times over; prints attempts and violations"
 	@echo "make coverage the tests once more, with their branch coverage: under 95 % fails"
 	@echo "make mutants  small faults put into four modules; prints those that no test sees; MUTANTS='*urls*' for some"
@@ -33,8 +33,7 @@ test: $(VENV)/dev.stamp
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "$(MARKS)"
 
 test-slow: $(VENV)/dev.stamp
-	$(BIN)/pytest $(SIDE_BY_SIDE) --numprocesses 3 -m slow
-	$(BIN)/pytest tests/trials
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m slow
 
 test-all: test test-slow
 
@@ -43,7 +42,7 @@ trials: $(VENV)/dev.stamp
 
 coverage: $(VENV)/dev.stamp
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE)
+	$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) --ignore tests/trials
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
