@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# conftest.py begins with the modules that take longest.
+# Not the modules with most tests first, but those that conftest.py knows to take longest.
 SIDE_BY_SIDE := --numprocesses 4 --dist loadfile --no-loadscope-reorder
 MARKS := not slow
 # Every process of the tests would compile all modules anew.

@@ -189,8 +189,7 @@ class Parser:
     def parse(self) -> Generator[WSGIEnvironment | None, None, None]:
         """Gives the environ of each request once its body is whole, and None until then."""
         while True:
-            environ = yield from self.take_head()
-            self.pending = environ
+            self.pending = environ = yield from self.take_head()
             if environ.pop("HTTP_TRANSFER_ENCODING", None):
                 body = yield from self.take_chunks()
                 environ["CONTENT_LENGTH"] = str(len(body))
@@ -298,8 +297,7 @@ class Response:
         require(STATUS.fullmatch(status), 500, "a malformed status")
         self.status = status
         self.fields = f"Date: {format_date(int(time.time()))}\r\n"
-        self.length = None
-        self.body_bytes = 0
+        self.length, self.body_bytes = None, 0
         self.bodyless = status[0] == "1" or status[:3] in ("204", "304") or self.environ["REQUEST_METHOD"] == "HEAD"
         for name, value in headers:
             require(FIELD_NAME.fullmatch(name) and FIELD_VALUE.fullmatch(value) and not is_hop_by_hop(name), 500, name)
@@ -469,15 +467,17 @@ class Server:
         """Serves until `stopping`, then finishes the requests in progress."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self.report)
-        servers = [await loop.create_server(lambda: Connection(self), sock=listener) for listener in listeners]
         for listener in listeners:
+            await loop.create_server(lambda: Connection(self), sock=listener)
             listener.listen(1024)  # again: asyncio has made it 100, which is also how many it accepts at once
         while not self.stopping:
             await self.sweep()
-        for _ in range(20):  # turns of the loop: each accepts 100 of the connections that the kernel holds already
+        for _ in range(20):  # turns of the loop, each of which accepts 100 of the 1024 that the kernel may hold
             await asyncio.sleep(0)
-        for server in servers:
-            server.close()
+        for listener in listeners:
+            loop.remove_reader(listener)
+            listener.close()
+        await self.sweep()  # in which the last ones accepted become connections
         for _ in range(round(self.limits.shutdown_s / self.limits.sweep_s)):
             if self.connections:
                 await self.sweep()

@@ -163,6 +163,6 @@ async def browser(chromium: Browser) -> AsyncIterator[Browser]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The modules that take longest begin first, so that no process of a run is left with one at the end."""
+    """The folders whose modules take longest come first, so that no process of a run is left with one at the end."""
     folders = ["trials", "page"]
     items.sort(key=lambda item: [item.path.parent.name != name for name in folders])
