@@ -506,6 +506,28 @@ async def test_deleted_stays_away_without_a_list(
 
 
 @pytest.mark.slow
+async def test_sleep_during_a_load(browser: Browser, client: httpx.AsyncClient, waves: Callable[[int], None]) -> None:
+    """A list that an hour of sleep has interrupted is no slow one: the next change is shown at once."""
+    waves(1)
+    async with open_page(browser, f"{client.base_url}/?sort=name") as page:
+        asked, awake = anyio.Event(), anyio.Event()
+
+        async def hold(route: Route) -> None:
+            asked.set()
+            await awake.wait()
+            await route.continue_()
+
+        await page.clock.install()
+        await page.route("**/?sort=*", hold)
+        await page.get_by_label("Order").select_option("Newest first")
+        await asked.wait()
+        await page.clock.fast_forward(3_600_000)
+        awake.set()
+        await client.put("/api/v1/audio/new.wav", content=make_wave(9000))
+        await expect(page.locator(".file")).to_have_count(2)
+
+
+@pytest.mark.slow
 async def test_thousand_files(browser: Browser, client: httpx.AsyncClient, waves: Callable[[int], None]) -> None:
     """Of a thousand files a hundred are there at once; the others come when they are scrolled to, at little CPU."""
     waves(1000)

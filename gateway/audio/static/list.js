@@ -9,6 +9,8 @@ export { find, hrefOf, placeOf };
 
 const [list, search, sort, unmatched] = [$("files"), $("search"), $("sort"), $("unmatched")];
 const { dataset } = document.body;
+/** A list that took as long is not slow: the machine slept meanwhile. */
+const SLEPT_MS = 300_000;
 let refreshing = null;
 let again = false;
 
@@ -66,7 +68,7 @@ export function refresh() {
       await load().catch(() => {}); // the feed says so, and asks again
       // A list on a slow road leaves half of the road to the uploads that change it.
       const taken = performance.now() - started;
-      if (taken > 0) await new Promise((done) => setTimeout(done, taken));
+      if (taken > 0 && taken < SLEPT_MS) await new Promise((done) => setTimeout(done, taken));
     }
     refreshing = null;
   })();
