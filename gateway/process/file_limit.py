@@ -19,7 +19,7 @@ SETTLE_S = 0.2
 LOG_EVERY_S = 60.0
 ACCEPT_PAUSE_S, PAUSE_TURNS = 1.0, 10
 """How long the accept loop of asyncio makes a pause when it has no descriptor, and how often to look meanwhile."""
-SPARES = 4
+SPARES = 8
 """Descriptors that are kept to close connections with; a client that comes in between can take one."""
 REFUSED_AT_ONCE = 1000
 """How many waiting connections are closed in a row, before others have their turn."""
@@ -44,6 +44,7 @@ class FileLimit:
         self._limit = limit
         self._logged_at = -inf
         self._spares: list[int] = []
+        self._paused: set[int] = set()
 
     async def admit(self, descriptor: int) -> bool:
         """Whether a connection may stay, at once if there is room, else after what has ended is closed."""
@@ -92,12 +93,20 @@ class FileLimit:
                 loop.set_exception_handler(before)
 
     def _refuse_in_pause(self, listener: Any) -> None:
-        """Close what waits at a listening socket, at once and in the pause that the accept loop now makes."""
-        loop = asyncio.get_running_loop()
-        self._refuse_waiting(listener)
+        """Close what waits at a listening socket, at once and in the pause that the accept loop now makes.
+
+        That loop tries again first. A client that connects in between takes the descriptor that must be free then, so
+        what closes them is the last step here, and what the loop would do before its next attempt is done already.
+        """
+        loop, number = asyncio.get_running_loop(), listener.fileno()
+        loop.remove_reader(number)
         loop.call_soon(self._open_spares)  # without a free descriptor accept fails also where nothing waits
-        for turn in range(1, PAUSE_TURNS):
-            loop.call_later(ACCEPT_PAUSE_S * turn / PAUSE_TURNS, self._refuse_if_full, listener)
+        if number not in self._paused:
+            self._paused.add(number)
+            for turn in range(1, PAUSE_TURNS):
+                loop.call_later(ACCEPT_PAUSE_S * turn / PAUSE_TURNS, self._refuse_if_full, listener)
+            loop.call_later(ACCEPT_PAUSE_S, self._paused.discard, number)
+        self._refuse_waiting(listener)
 
     def _refuse_if_full(self, listener: Any) -> None:
         self._open_spares()
