@@ -15,7 +15,7 @@ from tests.trials.conftest import Trial
 
 pytestmark = pytest.mark.anyio
 
-DEADLINE_S = 3.0
+DEADLINE_S = 6.0
 LATE_S = 2.0
 COPIES = 12
 """URLs of each site in one task, each of a connection of its own."""
