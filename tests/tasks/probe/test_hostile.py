@@ -27,7 +27,7 @@ def dripping(answer: bytes) -> Script:
 
     async def script(line: Line) -> None:
         await line.read_head()
-        await line.send(answer, pause_s=0.2)
+        await line.send(answer, pause_s=0.6)
 
     return script
 
