@@ -23,7 +23,7 @@ NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
 
 def dripping(answer: bytes) -> Script:
-    """An answer a byte at a time, slowly."""
+    """An answer a byte at a time; a head takes longer than any deadline that the tests give it."""
 
     async def script(line: Line) -> None:
         await line.read_head()
